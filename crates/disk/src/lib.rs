@@ -15,11 +15,11 @@ mod durable;
 mod error;
 mod real;
 mod rng;
-mod slow;
 pub mod sim;
+mod slow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use durable::{create_dir_all, read_optional, replace_file, TMP_PREFIX};
+pub use durable::{TMP_PREFIX, create_dir_all, read_optional, replace_file};
 pub use error::{DiskError, Result};
 pub use real::RealFs;
 pub use rng::{OsRng, Rng, SeededRng};

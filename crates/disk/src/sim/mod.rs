@@ -1,0 +1,1 @@
+//! A file system in memory that fails, tears and forgets on command.
