@@ -1,0 +1,127 @@
+//! What `cargo xtask test` runs, in order.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::counts::{Counts, cargo_line, go_line, pytest_line};
+use crate::steps::{Step, execute, execute_tests};
+use crate::tools::{Brings, Package, ensure, ensure_python};
+
+/// Where Debian's `golang-golang-x-mod-dev` puts the sources.
+const GO_PATH: &str = "/usr/share/gocode";
+
+/// The Rust tests and what they need.
+pub(crate) fn core() -> Vec<Step> {
+    vec![
+        Step {
+            name: "strace",
+            what: "strace, with which the tests see the order of system calls",
+            needs: &[],
+            run: |_| ensure(&[Package { name: "strace", brings: Brings::Program("strace") }]).map(no_tests),
+        },
+        Step {
+            name: "rust",
+            what: "all Rust tests, doc tests included (cargo test --workspace)",
+            needs: &["strace"],
+            run: rust,
+        },
+    ]
+}
+
+/// The suites that put `inferlog` against software written by others.
+pub(crate) fn interop() -> Vec<Step> {
+    vec![
+        Step {
+            name: "go",
+            what: "Go and golang.org/x/mod, whose sumdb packages read our logs",
+            needs: &[],
+            run: |_| {
+                ensure(&[
+                    Package { name: "golang-go", brings: Brings::Program("go") },
+                    Package {
+                        name: "golang-golang-x-mod-dev",
+                        brings: Brings::Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog"),
+                    },
+                ])
+                .map(no_tests)
+            },
+        },
+        Step {
+            name: "python",
+            what: "a virtual environment in .cache/py with MLServer and scikit-learn, pinned",
+            needs: &[],
+            run: |root| ensure_python(root).map(no_tests),
+        },
+        Step {
+            name: "binary",
+            what: "the inferlog binary that the suites run (cargo build)",
+            needs: &[],
+            run: |root| execute(cargo(root).args(["build", "--package", "inferlog"])).map(no_tests),
+        },
+        Step {
+            name: "interop-go",
+            what: "interop/go: the Go checksum database's verifier reads our logs",
+            needs: &["go", "binary"],
+            run: interop_go,
+        },
+        Step {
+            name: "interop-python",
+            what: "interop/python: MLServer behind the gateway, record compared field by field",
+            needs: &["python", "binary"],
+            run: interop_python,
+        },
+    ]
+}
+
+/// Everything.
+pub(crate) fn all() -> Vec<Step> {
+    let mut steps = core();
+    steps.extend(interop());
+    steps
+}
+
+fn no_tests(_: ()) -> Counts {
+    Counts::default()
+}
+
+fn rust(root: &Path) -> Result<Counts, String> {
+    execute_tests(cargo(root).args(["test", "--workspace", "--no-fail-fast"]), cargo_line)
+}
+
+fn interop_go(root: &Path) -> Result<Counts, String> {
+    // Debian ships Go libraries as sources for GOPATH mode; modules would be fetched.
+    let mut go = Command::new("go");
+    go.args(["test", "-v", "-count=1", "."])
+        .current_dir(root.join("interop/go"))
+        .env("GO111MODULE", "off")
+        .env("GOPATH", GO_PATH)
+        .env("GOCACHE", root.join(".cache/go"))
+        .env("GOFLAGS", "")
+        .env("INFERLOG_BIN", binary(root));
+    execute_tests(&mut go, go_line)
+}
+
+fn interop_python(root: &Path) -> Result<Counts, String> {
+    let mut pytest = Command::new(root.join(".cache/py/bin/python"));
+    pytest
+        .args(["-m", "pytest", "-ra", "-p", "no:cacheprovider", "."])
+        .current_dir(root.join("interop/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("INFERLOG_BIN", binary(root));
+    execute_tests(&mut pytest, pytest_line)
+}
+
+/// The cargo that runs this very task, in the checkout's root. In CI the lock file is not touched.
+fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    if std::env::var_os("CI").is_some() {
+        cargo.arg("--locked");
+    }
+    cargo
+}
+
+fn binary(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    root.join(target).join("debug/inferlog")
+}
