@@ -1,0 +1,405 @@
+//! Routes as they are written: in a TOML file, or as a command's flags.
+//!
+//! ```toml
+//! [[route]]
+//! name = "credit"                               # stands in records and metrics
+//! upstream = "http://127.0.0.1:9000"            # or https://…
+//! system = "credit-scoring"                     # whose log it is
+//! wire = "oip-v2"                               # default; or "kserve-v1", "json"
+//! path = "/*"                                   # default; "/score" for one path, "/credit/*" for all below
+//! subject = { header = "x-applicant" }          # or { pointer = "/applicant/id" }
+//! opened = "before-first-byte"                  # default; or "before-call"
+//! context = { environment = "production", build = { env = "BUILD" }, variant = { header = "x-variant", values = ["a", "b"] } }
+//! models = ["credit-risk"]                      # names that may stand in clear even when the upstream refused them
+//! passthrough = false                           # default: what the wire does not know is refused
+//! request_bytes_max = 16777216                  # and response_bytes_max
+//! request_ms_max = 30000                        # and connect_ms_max, answer_ms_max
+//! ca_file = "ca.pem"                            # authorities to trust besides the system's
+//! json = { model = "/model", output = "/score" } # wire "json" alone: where what stands
+//! ```
+
+use crate::route::{
+    BODY_BYTES_LIMIT, ContextFrom, Limits, Opened, PathPattern, Route, SubjectFrom, Upstream,
+};
+use crate::wire::{JsonWire, Pointer, Wire};
+use http::Uri;
+use http::header::HeaderName;
+use http::uri::Scheme;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::{Spanned, Value};
+
+/// Paths that the gateway itself answers; no route may claim one.
+pub const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What is wrong with a configuration, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}`{key}`: {what}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct ConfigError {
+    /// Line in the file, from 1; none for flags.
+    pub line: Option<usize>,
+    /// The key or flag.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    route: Vec<RouteFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteFile {
+    name: Spanned<String>,
+    upstream: Spanned<String>,
+    system: Spanned<String>,
+    wire: Option<Spanned<String>>,
+    path: Option<Spanned<String>>,
+    opened: Option<Spanned<String>>,
+    subject: Option<Spanned<Value>>,
+    #[serde(default)]
+    context: BTreeMap<Spanned<String>, Spanned<Value>>,
+    #[serde(default)]
+    models: Vec<String>,
+    #[serde(default)]
+    passthrough: bool,
+    request_bytes_max: Option<Spanned<usize>>,
+    response_bytes_max: Option<Spanned<usize>>,
+    request_ms_max: Option<Spanned<u64>>,
+    connect_ms_max: Option<Spanned<u64>>,
+    answer_ms_max: Option<Spanned<u64>>,
+    ca_file: Option<PathBuf>,
+    json: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+}
+
+/// Reads routes from TOML. `env` answers the names of environment variables.
+pub fn routes(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Route>, ConfigError> {
+    let at = Place { text: Some(text), env };
+    let file: File = toml::from_str(text).map_err(|e| at.syntax(&e))?;
+    if file.route.is_empty() {
+        return Err(ConfigError {
+            line: None,
+            key: "route".into(),
+            what: "there is no route: add a `[[route]]` with `name`, `upstream` and `system`".into(),
+        });
+    }
+    let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+    for route in file.route {
+        let name = route.name.clone();
+        let route = at.route(route)?;
+        if routes.iter().any(|other| other.name == route.name) {
+            return Err(at.error(&name, "name", "another route has this name: choose one that stands once"));
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+/// The routes of a lone model server: Open Inference Protocol v2 and KServe v1, both to `upstream`.
+pub fn routes_from_flags(
+    upstream: &str,
+    system: &str,
+    subject_header: Option<&str>,
+) -> Result<Vec<Route>, ConfigError> {
+    let at = Place { text: None, env: &|_| None };
+    let flag = |key: &str, error: ConfigError| ConfigError { key: key.to_owned(), ..error };
+    let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
+    let upstream = at.upstream(&spanned(upstream), None).map_err(|e| flag("--upstream", e))?;
+    let system = at.system(&spanned(system)).map_err(|e| flag("--system", e))?;
+    let subject = subject_header
+        .map(|name| at.header(&spanned(name), "--subject-header", name).map(SubjectFrom::Header))
+        .transpose()?;
+    Ok([Wire::OipV2, Wire::KserveV1]
+        .into_iter()
+        .map(|wire| Route {
+            name: wire.name().to_owned(),
+            path: PathPattern::Prefix(String::new()),
+            wire,
+            upstream: upstream.clone(),
+            system: system.clone(),
+            opened: Opened::default(),
+            subject: subject.clone(),
+            context: Vec::new(),
+            models: Vec::new(),
+            passthrough: false,
+            limits: Limits::default(),
+        })
+        .collect())
+}
+
+/// Where errors are reported against.
+struct Place<'a> {
+    text: Option<&'a str>,
+    env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Place<'_> {
+    fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
+        ConfigError { line: self.line(at.span().start), key: key.to_owned(), what: what.into() }
+    }
+
+    fn line(&self, offset: usize) -> Option<usize> {
+        let before = self.text?.as_bytes().get(..offset)?;
+        Some(before.iter().filter(|b| **b == b'\n').count() + 1)
+    }
+
+    /// Errors of TOML itself, and of keys that are unknown, missing or of the wrong type.
+    fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        let message = error.message().replace('\n', " ");
+        let line = error.span().and_then(|span| self.line(span.start));
+        let source = line.and_then(|line| self.text?.lines().nth(line - 1)).unwrap_or_default();
+        // Serde quotes the name of a field; of any other fault the key is what the line assigns to.
+        let key = match message.split('`').nth(1) {
+            Some(field) if message.contains(" field `") => field,
+            _ => source.split_once('=').map_or("toml", |(key, _)| key.trim()),
+        };
+        let advice = if message.starts_with("missing field") {
+            ": every `[[route]]` needs `name`, `upstream` and `system`"
+        } else {
+            ""
+        };
+        ConfigError { line, key: key.to_owned(), what: format!("{message}{advice}") }
+    }
+
+    fn route(&self, file: RouteFile) -> Result<Route, ConfigError> {
+        Ok(Route {
+            name: self.name(&file.name)?,
+            path: self.path(file.path.as_ref())?,
+            wire: self.wire(file.wire.as_ref(), file.json.as_ref())?,
+            limits: self.limits(&file)?,
+            upstream: self.upstream(&file.upstream, file.ca_file)?,
+            system: self.system(&file.system)?,
+            opened: self.opened(file.opened.as_ref())?,
+            subject: file.subject.as_ref().map(|subject| self.subject(subject)).transpose()?,
+            context: file.context.iter().map(|(k, v)| self.context(k, v)).collect::<Result<_, _>>()?,
+            models: file.models,
+            passthrough: file.passthrough,
+        })
+    }
+
+    fn name(&self, name: &Spanned<String>) -> Result<String, ConfigError> {
+        if is_name(name.as_ref()) {
+            return Ok(name.as_ref().clone());
+        }
+        Err(self.error(name, "name", NAME_RULE))
+    }
+
+    fn system(&self, system: &Spanned<String>) -> Result<String, ConfigError> {
+        if is_name(system.as_ref()) {
+            return Ok(system.as_ref().clone());
+        }
+        Err(self.error(system, "system", NAME_RULE))
+    }
+
+    fn path(&self, path: Option<&Spanned<String>>) -> Result<PathPattern, ConfigError> {
+        let Some(path) = path else { return Ok(PathPattern::Prefix(String::new())) };
+        if RESERVED_PATHS.contains(&path.as_ref().as_str()) {
+            return Err(self.error(path, "path", "the gateway answers this path itself: choose another"));
+        }
+        PathPattern::parse(path.as_ref()).ok_or_else(|| {
+            self.error(
+                path,
+                "path",
+                "write one path, as in `/score`, or end it in `/*` for all paths below it",
+            )
+        })
+    }
+
+    fn wire(
+        &self,
+        wire: Option<&Spanned<String>>,
+        json: Option<&Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    ) -> Result<Wire, ConfigError> {
+        let name = wire.map_or("oip-v2", |wire| wire.as_ref());
+        if let (Some(json), true) = (json, name != "json") {
+            return Err(self.error(
+                json,
+                "json",
+                "pointers are for `wire = \"json\"`: set it, or take them away",
+            ));
+        }
+        match (name, wire) {
+            ("oip-v2", _) => Ok(Wire::OipV2),
+            ("kserve-v1", _) => Ok(Wire::KserveV1),
+            ("json", _) => Ok(Wire::Json(Box::new(self.pointers(json)?))),
+            (_, Some(wire)) => Err(self.error(wire, "wire", "write \"oip-v2\", \"kserve-v1\" or \"json\"")),
+            (_, None) => Ok(Wire::OipV2),
+        }
+    }
+
+    fn pointers(
+        &self,
+        json: Option<&Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    ) -> Result<JsonWire, ConfigError> {
+        let mut wire = JsonWire::default();
+        for (key, text) in json.iter().flat_map(|json| json.as_ref()) {
+            let slot = match key.as_ref().as_str() {
+                "model" => &mut wire.model,
+                "version" => &mut wire.version,
+                "id" => &mut wire.id,
+                "params" => &mut wire.params,
+                "input" => &mut wire.input,
+                "answered_model" => &mut wire.answered_model,
+                "answered_version" => &mut wire.answered_version,
+                "output" => &mut wire.output,
+                "error" => &mut wire.error,
+                other => {
+                    let known =
+                        "model, version, id, params, input, answered_model, answered_version, output, error";
+                    return Err(self.error(
+                        key,
+                        other,
+                        format!("is not one of the pointers of `json`: {known}"),
+                    ));
+                }
+            };
+            *slot = Some(self.pointer(text, key.as_ref(), text.as_ref())?);
+        }
+        Ok(wire)
+    }
+
+    fn pointer<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<Pointer, ConfigError> {
+        Pointer::parse(text).map_err(|e| self.error(at, key, e.to_string()))
+    }
+
+    fn header<T>(&self, at: &Spanned<T>, key: &str, name: &str) -> Result<HeaderName, ConfigError> {
+        HeaderName::try_from(name).map_err(|_| {
+            self.error(at, key, format!("`{name}` is no header name: write one, as in `x-applicant`"))
+        })
+    }
+
+    fn upstream(&self, url: &Spanned<String>, ca_file: Option<PathBuf>) -> Result<Upstream, ConfigError> {
+        let bad = || {
+            self.error(url, "upstream", "write `http://HOST:PORT` or `https://HOST`, with or without a path")
+        };
+        let uri: Uri = url.as_ref().parse().map_err(|_| bad())?;
+        let parts = uri.into_parts();
+        let (scheme, authority) = parts.scheme.zip(parts.authority).ok_or_else(bad)?;
+        if ![Scheme::HTTP, Scheme::HTTPS].contains(&scheme) || authority.as_str().contains('@') {
+            return Err(bad());
+        }
+        let path = parts.path_and_query.ok_or_else(bad)?;
+        if path.query().is_some() {
+            return Err(bad());
+        }
+        Ok(Upstream { scheme, authority, base: path.path().trim_end_matches('/').to_owned(), ca_file })
+    }
+
+    fn opened(&self, opened: Option<&Spanned<String>>) -> Result<Opened, ConfigError> {
+        match opened.map(|text| (text, text.as_ref().as_str())) {
+            None | Some((_, "before-first-byte")) => Ok(Opened::BeforeFirstByte),
+            Some((_, "before-call")) => Ok(Opened::BeforeCall),
+            Some((text, _)) => {
+                Err(self.error(text, "opened", "write \"before-first-byte\" or \"before-call\""))
+            }
+        }
+    }
+
+    fn subject(&self, subject: &Spanned<Value>) -> Result<SubjectFrom, ConfigError> {
+        match single(subject.as_ref()) {
+            Some(("header", name)) => Ok(SubjectFrom::Header(self.header(subject, "subject", name)?)),
+            Some(("pointer", text)) => Ok(SubjectFrom::Pointer(self.pointer(subject, "subject", text)?)),
+            _ => Err(self.error(subject, "subject", "write `{ header = \"…\" }` or `{ pointer = \"/…\" }`")),
+        }
+    }
+
+    fn context(
+        &self,
+        key: &Spanned<String>,
+        value: &Spanned<Value>,
+    ) -> Result<(String, ContextFrom), ConfigError> {
+        let name = key.as_ref();
+        if !is_name(name) {
+            return Err(self.error(key, name, NAME_RULE));
+        }
+        let bad = || {
+            self.error(
+                value,
+                name,
+                "write a string, `{ env = \"NAME\" }` or `{ header = \"…\", values = [\"…\"] }`",
+            )
+        };
+        let from = match (value.as_ref(), single(value.as_ref())) {
+            (Value::String(text), _) => ContextFrom::Fixed(text.clone()),
+            (_, Some(("env", variable))) => ContextFrom::Fixed((self.env)(variable).ok_or_else(|| {
+                let what = format!(
+                    "the environment variable `{variable}` is not set: set it, or write the value here"
+                );
+                self.error(value, name, what)
+            })?),
+            (Value::Table(table), _) => {
+                let header = table.get("header").and_then(Value::as_str).ok_or_else(bad)?;
+                if table.keys().any(|key| key != "header" && key != "values") {
+                    return Err(bad());
+                }
+                let values = table.get("values").map_or(Some(Vec::new()), strings).ok_or_else(bad)?;
+                ContextFrom::Header { name: self.header(value, name, header)?, values }
+            }
+            _ => return Err(bad()),
+        };
+        Ok((name.clone(), from))
+    }
+
+    fn limits(&self, file: &RouteFile) -> Result<Limits, ConfigError> {
+        let mut limits = Limits::default();
+        let sizes = [
+            ("request_bytes_max", &file.request_bytes_max, &mut limits.request_bytes_max),
+            ("response_bytes_max", &file.response_bytes_max, &mut limits.response_bytes_max),
+        ];
+        for (key, value, slot) in sizes {
+            let Some(value) = value else { continue };
+            if !(1..=BODY_BYTES_LIMIT).contains(value.as_ref()) {
+                return Err(self.error(
+                    value,
+                    key,
+                    format!("write a number of bytes from 1 to {BODY_BYTES_LIMIT}"),
+                ));
+            }
+            *slot = *value.as_ref();
+        }
+        let times = [
+            ("request_ms_max", &file.request_ms_max, &mut limits.request_time_max),
+            ("connect_ms_max", &file.connect_ms_max, &mut limits.connect_time_max),
+            ("answer_ms_max", &file.answer_ms_max, &mut limits.answer_time_max),
+        ];
+        for (key, value, slot) in times {
+            let Some(value) = value else { continue };
+            if !(1..=86_400_000).contains(value.as_ref()) {
+                return Err(self.error(
+                    value,
+                    key,
+                    "write a number of milliseconds from 1 to 86400000, a day",
+                ));
+            }
+            *slot = Duration::from_millis(*value.as_ref());
+        }
+        Ok(limits)
+    }
+}
+
+const NAME_RULE: &str = "write 1 to 63 letters, digits, `.`, `_` or `-`, the first a letter or digit: it names files, metrics and records";
+
+/// System names and route names: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`.
+fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    text.len() <= 63
+        && text.bytes().all(plain)
+        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// The key and value of a table with one string in it.
+fn single(value: &Value) -> Option<(&str, &str)> {
+    let table = value.as_table().filter(|table| table.len() == 1)?;
+    let (key, value) = table.iter().next()?;
+    Some((key, value.as_str()?))
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
+}

@@ -1,0 +1,212 @@
+//! Routes: which requests go where, and what is recorded of them.
+//!
+//! Routes are tried in the order in which they are written. A route takes a request when its path matches *and* its wire
+//! knows the request; one that only matches the path takes it where no later route knows it and it says `passthrough`.
+
+use crate::wire::{Call, Kind, Pointer, Wire};
+use http::header::HeaderName;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Uri};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest request body unless the route says otherwise, bytes.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Longest response body unless the route says otherwise, bytes.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+/// The most that either limit may be set to, bytes: a body and what is derived from it must fit one batch of the log.
+pub const BODY_BYTES_LIMIT: usize = 24 << 20;
+/// How long a client may take to send its body unless the route says otherwise, milliseconds.
+pub const REQUEST_MS_MAX: u64 = 30_000;
+/// How long connecting to the upstream may take unless the route says otherwise, milliseconds.
+pub const CONNECT_MS_MAX: u64 = 5_000;
+/// How long the upstream may take to the last byte of its answer unless the route says otherwise, milliseconds.
+pub const ANSWER_MS_MAX: u64 = 60_000;
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name: stands in records and metrics.
+    pub name: String,
+    /// Which paths it matches.
+    pub path: PathPattern,
+    /// The protocol spoken on it.
+    pub wire: Wire,
+    /// Where its requests go.
+    pub upstream: Upstream,
+    /// The AI system whose log its decisions are recorded in.
+    pub system: String,
+    /// When the record of the opening must be durable.
+    pub opened: Opened,
+    /// Where the person concerned stands in the request.
+    pub subject: Option<SubjectFrom>,
+    /// Names and sources of the record's `context`.
+    pub context: Vec<(String, ContextFrom)>,
+    /// Model names that may stand in the record's clear text whatever the upstream says.
+    pub models: Vec<String>,
+    /// Whether requests of its path that its wire does not know are passed on, unrecorded but counted.
+    pub passthrough: bool,
+    /// Sizes and times.
+    pub limits: Limits,
+}
+
+/// Sizes and times of one route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest request body, bytes; also of its decoded form.
+    pub request_bytes_max: usize,
+    /// Longest response body, bytes; also of its decoded form.
+    pub response_bytes_max: usize,
+    /// How long the client may take to send its body.
+    pub request_time_max: Duration,
+    /// How long connecting to the upstream may take.
+    pub connect_time_max: Duration,
+    /// How long the upstream may take to the last byte of its answer.
+    pub answer_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: REQUEST_BYTES_MAX,
+            response_bytes_max: RESPONSE_BYTES_MAX,
+            request_time_max: Duration::from_millis(REQUEST_MS_MAX),
+            connect_time_max: Duration::from_millis(CONNECT_MS_MAX),
+            answer_time_max: Duration::from_millis(ANSWER_MS_MAX),
+        }
+    }
+}
+
+/// When the record of a decision's opening must be durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Opened {
+    /// Before the first byte of the answer leaves: the model works while the record is written.
+    #[default]
+    BeforeFirstByte,
+    /// Before the model is called: one sync more on the way, and no model ever works on an unrecorded request.
+    BeforeCall,
+}
+
+/// Where the person concerned stands in the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectFrom {
+    /// The value of this header.
+    Header(HeaderName),
+    /// The string or number that this pointer leads to in the body.
+    Pointer(Pointer),
+}
+
+/// Where one member of the record's `context` comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContextFrom {
+    /// A value known when the configuration was read: written there, or taken from the environment then.
+    Fixed(String),
+    /// A request header. Its value stands in clear where it is one of `values`; any other is sealed.
+    Header {
+        /// The header.
+        name: HeaderName,
+        /// The values that may stand in clear.
+        values: Vec<String>,
+    },
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Path that the request's own is appended to; no slash at its end.
+    pub base: String,
+    /// PEM file of authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Which paths a route matches: one path, or with `/*` at its end all that begin with what stands before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathPattern {
+    /// This path alone.
+    Exact(String),
+    /// This path and, after a slash, any. Empty for all paths.
+    Prefix(String),
+}
+
+/// What is to become of a request.
+#[derive(Clone, Debug)]
+pub enum Matched<'r> {
+    /// An inference: recorded.
+    Inference(&'r Route, Call),
+    /// Health, metadata and the like: passed on and counted.
+    Control(&'r Route),
+    /// Not known to the wire, and the route passes such requests on: counted.
+    Passthrough(&'r Route),
+    /// To be refused.
+    None,
+}
+
+/// Finds the route for a request.
+pub fn find<'r>(routes: &'r [Route], method: &Method, uri: &Uri) -> Matched<'r> {
+    let mut passthrough = None;
+    for route in routes {
+        let Some(rest) = route.path.rest(uri.path()) else { continue };
+        match route.wire.classify(method, rest) {
+            Kind::Inference(call) => return Matched::Inference(route, call),
+            Kind::Control => return Matched::Control(route),
+            Kind::Unknown if route.passthrough => passthrough = passthrough.or(Some(route)),
+            Kind::Unknown => {}
+        }
+    }
+    passthrough.map_or(Matched::None, Matched::Passthrough)
+}
+
+impl Route {
+    /// The address at the upstream that answers a request to `uri`. `None` where the two do not make a valid one.
+    pub fn target(&self, uri: &Uri) -> Option<Uri> {
+        let rest = self.path.rest(uri.path())?;
+        let base = &self.upstream.base;
+        let path = match &self.path {
+            PathPattern::Exact(_) if !base.is_empty() => base.clone(),
+            _ => format!("{base}{rest}"),
+        };
+        let path = match uri.query() {
+            Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+            None => PathAndQuery::try_from(path),
+        };
+        Uri::builder()
+            .scheme(self.upstream.scheme.clone())
+            .authority(self.upstream.authority.clone())
+            .path_and_query(path.ok()?)
+            .build()
+            .ok()
+    }
+}
+
+impl PathPattern {
+    /// Parses `/exact/path` or `/prefix/*`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |path: &str| path.bytes().all(|b| b.is_ascii_graphic() && !b"*?#\"<>\\".contains(&b));
+        match text.strip_suffix("/*") {
+            Some(prefix) => (prefix.is_empty() || prefix.starts_with('/') && plain(prefix))
+                .then(|| Self::Prefix(prefix.to_owned())),
+            None => (text.starts_with('/') && plain(text)).then(|| Self::Exact(text.to_owned())),
+        }
+    }
+
+    /// What the wire reads of a path that matches: all of an exact one, of others what follows the prefix.
+    fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self {
+            Self::Exact(exact) => (path == exact).then_some(path),
+            Self::Prefix(prefix) => path.strip_prefix(prefix.as_str()).filter(|rest| rest.starts_with('/')),
+        }
+    }
+}
+
+impl std::fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(prefix) => write!(f, "{prefix}/*"),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! KServe v1: `/v1/models/M:predict` and `:explain`, `instances` (or `inputs`) to `predictions` or `explanations`.
+//!
+//! The protocol names neither version nor id nor parameters; KServe's own servers accept a `parameters` member.
+
+use super::{Call, Kind, Operation, Reader, RequestFacts, ResponseFacts};
+use bytes::Bytes;
+use http::Method;
+
+pub(super) fn classify(method: &Method, segments: &[String]) -> Kind {
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["v1", "models", call] if method == Method::POST => match call.rsplit_once(':') {
+            Some((model, "predict")) if !model.is_empty() => inference(model, Operation::Infer),
+            Some((model, "explain")) if !model.is_empty() => inference(model, Operation::Explain),
+            _ => Kind::Unknown,
+        },
+        [] | ["v1", "models", ..] if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) => {
+            Kind::Control
+        }
+        _ => Kind::Unknown,
+    }
+}
+
+fn inference(model: &str, operation: Operation) -> Kind {
+    Kind::Inference(Call { model: Some(model.to_owned()), version: None, operation })
+}
+
+pub(super) fn request(body: &Bytes) -> RequestFacts {
+    let mut read = Reader::new(body);
+    let [instances, inputs, parameters] = read.members(["instances", "inputs", "parameters"]);
+    let input = match (instances, inputs) {
+        // Column format: one member of whatever shape.
+        (None, Some(inputs)) => read.slice(Some(inputs)),
+        (instances, _) => read.array("instances", instances),
+    };
+    RequestFacts { params: read.slice(parameters), input, gap: read.gap, ..RequestFacts::default() }
+}
+
+pub(super) fn response(call: &Call, body: &Bytes) -> ResponseFacts {
+    let mut read = Reader::new(body);
+    let [predictions, explanations, outputs, error, detail] =
+        read.members(["predictions", "explanations", "outputs", "error", "detail"]);
+    let error = read.message(error.or(detail));
+    let (name, output) = match call.operation {
+        Operation::Infer => ("predictions", predictions.or(outputs)),
+        Operation::Explain => ("explanations", explanations.or(predictions)),
+    };
+    let output = match output {
+        None if error.is_none() => {
+            read.gap(super::Gap::Missing(name.to_owned()));
+            None
+        }
+        output => read.slice(output),
+    };
+    ResponseFacts { output, error, gap: read.gap, ..ResponseFacts::default() }
+}

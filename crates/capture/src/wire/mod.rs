@@ -1,0 +1,280 @@
+//! Wires: from one HTTP exchange to the facts that its record states. Pure: bytes in, facts out, never a panic.
+//!
+//! A wire answers three questions. [`Wire::classify`]: is this request an inference, something harmless of the same
+//! protocol, or unknown? [`Wire::request`] and [`Wire::response`]: what do the two bodies say? What a body does not say, or
+//! says in a way that cannot be read, is a [`Gap`], never a guess; the bytes themselves are recorded whatever they are.
+//!
+//! What is not known to be harmless is [`Kind::Unknown`] and is refused by the route unless it says `passthrough`: a
+//! server's further endpoints (Triton's `/generate`, say) are inferences too, and would otherwise go unrecorded.
+
+mod json;
+mod kserve;
+mod oip;
+mod path;
+mod pointers;
+
+pub use json::{POINTER_TOKENS_MAX, Pointer, PointerError};
+pub use pointers::JsonWire;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::value::RawValue;
+
+/// The protocols that routes may speak. A closed set: each is a file beside this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Open Inference Protocol v2 over REST, `/v2/…`.
+    OipV2,
+    /// KServe v1, `/v1/models/…`.
+    KserveV1,
+    /// Any JSON over HTTP, read by configured pointers.
+    Json(Box<JsonWire>),
+}
+
+/// What a request is, by its method and path alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One inference: to be recorded as a decision.
+    Inference(Call),
+    /// Health, metadata, model control: passed on and counted, no decision.
+    Control,
+    /// Not known to this wire: might be an inference, so it is refused unless the route passes such requests through.
+    Unknown,
+}
+
+/// What method and path say of an inference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The model that the path names, percent-decoded.
+    pub model: Option<String>,
+    /// The model's version that the path names, percent-decoded.
+    pub version: Option<String>,
+    /// What the path asks of the model.
+    pub operation: Operation,
+}
+
+/// What is asked of the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operation {
+    /// An inference (`infer`, `:predict`, a JSON route).
+    #[default]
+    Infer,
+    /// An explanation of one (`:explain`).
+    Explain,
+}
+
+/// What a request says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The model asked for, as sent.
+    pub model: Option<String>,
+    /// Its version asked for, as sent.
+    pub version: Option<String>,
+    /// Parameters of the inference: JSON, a slice of the body.
+    pub params: Option<Bytes>,
+    /// The caller's own id of the request.
+    pub id: Option<String>,
+    /// The input proper: JSON, a slice of the body.
+    pub input: Option<Bytes>,
+    /// What could not be read, the first thing only.
+    pub gap: Option<Gap>,
+}
+
+/// What a response says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseFacts {
+    /// The model that answered, as it calls itself.
+    pub model: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Parameters that the server says were in force: JSON, a slice of the body.
+    pub params: Option<Bytes>,
+    /// The server's id of the response; in OIP the request's own.
+    pub id: Option<String>,
+    /// The output proper: JSON, a slice of the body.
+    pub output: Option<Bytes>,
+    /// The error's message: its text where it is a string, else its JSON, else the whole body.
+    pub error: Option<Bytes>,
+    /// What could not be read, the first thing only.
+    pub gap: Option<Gap>,
+}
+
+/// Why an exchange's facts are not complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Gap {
+    /// The body is not JSON.
+    #[error("the body is not JSON")]
+    NotJson,
+    /// The body is not UTF-8, as JSON must be (RFC 8259, section 8.1).
+    #[error("the body is not UTF-8")]
+    InvalidUtf8,
+    /// The body is JSON, but no object.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// A member that the protocol requires is missing.
+    #[error("`{0}` is missing")]
+    Missing(String),
+    /// A member is of another type than the protocol says.
+    #[error("`{0}` is of another type than the protocol says")]
+    WrongType(String),
+    /// A name stands twice in an object: which of the two the server used is not known.
+    #[error("a name stands twice in an object")]
+    Duplicate,
+    /// Tensors follow the JSON in binary form (`Inference-Header-Content-Length`).
+    #[error("tensors in binary form are not read")]
+    BinaryTensors,
+}
+
+impl Gap {
+    /// A fixed name for the record: no text of the caller's is in it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::NotAnObject => "not_an_object",
+            Self::Missing(_) => "missing_member",
+            Self::WrongType(_) => "wrong_type",
+            Self::Duplicate => "duplicate_member",
+            Self::BinaryTensors => "binary_tensors",
+        }
+    }
+}
+
+impl Wire {
+    /// The wire's name in configuration and in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OipV2 => "oip-v2",
+            Self::KserveV1 => "kserve-v1",
+            Self::Json(_) => "json",
+        }
+    }
+
+    /// What a request is. `path` is the raw path as it will reach the server, without its query.
+    pub fn classify(&self, method: &Method, path: &str) -> Kind {
+        let Some(segments) = path::segments(path) else { return Kind::Unknown };
+        match self {
+            Self::OipV2 => oip::classify(method, &segments),
+            Self::KserveV1 => kserve::classify(method, &segments),
+            Self::Json(json) => json.classify(method),
+        }
+    }
+
+    /// What a request says. `body` is free of content codings.
+    pub fn request(&self, call: &Call, headers: &HeaderMap, body: &Bytes) -> RequestFacts {
+        let mut facts = match self {
+            _ if has_binary_tensors(headers) => {
+                RequestFacts { gap: Some(Gap::BinaryTensors), ..RequestFacts::default() }
+            }
+            Self::OipV2 => oip::request(body),
+            Self::KserveV1 => kserve::request(body),
+            Self::Json(json) => json.request(body),
+        };
+        facts.model = call.model.clone().or(facts.model);
+        facts.version = call.version.clone().or(facts.version);
+        facts
+    }
+
+    /// What a response says. `body` is free of content codings.
+    pub fn response(
+        &self,
+        call: &Call,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> ResponseFacts {
+        let mut facts = match self {
+            _ if has_binary_tensors(headers) => {
+                ResponseFacts { gap: Some(Gap::BinaryTensors), ..ResponseFacts::default() }
+            }
+            Self::OipV2 => oip::response(body),
+            Self::KserveV1 => kserve::response(call, body),
+            Self::Json(json) => json.response(body),
+        };
+        if !status.is_success() {
+            // An error's body need not be of the protocol: it is the message then, and nothing is missing.
+            facts.gap = facts.gap.filter(|gap| *gap == Gap::BinaryTensors);
+            facts.error = facts.error.or_else(|| Some(body.clone()));
+        }
+        facts
+    }
+}
+
+fn has_binary_tensors(headers: &HeaderMap) -> bool {
+    headers.contains_key("inference-header-content-length")
+}
+
+/// Collects facts and keeps the first gap.
+struct Reader<'a> {
+    body: &'a Bytes,
+    gap: Option<Gap>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(body: &'a Bytes) -> Self {
+        Self { body, gap: None }
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        self.gap.get_or_insert(gap);
+    }
+
+    /// The outermost members of these names; none of them where the body is no JSON object.
+    fn members<const N: usize>(&mut self, names: [&'static str; N]) -> [Option<&'a RawValue>; N] {
+        let found = json::text(self.body).and_then(|text| json::members(text, &names));
+        self.take(found).unwrap_or_default().try_into().unwrap_or([None; N])
+    }
+
+    /// What the pointers lead to; nothing where the body is no JSON.
+    fn pointers(&mut self, pointers: &[&Pointer]) -> Vec<Option<&'a RawValue>> {
+        let found = json::text(self.body).and_then(|text| json::resolve(text, pointers));
+        self.take(found).unwrap_or_else(|| vec![None; pointers.len()])
+    }
+
+    fn take(&mut self, found: Result<json::Found<'a>, Gap>) -> Option<Vec<Option<&'a RawValue>>> {
+        match found {
+            Ok(found) => {
+                if found.duplicate {
+                    self.gap(Gap::Duplicate);
+                }
+                Some(found.values.into_iter().map(|value| value.filter(|v| !json::is_null(v))).collect())
+            }
+            Err(gap) => {
+                self.gap(gap);
+                None
+            }
+        }
+    }
+
+    /// A name or an id, where it is there.
+    fn scalar(&mut self, name: &str, value: Option<&RawValue>) -> Option<String> {
+        let text = json::scalar(value?);
+        if text.is_none() {
+            self.gap(Gap::WrongType(name.to_owned()));
+        }
+        text
+    }
+
+    /// The value's own bytes, shared with the body.
+    fn slice(&self, value: Option<&'a RawValue>) -> Option<Bytes> {
+        Some(self.body.slice_ref(value?.get().as_bytes()))
+    }
+
+    /// A member that must be there, and be an array.
+    fn array(&mut self, name: &str, value: Option<&'a RawValue>) -> Option<Bytes> {
+        match value {
+            Some(value) if json::is_array(value) => {}
+            Some(_) => self.gap(Gap::WrongType(name.to_owned())),
+            None => self.gap(Gap::Missing(name.to_owned())),
+        }
+        self.slice(value)
+    }
+
+    /// An error's message: the text of a string, the JSON of anything else.
+    fn message(&self, value: Option<&'a RawValue>) -> Option<Bytes> {
+        match value?.get().as_bytes().first()? {
+            b'"' => json::scalar(value?).map(Bytes::from).or_else(|| self.slice(value)),
+            _ => self.slice(value),
+        }
+    }
+}

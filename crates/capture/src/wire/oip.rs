@@ -1,0 +1,63 @@
+//! Open Inference Protocol v2 over REST (KServe's specification, `open_inference_rest.yaml`).
+//!
+//! `data` may be nested or flat and is not looked into. `id` may be absent. Errors are `{"error"}` by the specification;
+//! MLServer also answers 422 with FastAPI's `{"detail"}` and 500 with plain text.
+
+use super::{Call, Kind, Operation, Reader, RequestFacts, ResponseFacts};
+use bytes::Bytes;
+use http::Method;
+
+pub(super) fn classify(method: &Method, segments: &[String]) -> Kind {
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["v2", "models", model, "infer"] if method == Method::POST => infer(model, None),
+        ["v2", "models", model, "versions", version, "infer"] if method == Method::POST => {
+            infer(model, Some(version))
+        }
+        // The model repository extension: index, load, unload.
+        ["v2", "repository", "index"] | ["v2", "repository", "models", _, "load" | "unload"] => Kind::Control,
+        ["v2", ..] if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) => Kind::Control,
+        _ => Kind::Unknown,
+    }
+}
+
+fn infer(model: &str, version: Option<&str>) -> Kind {
+    Kind::Inference(Call {
+        model: Some(model.to_owned()),
+        version: version.map(str::to_owned),
+        operation: Operation::Infer,
+    })
+}
+
+pub(super) fn request(body: &Bytes) -> RequestFacts {
+    let mut read = Reader::new(body);
+    let [id, parameters, inputs] = read.members(["id", "parameters", "inputs"]);
+    let input = read.array("inputs", inputs);
+    RequestFacts {
+        id: read.scalar("id", id),
+        params: read.slice(parameters),
+        input,
+        gap: read.gap,
+        ..RequestFacts::default()
+    }
+}
+
+pub(super) fn response(body: &Bytes) -> ResponseFacts {
+    let mut read = Reader::new(body);
+    let [model, version, id, parameters, outputs, error, detail] =
+        read.members(["model_name", "model_version", "id", "parameters", "outputs", "error", "detail"]);
+    let error = read.message(error.or(detail));
+    let output = match outputs {
+        None if error.is_some() => None,
+        outputs => read.array("outputs", outputs),
+    };
+    ResponseFacts {
+        model: read.scalar("model_name", model),
+        version: read.scalar("model_version", version),
+        id: read.scalar("id", id),
+        params: read.slice(parameters),
+        output,
+        error,
+        gap: read.gap,
+    }
+}
