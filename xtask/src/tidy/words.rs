@@ -69,11 +69,12 @@ fn search(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Whether the word stands in the line, not as a part of a longer one.
+/// Whether the word stands in the line, not as a part of a longer one: nor a path as the middle of a longer path.
 fn contains_word(line: &str, word: &str) -> bool {
     let is_inner = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let begins_open = |word: &str| word.starts_with(|c: char| c == '/' || c.is_alphanumeric());
     line.match_indices(word).any(|(start, _)| {
-        let starts_inside = is_inner(line[..start].chars().next_back()) && is_inner(word.chars().next());
+        let starts_inside = is_inner(line[..start].chars().next_back()) && begins_open(word);
         let ends_inside =
             is_inner(line[start + word.len()..].chars().next()) && is_inner(word.chars().next_back());
         !starts_inside && !ends_inside
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn parts_of_longer_words_are_not() {
-        let line = ["Mastodon ", "FIX", "MEUP ", "crates/network/src"].concat();
+        let line = ["Mastodon ", "FIX", "MEUP ", "crates/vault/src/ro", "ot/file.rs"].concat();
         assert_eq!(search("a.rs", &line), []);
     }
 
