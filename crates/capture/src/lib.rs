@@ -1,5 +1,10 @@
 //! Ways in: the gateway in front of a model server, and the wires that it understands.
 
+pub mod body;
 pub mod config;
+pub mod decode;
+pub mod forward;
+pub mod headers;
 pub mod route;
+pub mod upstream;
 pub mod wire;
