@@ -239,10 +239,11 @@ impl Disk {
         Ok(())
     }
 
-    /// A directory sync that fails.
+    /// A directory sync that fails. New directories stay to be synced: nobody could create them again.
     pub(super) fn lose_dir(&mut self, dir: NodeId) {
         for op in self.pending.iter_mut().filter(|op| op.is_in(dir)) {
-            op.lost = true;
+            op.lost =
+                !op.edits.iter().any(|edit| matches!(edit.to.map(|id| &self.nodes[&id]), Some(Node::Dir(_))));
         }
     }
 
