@@ -12,7 +12,7 @@ struct Part {
     never: &'static [&'static str],
 }
 
-/// What waits, and what reaches the outside world past `disk`.
+/// What waits, and what reaches the outside world past `disk`. tokio's channels alone (`sync`) do neither.
 const ASYNC: &[&str] = &["tokio", "hyper", "hyper-util", "futures", "tower"];
 const ASYNC_AND_IO: &[&str] =
     &["tokio", "hyper", "hyper-util", "futures", "tower", "rustix", "getrandom", "tempfile"];
@@ -75,26 +75,32 @@ fn check_package(tree: &Tree, package: &Value, findings: &mut Vec<Finding>) {
     };
     let part = &PARTS[position];
     for (dependency, kind) in dependencies(package) {
-        let line = line_of(tree, &manifest, dependency);
         // Tests may use any part further down, to stand on the real thing.
-        let allowed = match (part_of(dependency), kind) {
-            (Some(used), "dev") => PARTS[..position].iter().any(|below| below.name == used),
-            (Some(used), _) => part.uses.contains(&used),
-            (None, "dev") => true,
-            (None, _) => !part.never.contains(&dependency),
+        let what = match (part_of(dependency), kind) {
+            (Some(used), "dev") if PARTS[..position].iter().any(|below| below.name == used) => continue,
+            (Some(used), _) if part.uses.contains(&used) => continue,
+            (Some(_), _) => {
+                format!("`{name}` may not use {dependency}: its edges are {:?}, see {TABLE}", part.uses)
+            }
+            (None, "dev") => continue,
+            (None, _) if !part.never.contains(&dependency) => continue,
+            (None, _) => format!(
+                "`{name}` may not use {dependency}: it does not wait or reach out, save through `disk`"
+            ),
         };
-        if !allowed {
-            let what =
-                format!("`{name}` may not use {dependency}: its edges are {:?}, see {TABLE}", part.uses);
-            findings.push(Finding::new(line, what));
-        }
+        findings.push(Finding::new(line_of(tree, &manifest, dependency), what));
     }
 }
 
-/// Each dependency's package name and kind (`normal`, `dev`, `build`).
+/// Each dependency's package name and kind (`normal`, `dev`, `build`), tokio's channels left out.
 fn dependencies(package: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let is_channels = |dependency: &&Value| {
+        text(&dependency["name"]) == "tokio"
+            && array(&dependency["features"]).iter().all(|name| text(name) == "sync")
+    };
     array(&package["dependencies"])
         .iter()
+        .filter(move |dependency| !is_channels(dependency))
         .map(|dependency| (text(&dependency["name"]), dependency["kind"].as_str().unwrap_or("normal")))
 }
 
