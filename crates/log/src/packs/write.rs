@@ -1,0 +1,194 @@
+//! Appending to packs.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inferlog_disk::{File, Fs, Open, create_dir_all};
+use inferlog_record::Timestamp;
+
+use super::{PACK_BYTES_MAX, day_name, encode_header};
+use crate::bytes::put_u64;
+use crate::error::{LogError, Result};
+use crate::payload::{put_record, records};
+use crate::wal::Frame;
+use crate::{LogId, PackTail};
+
+/// Packs kept open for appending, least recently used first; the rest are closed.
+const OPEN_PACKS_MAX: usize = 8;
+/// Unwritten bytes of a pack beyond which they are written (not yet synced).
+const PENDING_BYTES_MAX: usize = 4 << 20;
+
+/// Appends the payloads of integrated frames. What was appended counts from the `state` that names the new tails.
+#[derive(Debug)]
+pub struct PackWriter {
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    log: LogId,
+    open: Vec<OpenPack>,
+}
+
+#[derive(Debug)]
+struct OpenPack {
+    tail: PackTail,
+    class: String,
+    /// UTC day, days since 1970.
+    day: u32,
+    pack: Box<dyn File>,
+    index: Box<dyn File>,
+    pack_pending: Vec<u8>,
+    index_pending: Vec<u8>,
+    /// Written to and not synced.
+    is_dirty: bool,
+    is_full: bool,
+}
+
+impl PackWriter {
+    /// Takes up the packs that `state` names. What they hold beyond their tails is left over from a crash, and cut off.
+    pub fn open(fs: Arc<dyn Fs>, root: PathBuf, log: LogId, tails: &[PackTail]) -> Result<Self> {
+        let mut open = Vec::with_capacity(tails.len());
+        for tail in tails {
+            let (pack_path, index_path) = paths(&root, &tail.name);
+            let pack = fs.open(&pack_path, Open::Write)?;
+            let index = fs.open(&index_path, Open::Write)?;
+            for (file, path, len) in
+                [(&pack, &pack_path, tail.pack_bytes), (&index, &index_path, tail.index_bytes)]
+            {
+                if file.len()? < len {
+                    return Err(LogError::damaged(
+                        path,
+                        file.len()?,
+                        "this pack is shorter than it was durable",
+                    ));
+                }
+                // A crash before this is synced leaves the same leftovers, to be cut off again.
+                file.set_len(len)?;
+            }
+            let (class, day) = place_of(&tail.name)
+                .ok_or_else(|| LogError::damaged(&pack_path, 0, "`state` names a pack that cannot be"))?;
+            open.push(OpenPack::new(tail.clone(), class, day, pack, index));
+        }
+        Ok(Self { fs, root, log, open })
+    }
+
+    /// Appends the payloads of one frame.
+    pub fn append(&mut self, frame: &Frame<'_>, path: &Path, offset: u64) -> Result<()> {
+        if frame.payloads.is_empty() {
+            return Ok(());
+        }
+        let pack = self.pack_for(frame)?;
+        for record in records(frame.payloads) {
+            let Some(record) = record else {
+                return Err(LogError::damaged(
+                    path,
+                    offset,
+                    "a payload record in this WAL batch does not check",
+                ));
+            };
+            put_u64(&mut pack.index_pending, frame.index);
+            put_u64(&mut pack.index_pending, pack.tail.pack_bytes + pack.pack_pending.len() as u64);
+            put_record(&mut pack.pack_pending, record.payload, frame.index, record.sealed);
+        }
+        if pack.pack_pending.len() > PENDING_BYTES_MAX {
+            pack.write()?;
+        }
+        Ok(())
+    }
+
+    /// Makes all that was appended durable and says how far each open pack now counts.
+    pub fn sync(&mut self) -> Result<Vec<PackTail>> {
+        for pack in &mut self.open {
+            pack.write()?;
+            if pack.is_dirty {
+                pack.pack.sync_data()?;
+                pack.index.sync_data()?;
+                pack.is_dirty = false;
+            }
+        }
+        self.open.retain(|pack| !pack.is_full);
+        let excess = self.open.len().saturating_sub(OPEN_PACKS_MAX);
+        self.open.drain(..excess);
+        Ok(self.open.iter().map(|pack| pack.tail.clone()).collect())
+    }
+
+    /// The open pack for a frame's class and day, moved to the end of the list.
+    fn pack_for(&mut self, frame: &Frame<'_>) -> Result<&mut OpenPack> {
+        let day = Timestamp(frame.logged_at_ns).day();
+        let fits = |pack: &OpenPack| !pack.is_full && pack.day == day && pack.class == frame.class;
+        let pack = match self.open.iter().position(fits) {
+            Some(position) => self.open.remove(position),
+            None => self.create(frame, day)?,
+        };
+        self.open.push(pack);
+        let pack = self.open.last_mut();
+        pack.ok_or_else(|| LogError::damaged(&self.root, 0, "no pack is open"))
+    }
+
+    fn create(&self, frame: &Frame<'_>, day: u32) -> Result<OpenPack> {
+        let (class, first) = (frame.class, frame.index);
+        let place = format!("{class}/{}", day_name(frame.logged_at_ns));
+        let name = format!("{place}/{first:020}");
+        let (pack_path, index_path) = paths(&self.root, &name);
+        create_dir_all(&*self.fs, &self.root.join(&place))?;
+        let pack = create_over(&*self.fs, &pack_path)?;
+        let index = create_over(&*self.fs, &index_path)?;
+        // Synced now: a pack is named by `state` only after its name is durable.
+        self.fs.sync_dir(&self.root.join(&place))?;
+        let mut pack = OpenPack::new(
+            PackTail { name, pack_bytes: 0, index_bytes: 0 },
+            class.to_owned(),
+            day,
+            pack,
+            index,
+        );
+        pack.pack_pending = encode_header(self.log, first);
+        Ok(pack)
+    }
+}
+
+impl OpenPack {
+    fn new(tail: PackTail, class: String, day: u32, pack: Box<dyn File>, index: Box<dyn File>) -> Self {
+        let is_full = tail.pack_bytes >= PACK_BYTES_MAX;
+        // Dirty from the start: cutting leftovers off must be synced before anything is written after them.
+        let (pack_pending, index_pending) = (Vec::new(), Vec::new());
+        Self { tail, class, day, pack, index, pack_pending, index_pending, is_dirty: true, is_full }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        if self.pack_pending.is_empty() {
+            return Ok(());
+        }
+        self.pack.write_all_at(&self.pack_pending, self.tail.pack_bytes)?;
+        self.index.write_all_at(&self.index_pending, self.tail.index_bytes)?;
+        self.tail.pack_bytes += self.pack_pending.len() as u64;
+        self.tail.index_bytes += self.index_pending.len() as u64;
+        self.pack_pending.clear();
+        self.index_pending.clear();
+        self.is_dirty = true;
+        self.is_full = self.tail.pack_bytes >= PACK_BYTES_MAX;
+        Ok(())
+    }
+}
+
+/// Class and day in a pack's name.
+fn place_of(name: &str) -> Option<(String, u32)> {
+    let mut parts = name.split('/');
+    let (class, day) = (parts.next()?, parts.next()?);
+    let midnight: Timestamp = format!("{day}T00:00:00.000000000Z").parse().ok()?;
+    Some((class.to_owned(), midnight.day()))
+}
+
+fn paths(root: &Path, name: &str) -> (PathBuf, PathBuf) {
+    (root.join(format!("{name}.pack")), root.join(format!("{name}.idx")))
+}
+
+/// Creates a file; one of this name that no `state` names was left by a crash.
+fn create_over(fs: &dyn Fs, path: &Path) -> Result<Box<dyn File>> {
+    match fs.open(path, Open::CreateNew) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs.remove_file(path)?;
+            Ok(fs.open(path, Open::CreateNew)?)
+        }
+        other => Ok(other?),
+    }
+}
