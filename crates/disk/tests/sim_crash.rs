@@ -176,6 +176,9 @@ fn a_file_moved_between_directories_is_never_lost() {
     };
     let (a, b) = (PathBuf::from("/a/f"), PathBuf::from("/b/f"));
     assert_eq!(places(&fs), BTreeSet::from([vec![a.clone()], vec![b.clone()], vec![a.clone(), b.clone()]]));
+    let both = (0..SEEDS).map(|seed| fs.fork(seed).crash()).find(|fs| fs.files().len() == 2).unwrap();
+    both.rename(&a, &b).unwrap();
+    assert_eq!(both.files().len(), 2, "rename(2) does nothing to two names of one file");
     let target_synced = fs.fork(0);
     target_synced.sync_dir(Path::new("/b")).unwrap();
     assert_eq!(places(&target_synced), BTreeSet::from([vec![a, b.clone()], vec![b.clone()]]));
@@ -215,10 +218,15 @@ fn keep_nothing_and_keep_everything_are_the_ends() {
     file.write_all_at(b"new", 0).unwrap();
     create(&fs, "/g", b"g");
     for seed in 0..20 {
-        let nothing = fs.fork(seed).crash_keeping(Keep::Nothing).files();
+        let torn = || {
+            let fs = fs.fork(seed);
+            fs.set_torn(Torn::Garbage);
+            fs
+        };
+        let nothing = torn().crash_keeping(Keep::Nothing).files();
         assert_eq!(nothing, BTreeMap::from([("/f".into(), b"old".to_vec())]));
         assert_eq!(nothing, fs.durable_files());
-        let everything = fs.fork(seed).crash_keeping(Keep::Everything).files();
+        let everything = torn().crash_keeping(Keep::Everything).files();
         assert_eq!(everything, fs.files());
     }
 }
@@ -264,6 +272,21 @@ fn the_dead_touch_nothing() {
     assert!(after.lock(Path::new("/lock")).unwrap_err().is_locked(), "a dead guard released a living lock");
     drop((file, again));
     assert_eq!(after.read(Path::new("/f")).unwrap(), b"kept");
+}
+
+#[test]
+fn closing_a_dead_handle_closes_no_living_one() {
+    let fs = SimFs::new(0);
+    fs.set_capacity(Some(SECTOR_BYTES as u64));
+    let dead = durable(&fs, "/f", b"x");
+    let fs = fs.crash();
+    let living = fs.open(Path::new("/f"), Open::Read).unwrap();
+    drop(dead);
+    fs.remove_file(Path::new("/f")).unwrap();
+    assert_eq!(fs.free_bytes(Path::new("/")).unwrap(), 0, "the living handle keeps the file's space");
+    let copy = fs.fork(0);
+    assert_eq!(copy.free_bytes(Path::new("/")).unwrap(), SECTOR_BYTES as u64, "nothing is open in a copy");
+    drop(living);
 }
 
 #[test]

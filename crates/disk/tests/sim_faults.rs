@@ -280,12 +280,15 @@ fn every_call_is_recorded_with_its_outcome() {
 
 #[test]
 fn a_bit_rots_on_the_disk() {
-    let (fs, _file) = with_file();
+    let (fs, file) = with_file();
+    file.write_all_at(b"n", 0).unwrap();
     fs.flip_bit(Path::new("/f"), 1, 0).unwrap();
-    assert_eq!(read(&fs, "/f"), b"omd");
+    assert_eq!(read(&fs, "/f"), b"nmd");
+    for seed in 0..20 {
+        assert_eq!(read(&fs.fork(seed).crash(), "/f")[1..], *b"md");
+    }
     assert!(fs.flip_bit(Path::new("/f"), 3, 0).unwrap_err().is_not_found());
     assert!(fs.flip_bit(Path::new("/none"), 0, 0).unwrap_err().is_not_found());
-    assert_eq!(read(&fs.crash(), "/f"), b"omd");
 }
 
 #[test]

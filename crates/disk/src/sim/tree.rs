@@ -200,10 +200,12 @@ impl Disk {
         self.file(id)?;
         let (from_dir, from_name) = self.place(from)?;
         let (to_dir, to_name) = self.place(to)?;
-        match self.dir(to_dir)?.visible.get(&to_name) {
-            Some(&there) if there == id => return Ok(()),
-            Some(&there) => self.file(there).map(drop)?,
-            None => {}
+        if let Some(&replaced) = self.dir(to_dir)?.visible.get(&to_name) {
+            self.file(replaced)?;
+            // One file under two names, as a crash may leave it: rename(2) does nothing then.
+            if replaced == id {
+                return Ok(());
+            }
         }
         let unlink = Edit { dir: from_dir, name: from_name, to: None };
         let link = Edit { dir: to_dir, name: to_name, to: Some(id) };
@@ -241,9 +243,10 @@ impl Disk {
 
     /// A directory sync that fails. New directories stay to be synced: nobody could create them again.
     pub(super) fn lose_dir(&mut self, dir: NodeId) {
+        let is_dir =
+            |edit: &Edit| edit.to.is_some_and(|id| matches!(self.nodes.get(&id), Some(Node::Dir(_))));
         for op in self.pending.iter_mut().filter(|op| op.is_in(dir)) {
-            op.lost =
-                !op.edits.iter().any(|edit| matches!(edit.to.map(|id| &self.nodes[&id]), Some(Node::Dir(_))));
+            op.lost = !op.edits.iter().any(is_dir);
         }
     }
 
