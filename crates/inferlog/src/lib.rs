@@ -1,1 +1,1 @@
-//! inferlog
+//! The inference log of an AI system: every decision recorded, kept and provable.

@@ -1,0 +1,93 @@
+//! What a command writes for people, and how it fails.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Headings and names.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// What is well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What is not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Standard output. Styles are dropped unless it is a terminal (or `CLICOLOR_FORCE` is set), and by `NO_COLOR`.
+pub(crate) fn stdout() -> impl Write {
+    anstream::AutoStream::auto(io::stdout()).lock()
+}
+
+/// Standard error, likewise.
+pub(crate) fn stderr() -> impl Write {
+    anstream::AutoStream::auto(io::stderr()).lock()
+}
+
+/// Whether somebody watches standard error, who would like to see progress.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Text in a style.
+pub(crate) fn styled(style: Style, text: impl fmt::Display) -> impl fmt::Display {
+    struct Styled<T>(Style, T);
+    impl<T: fmt::Display> fmt::Display for Styled<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}", self.0)?;
+            self.1.fmt(f)?;
+            write!(f, "{:#}", self.0)
+        }
+    }
+    Styled(style, text)
+}
+
+/// How a command ended, as its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// 0: done, and all is well.
+    Well,
+    /// 1: done, and the answer is no: a fault was found, a proof does not hold.
+    No,
+}
+
+/// Why a command could not do what it was asked: exit status 2, as for a wrong command line.
+///
+/// Any error converts into one; its causes are told too.
+pub(crate) struct Failure(String);
+
+impl Failure {
+    /// Says what happened and what to do.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let said = error.to_string();
+            // Errors that are transparent, or that quote their cause, have said it already.
+            if !what.contains(&said) {
+                what.push_str(": ");
+                what.push_str(&said);
+            }
+            cause = error.source();
+        }
+        Self(what)
+    }
+}
