@@ -23,7 +23,7 @@ members! {
         /// The latest `clock` event.
         clock: Option<Id> => R "profile" "P" when "there is one";
         /// When the step ended.
-        ended_at: Option<Timestamp> => R "12(1), 12(3)(a)" "P" when "the step has an end";
+        ended_at: Option<Timestamp> => R "12(1), 12(3)(a)" "P" when "the step took time, or ended the decision or session";
         /// The event's own id.
         id: Id => R "12(1)" "P";
         /// When the Recorder took it.
@@ -33,19 +33,19 @@ members! {
         /// Content that the event speaks of but does not hold.
         payloads: Vec<Reference> => R "12(2)(a)" "O A N T S" when "it speaks of content";
         /// Which purposes of Article 12(2) the record serves.
-        purposes: List<Purpose> => R "12(2), 26" "C" when "decision.opened or recorder.started: it holds for all that follows";
+        purposes: List<Purpose> => R "12(2), 26" "C" when "the kind is decision.opened or recorder.started, whose word holds for what follows";
         /// The retention class.
         retention: RetentionClass => R "18, 19, 26(6)" "C";
         /// What the organisation is to the system.
-        role: Option<Role> => R "12(2), 26" "C" when "decision.opened or recorder.started: it holds for all that follows";
+        role: Option<Role> => R "12(2), 26" "C" when "the kind is decision.opened or recorder.started, whose word holds for what follows";
         /// The sampling policy in force.
-        sampling: Option<ClearName> => R "12(1)" "C" when "decision.opened";
+        sampling: Option<ClearName> => R "12(1)" "C" when "a sampling policy is configured";
         /// Its place among the events of its source.
         seq: Option<Count> => R "12(2)(a)" "T S P" when "its source numbers them";
         /// The period of use, minted by inferlog.
         session: Option<Id> => R "12(2)(a), 12(3)(a)" "T S P" when "it belongs to one";
         /// When the step began.
-        started_at: Option<Timestamp> => R "12(1), 12(3)(a)" "P" when "a step of a decision";
+        started_at: Option<Timestamp> => R "12(1), 12(3)(a)" "P" when "the step took time, or began the decision or session";
         /// The natural persons that its payloads are about.
         subjects: List<Pseudonym> => r "86; GDPR 15, 17" "S C";
         /// The system.
