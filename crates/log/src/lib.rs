@@ -40,5 +40,5 @@ pub use logdir::LogDir;
 pub use node::{LogHandle, Node, Pending, Status};
 pub use payload::{PAYLOAD_HEADER_BYTES, PayloadRecord, Payloads, records};
 pub use reader::{LogReader, ReadError};
-pub use recover::{Env, NodeConfig, Recovered, RecoveredLog};
+pub use recover::{Env, NodeConfig, NodeLock, Recovered, RecoveredLog};
 pub use state::{PackTail, State};

@@ -1,7 +1,7 @@
 //! Opening: what a crash left, made whole by the same integrator that runs live.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inferlog_disk::{Clock, Fs, LockGuard, Rng, create_dir_all};
@@ -73,18 +73,37 @@ pub struct Recovered {
     pub logs: Vec<RecoveredLog>,
     /// Live segments as of now, oldest first.
     pub live: Vec<LiveSegment>,
-    pub(crate) lock: Box<dyn LockGuard>,
+    pub(crate) lock: NodeLock,
+}
+
+/// The one right to write a data directory. Held until dropped, or by the node that was opened with it.
+#[derive(Debug)]
+pub struct NodeLock {
+    _guard: Box<dyn LockGuard>,
+}
+
+impl NodeLock {
+    /// Takes the lock of `dir`, which is created if missing. [`LogError::Locked`] if another process holds it. Whoever opens
+    /// a keystore that lies in the directory takes the lock first.
+    pub fn take(fs: &dyn Fs, dir: &Path) -> Result<Self> {
+        create_dir_all(fs, dir)?;
+        let guard = fs.lock(&dir.join("lock")).map_err(|error| match error.is_locked() {
+            true => LogError::Locked(dir.to_owned()),
+            false => error.into(),
+        })?;
+        Ok(Self { _guard: guard })
+    }
 }
 
 /// Opens a data directory for writing, whole or not: takes the lock, reads the WAL, integrates what is not, and checks the
 /// result against everything that was ever signed.
 pub fn recover(env: &Env, config: &NodeConfig, hooks: &Hooks) -> Result<Recovered> {
+    recover_locked(NodeLock::take(&*env.fs, &config.dir)?, env, config, hooks)
+}
+
+/// [`recover`] under a lock that was taken before.
+pub fn recover_locked(lock: NodeLock, env: &Env, config: &NodeConfig, hooks: &Hooks) -> Result<Recovered> {
     let (fs, dir) = (&env.fs, &config.dir);
-    create_dir_all(&**fs, dir)?;
-    let lock = fs.lock(&dir.join("lock")).map_err(|error| match error.is_locked() {
-        true => LogError::Locked(dir.clone()),
-        false => error.into(),
-    })?;
     let wal = dir.join("wal");
     create_dir_all(&**fs, &wal)?;
     create_dir_all(&**fs, &dir.join("logs"))?;

@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
-use inferlog_disk::LockGuard;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::error::{AppendError, Result};
 use crate::integrate::{Hooks, Place};
-use crate::recover::{RecoveredLog, create_log, recover};
+use crate::recover::{NodeLock, RecoveredLog, create_log, recover_locked};
 use crate::wal::LiveSegment;
 use crate::{Append, Appended, Env, LogDir, LogId, LogIdentity, NodeConfig, NodeIdentity};
 
@@ -37,7 +36,7 @@ pub struct Node {
     env: Env,
     hooks: Hooks,
     frame_bytes_max: u64,
-    _lock: Box<dyn LockGuard>,
+    _lock: NodeLock,
 }
 
 struct Threads {
@@ -115,7 +114,12 @@ pub struct Status {
 impl Node {
     /// Recovers a data directory and starts to work. Blocks until recovery is done.
     pub fn open(env: Env, config: NodeConfig, hooks: Hooks) -> Result<Self> {
-        let recovered = recover(&env, &config, &hooks)?;
+        Self::open_locked(NodeLock::take(&*env.fs, &config.dir)?, env, config, hooks)
+    }
+
+    /// [`Node::open`] under a lock that was taken before, so that the keystore could be opened under it too.
+    pub fn open_locked(lock: NodeLock, env: Env, config: NodeConfig, hooks: Hooks) -> Result<Self> {
+        let recovered = recover_locked(lock, &env, &config, &hooks)?;
         let frame_bytes_max = recovered.writer.frame_bytes_max();
         let shared = Arc::new(Shared {
             wal: config.dir.join("wal"),
