@@ -103,7 +103,13 @@ impl Integrator {
     fn batch(&mut self, incarnation: u64, offset: u64) -> Result<u64> {
         let mut reader = match self.reader.take() {
             Some((open, reader)) if open == incarnation => reader,
-            _ => BatchReader::open(&*self.fs, &self.wal, incarnation, self.node)?,
+            _ => BatchReader::open(&*self.fs, &self.wal, incarnation, self.node)?.ok_or_else(|| {
+                LogError::damaged(
+                    &segment_path(&self.wal, incarnation),
+                    0,
+                    "this WAL segment was settled before it was read",
+                )
+            })?,
         };
         let path = segment_path(&self.wal, incarnation);
         let Some((header, frames)) = reader.batch_at(offset)? else {

@@ -14,6 +14,7 @@ pub const FRAME_HEADER_BYTES: usize = 80;
 pub const CLASS_BYTES_MAX: usize = 31;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"ILWALSG1";
+const FREE_MAGIC: &[u8; 8] = b"ILWALFR1";
 const BATCH_MAGIC: &[u8; 4] = b"ILBT";
 
 /// What a segment says of itself.
@@ -51,6 +52,18 @@ impl SegmentHeader {
         let header = Self { node: reader.array()?, incarnation: reader.u64()?, first_batch: reader.u64()? };
         (reader.u32()? == crc32c::crc32c(covered)).then_some(header)
     }
+}
+
+/// The header page of a segment whose content is settled: whatever name a crash leaves it, it does not count.
+pub fn free_header() -> Vec<u8> {
+    let mut page = FREE_MAGIC.to_vec();
+    page.resize(PAGE_BYTES as usize, 0);
+    page
+}
+
+/// Whether a header page is [`free_header`].
+pub fn is_free_header(page: &[u8]) -> bool {
+    page.starts_with(FREE_MAGIC) && page[FREE_MAGIC.len()..].iter().all(|byte| *byte == 0)
 }
 
 /// What stands before the frames of a batch.

@@ -38,10 +38,13 @@ pub fn scan(
     node: [u8; 16],
     mut visit: impl FnMut(&Frame<'_>, &Path, u64) -> Result<()>,
 ) -> Result<Scan> {
-    let live = Segments::list(fs, dir)?.live;
-    let mut readers = Vec::with_capacity(live.len());
-    for incarnation in &live {
-        readers.push(BatchReader::open(fs, dir, *incarnation, node)?);
+    let mut live = Vec::new();
+    let mut readers = Vec::new();
+    for incarnation in Segments::list(fs, dir)?.live {
+        if let Some(reader) = BatchReader::open(fs, dir, incarnation, node)? {
+            live.push(incarnation);
+            readers.push(reader);
+        }
     }
     let firsts: Vec<u64> = readers.iter().map(|reader| reader.header().first_batch).collect();
     let mut found = Scan { next_batch: firsts.first().copied().unwrap_or(1), ..Scan::default() };

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use inferlog_disk::{File, Fs, Open};
 
-use super::format::{BATCH_HEADER_BYTES, BatchHeader, PAGE_BYTES, SegmentHeader};
+use super::format::{
+    BATCH_HEADER_BYTES, BatchHeader, PAGE_BYTES, SegmentHeader, free_header, is_free_header,
+};
 use crate::error::{LogError, Result};
 
 const LIVE: &str = "wal";
@@ -53,13 +55,27 @@ impl Segments {
         Ok(segments)
     }
 
-    /// An incarnation larger than any used so far: in a name, or in the header of a spare that a crash kept from its name.
-    pub fn next_incarnation(&self, fs: &dyn Fs, dir: &Path) -> Result<u64> {
-        let mut last = self.live.iter().chain(&self.spare).max().copied().unwrap_or(0);
-        for spare in &self.spare {
+    /// Removes what the last life left over: spares, and live names whose content is settled. Returns an incarnation that
+    /// is larger than any used so far.
+    ///
+    /// A rename whose sync failed may be readable and not durable, so that a settled segment comes back under its live name
+    /// after a crash. Its header is therefore made to say so, durably, before any younger segment is settled.
+    pub fn sweep(fs: &dyn Fs, dir: &Path) -> Result<u64> {
+        let segments = Self::list(fs, dir)?;
+        let mut last = segments.live.iter().chain(&segments.spare).max().copied().unwrap_or(0);
+        let spares = segments.spare.iter().map(|number| (*number, spare_path(dir, *number)));
+        let live = segments.live.iter().map(|number| (*number, segment_path(dir, *number)));
+        for (number, path) in live.chain(spares) {
+            let file = fs.open(&path, Open::Write)?;
             let mut page = vec![0; PAGE_BYTES as usize];
-            let read = fs.open(&spare_path(dir, *spare), Open::Read)?.read_at(&mut page, 0)?;
+            let read = file.read_at(&mut page, 0)?;
             last = last.max(SegmentHeader::decode(&page[..read]).map_or(0, |header| header.incarnation));
+            if segments.spare.contains(&number) || is_free_header(&page[..read]) {
+                file.write_all_at(&free_header(), 0)?;
+                file.sync_data()?;
+                fs.remove_file(&path)?;
+                fs.sync_dir(dir)?;
+            }
         }
         Ok(last + 1)
     }
@@ -77,7 +93,8 @@ pub struct BatchReader {
 
 impl BatchReader {
     /// Opens a live segment. A header that does not check is damage: it was durable before the segment got its name.
-    pub fn open(fs: &dyn Fs, dir: &Path, incarnation: u64, node: [u8; 16]) -> Result<Self> {
+    /// `None` if the segment is settled.
+    pub fn open(fs: &dyn Fs, dir: &Path, incarnation: u64, node: [u8; 16]) -> Result<Option<Self>> {
         let path = segment_path(dir, incarnation);
         let file = fs.open(&path, Open::Read)?;
         let len = file.len()?;
@@ -85,13 +102,16 @@ impl BatchReader {
         if len >= PAGE_BYTES {
             file.read_exact_at(&mut page, 0)?;
         }
+        if is_free_header(&page) {
+            return Ok(None);
+        }
         let header = SegmentHeader::decode(&page)
             .filter(|header| header.incarnation == incarnation)
             .ok_or_else(|| LogError::damaged(&path, 0, "the header of this WAL segment does not check"))?;
         if header.node != node {
             return Err(LogError::damaged(&path, 8, "this WAL segment was written by another node"));
         }
-        Ok(Self { file, path, len, header, body: Vec::new() })
+        Ok(Some(Self { file, path, len, header, body: Vec::new() }))
     }
 
     /// The segment's header.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use inferlog_disk::{File, Fs, Open};
 use parking_lot::Mutex;
 
-use super::format::{BATCH_HEADER_BYTES, BatchHeader, PAGE_BYTES, SegmentHeader, put_frame};
+use super::format::{BATCH_HEADER_BYTES, BatchHeader, PAGE_BYTES, SegmentHeader, free_header, put_frame};
 use super::scan::{LiveSegment, Scan};
 use super::segment::{BatchReader, Segments, segment_path, spare_path};
 use crate::error::Result;
@@ -27,18 +27,18 @@ pub struct Commit<'a> {
 }
 
 /// Spare segments, shared by the writer, which takes them, and the integrator, which hands them back.
-#[derive(Clone, Debug)]
+/// Only segments settled in this life are reused: of older ones it is not known which of their names are durable.
+#[derive(Clone, Debug, Default)]
 pub struct Spares(Arc<Mutex<Vec<PathBuf>>>);
 
 impl Spares {
-    fn new(paths: Vec<PathBuf>) -> Self {
-        Self(Arc::new(Mutex::new(paths)))
-    }
-
     /// Takes back a settled segment: it becomes a spare, or is removed. The caller retires the oldest first.
     pub fn retire(&self, fs: &dyn Fs, dir: &Path, incarnation: u64) -> Result<()> {
         let (live, spare) = (segment_path(dir, incarnation), spare_path(dir, incarnation));
         let keep = self.0.lock().len() < SPARES_MAX;
+        let file = fs.open(&live, Open::Write)?;
+        file.write_all_at(&free_header(), 0)?;
+        file.sync_data()?;
         if keep {
             fs.rename(&live, &spare)?;
         } else {
@@ -95,14 +95,13 @@ impl Writer {
         segment_bytes: u64,
         scan: &Scan,
     ) -> Result<Self> {
-        let segments = Segments::list(&*fs, dir)?;
         let mut writer = Self {
             dir: dir.to_owned(),
             node,
             segment_bytes,
             next_batch: scan.next_batch,
-            next_incarnation: segments.next_incarnation(&*fs, dir)?,
-            spares: Spares::new(segments.spare.iter().map(|number| spare_path(dir, *number)).collect()),
+            next_incarnation: Segments::sweep(&*fs, dir)?,
+            spares: Spares::default(),
             current: None,
             buffer: Vec::new(),
             fs,
@@ -110,9 +109,11 @@ impl Writer {
         let mut batch = Vec::new();
         if let Some((incarnation, offset, number)) = scan.last {
             writer.next_batch = number;
-            let mut reader = BatchReader::open(&*writer.fs, dir, incarnation, node)?;
+            let reader = BatchReader::open(&*writer.fs, dir, incarnation, node)?;
             let target = writer.next_incarnation;
-            if let Some((header, frames)) = reader.batch_at(offset)? {
+            if let Some(mut reader) = reader
+                && let Some((header, frames)) = reader.batch_at(offset)?
+            {
                 batch = reframe(&header, &frames, target);
             }
         }
