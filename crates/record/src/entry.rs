@@ -43,7 +43,7 @@ pub enum EntryError {
         bytes: usize,
     },
     /// The parts given do not make one write.
-    #[error("part {found} of an entry is not the one expected, {expected}")]
+    #[error("{found} is not what was expected, {expected}")]
     Parts {
         /// What was expected.
         expected: String,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::member::{FieldType, Member};
@@ -145,7 +145,10 @@ impl Visitor<'_> for Integer {
         }
         match text.parse::<i128>() {
             Ok(number) if !is_number(number) && number.to_string() == text => Ok(Some(number)),
-            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+            _ => Err(E::custom(format_args!(
+                "a text of {} bytes is not an integer beyond ±2^53 in decimal",
+                text.len()
+            ))),
         }
     }
 }

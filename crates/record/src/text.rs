@@ -2,21 +2,21 @@
 
 use thiserror::Error;
 
-/// A text that is not of the form its type asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{what}: expected {expected}, found {found:?}")]
+/// A text that is not of the form its type asks for. The text itself is not repeated: it may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{what}: expected {expected}, found another text of {found_bytes} bytes")]
 pub struct TextError {
     /// What was being read.
     pub what: &'static str,
     /// The form that was expected.
     pub expected: &'static str,
-    /// At most the first 80 characters of what was found.
-    pub found: String,
+    /// Length of what was found, bytes.
+    pub found_bytes: usize,
 }
 
 impl TextError {
     pub(crate) fn new(what: &'static str, expected: &'static str, found: &str) -> TextError {
-        TextError { what, expected, found: found.chars().take(80).collect() }
+        TextError { what, expected, found_bytes: found.len() }
     }
 }
 
