@@ -2,7 +2,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Length of a [`Hash`].
+/// Length of a hash, bytes.
 pub const HASH_BYTES: usize = 32;
 
 /// Root of the tree without leaves: SHA-256 of nothing (RFC 6962 §2.1).

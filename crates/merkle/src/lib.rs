@@ -5,7 +5,7 @@
 //!
 //! | module | source |
 //! | --- | --- |
-//! | [`Hash`], [`leaf_hash`], [`node_hash`] | RFC 6962 §2.1 |
+//! | [`struct@Hash`], [`leaf_hash`], [`node_hash`] | RFC 6962 §2.1 |
 //! | [`TilePath`], [`tiles_for_growth`], [`encode_entry`], [`entries`] | c2sp.org/tlog-tiles |
 //! | [`TreeEdge`]: a tree that grows, held as its right edge alone | the same |
 //! | [`inclusion_proof`], [`consistency_proof`], [`root`] from tiles | RFC 9162 §2.1.3.1, §2.1.4.1 |

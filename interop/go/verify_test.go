@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+const origin = "go.inferlog.example/log"
+
+// writeLog writes a log directory with Go's own tree, so that this test needs nothing of inferlog.
+func writeLog(t *testing.T, dir string, size int64) (vkey string) {
+	var hashes []tlog.Hash
+	own := tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
+		for _, index := range indexes {
+			list = append(list, hashes[index])
+		}
+		return list, nil
+	})
+	bundles := map[int64][]byte{}
+	for n := int64(0); n < size; n++ {
+		entry := []byte(strings.Repeat(fmt.Sprintf("entry %d ", n), int(n%7)))
+		stored, err := tlog.StoredHashes(n, entry, own)
+		check(t, err)
+		hashes = append(hashes, stored...)
+		length := make([]byte, 2)
+		binary.BigEndian.PutUint16(length, uint16(len(entry)))
+		bundles[n/256] = append(append(bundles[n/256], length...), entry...)
+	}
+	for _, tile := range tiles(size) {
+		data, err := tlog.ReadTileData(tile, own)
+		check(t, err)
+		write(t, path(dir, tile), data)
+		if tile.L == 0 {
+			write(t, strings.Replace(path(dir, tile), "/tile/0/", "/tile/entries/", 1), bundles[tile.N])
+		}
+	}
+	root, err := tlog.TreeHash(size, own)
+	check(t, err)
+	skey, vkey, err := note.GenerateKey(nil, origin)
+	check(t, err)
+	signer, err := note.NewSigner(skey)
+	check(t, err)
+	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%v\n", origin, size, root)}, signer)
+	check(t, err)
+	write(t, filepath.Join(dir, "checkpoint"), signed)
+	return vkey
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, name string, data []byte) {
+	check(t, os.MkdirAll(filepath.Dir(name), 0o777))
+	check(t, os.WriteFile(name, data, 0o666))
+}
+
+func TestAcceptsLogsOfEverySize(t *testing.T) {
+	for _, size := range []int64{1, 2, 255, 256, 257, 512, 65536, 70000} {
+		dir := t.TempDir()
+		vkey := writeLog(t, dir, size)
+		tree, err := verify(dir, []string{vkey})
+		if err != nil || tree.N != size {
+			t.Errorf("size %d: %v", size, err)
+		}
+	}
+}
+
+func TestRefusesEveryDamagedFile(t *testing.T) {
+	dir := t.TempDir()
+	vkey := writeLog(t, dir, 300)
+	seen := 0
+	check(t, filepath.Walk(dir, func(name string, info os.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return err
+		}
+		seen++
+		good, err := os.ReadFile(name)
+		check(t, err)
+		for at := 0; at < len(good); at += 97 {
+			bad := append([]byte{}, good...)
+			bad[at] ^= 1
+			write(t, name, bad)
+			if _, err := verify(dir, []string{vkey}); err == nil {
+				t.Errorf("%s: a flipped bit in byte %d went unseen", name, at)
+			}
+		}
+		write(t, name, good[:len(good)-1])
+		if _, err := verify(dir, []string{vkey}); err == nil {
+			t.Errorf("%s: a lost byte went unseen", name)
+		}
+		write(t, name, good)
+		return nil
+	}))
+	if _, err := verify(dir, []string{vkey}); err != nil || seen != 6 {
+		t.Errorf("%d files; undamaged again: %v", seen, err)
+	}
+}
+
+func TestRefusesOtherKeysAndOrigins(t *testing.T) {
+	dir := t.TempDir()
+	vkey := writeLog(t, dir, 3)
+	if _, err := verify(dir, []string{writeLog(t, t.TempDir(), 3)}); err == nil {
+		t.Error("another key was believed")
+	}
+	for _, text := range []string{"", "x", vkey + "x", "x" + vkey} {
+		if _, err := verify(dir, []string{text}); err == nil {
+			t.Errorf("%q was taken for a key", text)
+		}
+	}
+}
