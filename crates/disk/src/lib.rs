@@ -48,6 +48,9 @@ pub trait Fs: Send + Sync + std::fmt::Debug + 'static {
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file. Not durable before its directory is synced.
     fn remove_file(&self, path: &Path) -> Result<()>;
+    /// Removes an empty directory. Not durable before its parent is synced: a crash may bring it back, with or without the
+    /// files that were removed from it.
+    fn remove_dir(&self, path: &Path) -> Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> Result<()>;
     /// The names in a directory, sorted; directories and files alike.

@@ -36,6 +36,10 @@ impl Fs for RealFs {
         fs::remove_file(path).on("remove", path)
     }
 
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        fs::remove_dir(path).on("remove directory", path)
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<()> {
         // A directory's names are data of its own: fsync of the directory makes them durable (fsync(2), "Notes").
         StdFile::open(path).and_then(|dir| dir.sync_all()).on("sync directory", path)

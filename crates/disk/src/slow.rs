@@ -38,6 +38,10 @@ impl Fs for SlowSyncFs {
         self.inner.remove_file(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.inner.remove_dir(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<()> {
         std::thread::sleep(self.delay);
         self.inner.sync_dir(path)

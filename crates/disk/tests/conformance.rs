@@ -46,6 +46,7 @@ conformance! {
     rename_replaces_and_moves_between_directories
     directories_list_their_names_sorted
     directories_are_not_files
+    only_an_empty_directory_can_be_removed
     a_reading_handle_cannot_write
     one_holder_has_a_lock
     errors_name_the_path
@@ -198,10 +199,24 @@ fn directories_are_not_files(fs: &dyn Fs, dir: &Path) {
     assert!(fs.open(&sub, Open::Write).is_err());
     assert!(fs.read(&sub).is_err());
     assert!(fs.remove_file(&sub).is_err());
+    assert!(fs.remove_dir(&file).is_err());
     assert!(fs.rename(&file, &sub).is_err());
     assert!(fs.read_dir(&file).is_err());
     assert!(fs.open(&file.join("below"), Open::CreateNew).is_err());
     assert!(fs.exists(&sub).unwrap() && fs.exists(&file).unwrap());
+}
+
+fn only_an_empty_directory_can_be_removed(fs: &dyn Fs, dir: &Path) {
+    let (sub, file) = (dir.join("sub"), dir.join("sub").join("f"));
+    assert!(fs.remove_dir(&sub).unwrap_err().is_not_found());
+    fs.create_dir(&sub).unwrap();
+    create(fs, &file, b"x");
+    assert_eq!(fs.remove_dir(&sub).unwrap_err().kind(), std::io::ErrorKind::DirectoryNotEmpty);
+    fs.remove_file(&file).unwrap();
+    fs.remove_dir(&sub).unwrap();
+    assert!(!fs.exists(&sub).unwrap());
+    fs.create_dir(&sub).unwrap();
+    assert_eq!(fs.read_dir(&sub).unwrap(), []);
 }
 
 fn a_reading_handle_cannot_write(fs: &dyn Fs, dir: &Path) {

@@ -15,6 +15,8 @@ pub enum Op {
     Rename,
     /// [`crate::Fs::remove_file`].
     Remove,
+    /// [`crate::Fs::remove_dir`].
+    RemoveDir,
     /// [`crate::Fs::sync_dir`].
     SyncDir,
     /// [`crate::Fs::read_dir`].
@@ -43,7 +45,8 @@ impl Op {
     /// Whether the call is part of changing something: a test that fails each call in turn may skip the others at first.
     pub fn changes(self) -> bool {
         match self {
-            Self::Create | Self::CreateDir | Self::Rename | Self::Remove | Self::SyncDir => true,
+            Self::Create | Self::CreateDir | Self::Rename | Self::Remove => true,
+            Self::RemoveDir | Self::SyncDir => true,
             Self::Lock | Self::Write | Self::SyncData | Self::SetLen | Self::Allocate => true,
             Self::Open | Self::ReadDir | Self::Exists | Self::FreeBytes | Self::Read | Self::Len => false,
         }
@@ -62,6 +65,7 @@ impl Op {
             Self::CreateDir => "create directory",
             Self::Rename => "rename",
             Self::Remove => "remove",
+            Self::RemoveDir => "remove directory",
             Self::SyncDir => "sync directory",
             Self::ReadDir => "list",
             Self::Exists => "look for",

@@ -127,6 +127,10 @@ impl Fs for SimFs {
         self.call(Self::request(Op::Remove, path), |world| world.disk.remove(path), nothing)
     }
 
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.call(Self::request(Op::RemoveDir, path), |world| world.disk.remove_dir(path), nothing)
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let effect = |world: &mut World| {
             let id = world.disk.find(path)?;

@@ -6,7 +6,7 @@
 //! simulation takes the worse: syncing a file does not make its name durable, nor a name its file; nothing orders the
 //! write-back of two sectors, or of a sector and the length; a sync that failed loses what it should have kept.
 //!
-//! What it does not do: directories cannot be renamed or removed, and disks do not lie about syncs that they report done.
+//! What it does not do: directories cannot be renamed, and disks do not lie about syncs that they report done.
 //!
 //! A process is a life. [`SimFs::crash`] and [`SimFs::kill`] return the file system of the next life; handles, locks and
 //! clones of the one before are dead, so that threads left over from it cannot touch the new one.

@@ -195,6 +195,16 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes a directory in which no name is visible.
+    pub(super) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        let (dir, name) = self.place(path)?;
+        if !self.dir(self.find(path)?)?.visible.is_empty() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.change(vec![Edit { dir, name, to: None }], None);
+        Ok(())
+    }
+
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let id = self.find(from)?;
         self.file(id)?;

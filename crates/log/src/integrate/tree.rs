@@ -1,6 +1,7 @@
 //! One log as it grows.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -201,7 +202,7 @@ impl Tree {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let temporary = parent.join(format!("{TMP_PREFIX}{name}"));
         let file = match self.fs.open(&temporary, Open::CreateNew) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 self.fs.remove_file(&temporary)?;
                 self.fs.open(&temporary, Open::CreateNew)?
             }
@@ -223,12 +224,26 @@ impl Tree {
 
     /// Removes partial files that neither the last checkpoint nor the one before needs. Nothing depends on their absence.
     fn remove_stale(&mut self, stale: Vec<PathBuf>) -> Result<()> {
+        let mut dirs = BTreeSet::new();
         for path in stale {
+            dirs.extend(path.parent().map(Path::to_owned));
             if self.partials.iter().any(|kept| kept.contains(&path)) {
                 continue;
             }
             match self.fs.remove_file(&path) {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        // The directory of a tile that is full by now is empty, or holds what a crash left.
+        for dir in
+            dirs.into_iter().filter(|dir| self.partials.iter().flatten().all(|kept| !kept.starts_with(dir)))
+        {
+            self.known.remove(&dir);
+            match self.fs.remove_dir(&dir) {
+                Err(error) if !error.is_not_found() && error.kind() != ErrorKind::DirectoryNotEmpty => {
+                    return Err(error.into());
+                }
                 _ => {}
             }
         }
