@@ -154,7 +154,7 @@ pub struct NodeId(pub [u8; 16]);
 
 impl NodeId {
     fn with_text<T>(&self, write: impl FnOnce(&str) -> T) -> T {
-        write(&hex::encode(self.0))
+        write(crate::digest::write_hex(&self.0, &mut [0; 32]))
     }
 }
 

@@ -75,7 +75,7 @@ fn one() -> u32 {
 impl<'a> EntryView<'a> {
     /// Reads the entry; refuses what is not one.
     pub fn parse(entry: &'a [u8]) -> Result<EntryView<'a>, EntryError> {
-        let view: EntryView<'a> = serde_json::from_slice(entry)?;
+        let view: EntryView<'a> = serde_json::from_str(crate::entry::utf8(entry)?)?;
         check_frame(view.v, view.events.len(), view.part, view.of)
             .map_err(serde::de::Error::custom)
             .map_err(EntryError::Json)?;
