@@ -144,7 +144,7 @@ const HOLD: &[RoleDoc] = roles! {
 
 const ERASURE: &[RoleDoc] = roles! {
     Order => r "GDPR 17" "S";
-    Withheld => R "GDPR 17" "P" when "payloads are withheld";
+    Withheld => R "GDPR 17" "P" when "an intent withholds payloads";
 };
 
 const SAMPLING: &[RoleDoc] = roles! {

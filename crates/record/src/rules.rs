@@ -221,6 +221,9 @@ fn erasure(check: &mut Check<'_>, body: &Erasure) {
     if body.withheld.0 > 0 {
         check.needs(!body.holds.is_empty(), "body.holds");
     }
+    if body.withheld.0 > 0 && body.phase == ErasurePhase::Intent {
+        check.needs_payload(PayloadRole::Withheld);
+    }
 }
 
 fn alert(check: &mut Check<'_>, body: &Alert) {

@@ -53,8 +53,11 @@ pub fn json_schema() -> String {
     format!("{:#}\n", sorted(schema))
 }
 
+fn text(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("^{pattern}$") })
+}
+
 fn scalars() -> Vec<(&'static str, Value)> {
-    let text = |pattern: &str| json!({ "type": "string", "pattern": format!("^{pattern}$") });
     let integer = |minimum: i64| {
         let number = json!({ "type": "integer", "minimum": minimum, "maximum": crate::NUMBER_MAX });
         json!({ "anyOf": [number, { "type": "string", "pattern": "^-?[1-9][0-9]{15,19}$" }] })
@@ -147,7 +150,9 @@ fn reference() -> Value {
         form(&present, &sealed, &[&content[..], &["commitment", "key_id", "sealed"]].concat()),
         form(&present, &shared, &[&content[..], &["sha256"]].concat()),
         form(&json!(true), &json!(false), &["first"]),
-        form(&json!({ "not": present }), &json!(false), &["reason"]),
+        absent(&["redacted", "not_captured"], json!({ "$ref": "#/$defs/Why" })),
+        absent(&["erased"], text(&format!("erased_by_order:{UUID7}"))),
+        absent(&["purged"], text(&format!("purged_by_policy:{UUID7}"))),
     ];
     reference["oneOf"] = forms.into_iter().collect();
     reference
@@ -161,6 +166,13 @@ fn form(state: &Value, class: &Value, needs: &[&str]) -> Value {
     properties.insert("state".into(), state.clone());
     properties.insert("class".into(), class.clone());
     json!({ "properties": properties, "required": needs })
+}
+
+/// Content that is not there, in these states for this reason.
+fn absent(states: &[&str], reason: Value) -> Value {
+    let mut absent = form(&json!({ "enum": states }), &json!(false), &["reason"]);
+    absent["properties"]["reason"] = reason;
+    absent
 }
 
 /// Members in order, whether or not `serde_json` keeps the order of insertion.
