@@ -1,7 +1,6 @@
 //! Time: the wall clock, which people and other machines can move, and the boot clock, which nobody can.
 
 use std::fmt::Debug;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -16,29 +15,26 @@ pub trait Clock: Send + Sync + Debug + 'static {
     /// Nanoseconds since the machine started, suspension included. Never goes back until the next start.
     fn boot_ns(&self) -> u64;
 
-    /// What this machine's time service says of the wall clock; `None` if no service that tells is found.
+    /// What the machine says of its wall clock; `None` if it cannot be asked.
     fn sync_state(&self) -> Option<ClockState>;
 }
 
-/// What a time service says of the wall clock.
+/// What is known of the wall clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockState {
     /// Whether the wall clock follows a reference.
     pub synchronised: bool,
-    /// How far the wall clock is believed to be ahead of the reference, nanoseconds; `None` if the service does not tell.
+    /// How far the wall clock is believed to be ahead of the reference, nanoseconds; `None` if that is not known.
     pub offset_ns: Option<i64>,
-    /// The largest error that the service admits, nanoseconds; `None` if it does not tell.
+    /// The largest error that is admitted, nanoseconds; `None` if that is not known.
     pub max_error_ns: Option<u64>,
-    /// The service that says so, such as `systemd-timesyncd`.
+    /// Who says so.
     pub source: String,
 }
 
 /// This machine's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
-
-/// Where systemd-timesyncd keeps its state while it runs (systemd-timesyncd.service(8), "Files").
-const TIMESYNCD_DIR: &str = "/run/systemd/timesync";
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BOOT_CLOCK: ClockId = ClockId::Boottime;
@@ -56,20 +52,12 @@ impl Clock for SystemClock {
         ns(Duration::try_from(time).unwrap_or_default())
     }
 
-    /// The kernel's own estimate (`adjtimex(2)`) is not read: no maintained crate offers it without `unsafe`. What is read
-    /// is the marker that systemd-timesyncd touches whenever it has set the clock; it tells no offset.
     fn sync_state(&self) -> Option<ClockState> {
-        timesyncd_state(Path::new(TIMESYNCD_DIR))
+        #[cfg(target_os = "linux")]
+        return crate::kernel_clock::kernel_state();
+        #[cfg(not(target_os = "linux"))]
+        None
     }
-}
-
-fn timesyncd_state(dir: &Path) -> Option<ClockState> {
-    dir.is_dir().then(|| ClockState {
-        synchronised: dir.join("synchronized").exists(),
-        offset_ns: None,
-        max_error_ns: None,
-        source: "systemd-timesyncd".to_owned(),
-    })
 }
 
 /// Nanoseconds of a duration; 584 years fit.
@@ -151,14 +139,5 @@ mod tests {
         assert_eq!((clock.now_ns(), clock.boot_ns()), (5, 30));
         clock.reboot();
         assert_eq!((clock.now_ns(), clock.boot_ns()), (5, 0));
-    }
-
-    #[test]
-    fn timesyncd_is_synchronised_once_its_marker_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(timesyncd_state(&dir.path().join("absent")), None);
-        assert!(!timesyncd_state(dir.path()).unwrap().synchronised);
-        std::fs::write(dir.path().join("synchronized"), "").unwrap();
-        assert!(timesyncd_state(dir.path()).unwrap().synchronised);
     }
 }

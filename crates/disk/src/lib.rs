@@ -13,12 +13,14 @@
 mod clock;
 mod durable;
 mod error;
+#[cfg(target_os = "linux")]
+mod kernel_clock;
 mod real;
 mod rng;
 pub mod sim;
 mod slow;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ClockState, ManualClock, SystemClock};
 pub use durable::{TMP_PREFIX, create_dir_all, read_optional, replace_file};
 pub use error::{DiskError, Result};
 pub use real::RealFs;

@@ -141,16 +141,19 @@ fn what_was_corrupted_is_refused_and_located() {
     assert!(matches!(refused, Err(TreeError::ShortTile { found: 1407, .. })), "{refused:?}");
 }
 
-/// Writes the files that are not there yet. A frozen file is never replaced: a new version of the format gets a new folder.
+/// Every frozen file is there. With `UPDATE=1` those that are missing are written; a frozen file is never replaced: a new
+/// version of the format gets a new folder.
 #[test]
-#[ignore = "run once, when a fixture is added"]
-fn freeze() {
+fn every_fixture_is_frozen() {
+    let update = std::env::var_os("UPDATE").is_some();
     let write = |which: &str, name: &str, bytes: &[u8]| {
         let path = dir(which).join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        if !path.exists() {
-            fs::write(path, bytes).unwrap();
+        if path.exists() {
+            return;
         }
+        assert!(update, "{which}/{name} is missing: UPDATE=1 writes it");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
     };
     let good = written_now();
     good.iter().for_each(|(name, bytes)| write("good", name, bytes));

@@ -153,8 +153,8 @@ fn compare_table(page: &str) -> Vec<Finding> {
 pub(super) fn check_manifests(tree: &Tree) -> Result<Vec<Finding>, String> {
     let mut findings = Vec::new();
     let root = tree.text("Cargo.toml")?.unwrap_or_default();
-    if !root.lines().any(|line| line == "unsafe_code = \"forbid\"") {
-        findings.push(Finding::new("Cargo.toml", "[workspace.lints.rust] must say unsafe_code = \"forbid\""));
+    if !root.lines().any(|line| line == "unsafe_code = \"deny\"") {
+        findings.push(Finding::new("Cargo.toml", "[workspace.lints.rust] must say unsafe_code = \"deny\""));
     }
     for package in tree.members() {
         let manifest = tree.relative(text(&package["manifest_path"]));
@@ -170,7 +170,7 @@ fn check_manifest(manifest: &str, source: &str) -> Result<Vec<Finding>, String> 
     if table.get("lints").and_then(|lints| lints.get("workspace")) != Some(&toml::Value::Boolean(true)) {
         findings.push(Finding::new(
             manifest,
-            "add `[lints]` with `workspace = true`: the lints forbid unsafe code",
+            "add `[lints]` with `workspace = true`: the lints deny unsafe code",
         ));
     }
     for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
