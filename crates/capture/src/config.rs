@@ -19,12 +19,13 @@
 //! ```
 
 use crate::route::{
-    BODY_BYTES_LIMIT, ContextFrom, Limits, Opened, PathPattern, Route, SubjectFrom, Upstream,
+    BODY_BYTES_LIMIT, ContextFrom, ContextMember, Limits, Opened, PathPattern, Route, SubjectFrom, Upstream,
 };
 use crate::wire::{JsonWire, Pointer, Wire};
 use http::Uri;
 use http::header::HeaderName;
 use http::uri::Scheme;
+use inferlog_record::{ClearName, SystemName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,7 +67,7 @@ struct RouteFile {
     #[serde(default)]
     context: BTreeMap<Spanned<String>, Spanned<Value>>,
     #[serde(default)]
-    models: Vec<String>,
+    models: Vec<Spanned<String>>,
     #[serde(default)]
     passthrough: bool,
     request_bytes_max: Option<Spanned<usize>>,
@@ -118,7 +119,7 @@ pub fn routes_from_flags(
     Ok([Wire::OipV2, Wire::KserveV1]
         .into_iter()
         .map(|wire| Route {
-            name: wire.name().to_owned(),
+            name: ClearName::or_unlisted(wire.name()),
             path: PathPattern::Prefix(String::new()),
             wire,
             upstream: upstream.clone(),
@@ -178,23 +179,29 @@ impl Place<'_> {
             opened: self.opened(file.opened.as_ref())?,
             subject: file.subject.as_ref().map(|subject| self.subject(subject)).transpose()?,
             context: file.context.iter().map(|(k, v)| self.context(k, v)).collect::<Result<_, _>>()?,
-            models: file.models,
+            models: file
+                .models
+                .iter()
+                .map(|name| self.clear(name, "models", name.as_ref()))
+                .collect::<Result<_, _>>()?,
             passthrough: file.passthrough,
         })
     }
 
-    fn name(&self, name: &Spanned<String>) -> Result<String, ConfigError> {
-        if is_name(name.as_ref()) {
-            return Ok(name.as_ref().clone());
-        }
-        Err(self.error(name, "name", NAME_RULE))
+    fn name(&self, name: &Spanned<String>) -> Result<ClearName, ConfigError> {
+        let system = SystemName::new(name.as_ref()).map_err(|_| self.error(name, "name", NAME_RULE))?;
+        self.clear(name, "name", system.as_str())
     }
 
-    fn system(&self, system: &Spanned<String>) -> Result<String, ConfigError> {
-        if is_name(system.as_ref()) {
-            return Ok(system.as_ref().clone());
-        }
-        Err(self.error(system, "system", NAME_RULE))
+    fn system(&self, system: &Spanned<String>) -> Result<SystemName, ConfigError> {
+        SystemName::new(system.as_ref()).map_err(|_| self.error(system, "system", NAME_RULE))
+    }
+
+    fn clear<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<ClearName, ConfigError> {
+        ClearName::new(text).map_err(|_| {
+            let rule = "may not stand in clear in a record: write 1 to 128 letters, digits, or of `._:/@-`";
+            self.error(at, key, format!("{text:?} {rule}"))
+        })
     }
 
     fn path(&self, path: Option<&Spanned<String>>) -> Result<PathPattern, ConfigError> {
@@ -313,11 +320,19 @@ impl Place<'_> {
         &self,
         key: &Spanned<String>,
         value: &Spanned<Value>,
-    ) -> Result<(String, ContextFrom), ConfigError> {
-        let name = key.as_ref();
-        if !is_name(name) {
-            return Err(self.error(key, name, NAME_RULE));
-        }
+    ) -> Result<(ContextMember, ContextFrom), ConfigError> {
+        let name = key.as_ref().as_str();
+        let member = match name {
+            "build" => ContextMember::Build,
+            "environment" => ContextMember::Environment,
+            "flags" => ContextMember::Flags,
+            "region" => ContextMember::Region,
+            "variant" => ContextMember::Variant,
+            _ => {
+                let known = "build, environment, flags, region, variant";
+                return Err(self.error(key, name, format!("is not a member of `context`: {known}")));
+            }
+        };
         let bad = || {
             self.error(
                 value,
@@ -325,25 +340,36 @@ impl Place<'_> {
                 "write a string, `{ env = \"NAME\" }` or `{ header = \"…\", values = [\"…\"] }`",
             )
         };
+        let clear = |texts: Vec<String>| -> Result<Vec<ClearName>, ConfigError> {
+            texts.iter().map(|text| self.clear(value, name, text)).collect()
+        };
         let from = match (value.as_ref(), single(value.as_ref())) {
-            (Value::String(text), _) => ContextFrom::Fixed(text.clone()),
-            (_, Some(("env", variable))) => ContextFrom::Fixed((self.env)(variable).ok_or_else(|| {
-                let what = format!(
-                    "the environment variable `{variable}` is not set: set it, or write the value here"
-                );
-                self.error(value, name, what)
-            })?),
+            (Value::String(text), _) => ContextFrom::Fixed(clear(vec![text.clone()])?),
+            (Value::Array(_), _) if member == ContextMember::Flags => {
+                ContextFrom::Fixed(clear(strings(value.as_ref()).ok_or_else(bad)?)?)
+            }
+            (_, Some(("env", variable))) => {
+                ContextFrom::Fixed(clear(vec![self.variable(value, name, variable)?])?)
+            }
             (Value::Table(table), _) => {
                 let header = table.get("header").and_then(Value::as_str).ok_or_else(bad)?;
                 if table.keys().any(|key| key != "header" && key != "values") {
                     return Err(bad());
                 }
                 let values = table.get("values").map_or(Some(Vec::new()), strings).ok_or_else(bad)?;
-                ContextFrom::Header { name: self.header(value, name, header)?, values }
+                ContextFrom::Header { name: self.header(value, name, header)?, values: clear(values)? }
             }
             _ => return Err(bad()),
         };
-        Ok((name.clone(), from))
+        Ok((member, from))
+    }
+
+    fn variable<T>(&self, at: &Spanned<T>, key: &str, variable: &str) -> Result<String, ConfigError> {
+        (self.env)(variable).ok_or_else(|| {
+            let what =
+                format!("the environment variable `{variable}` is not set: set it, or write the value here");
+            self.error(at, key, what)
+        })
     }
 
     fn limits(&self, file: &RouteFile) -> Result<Limits, ConfigError> {
@@ -384,14 +410,6 @@ impl Place<'_> {
 }
 
 const NAME_RULE: &str = "write 1 to 63 letters, digits, `.`, `_` or `-`, the first a letter or digit: it names files, metrics and records";
-
-/// System names and route names: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`.
-fn is_name(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    text.len() <= 63
-        && text.bytes().all(plain)
-        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
-}
 
 /// The key and value of a table with one string in it.
 fn single(value: &Value) -> Option<(&str, &str)> {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod decode;
 pub mod forward;
 pub mod headers;
+pub mod recorder;
 pub mod route;
 pub mod upstream;
 pub mod wire;

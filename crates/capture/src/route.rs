@@ -7,6 +7,7 @@ use crate::wire::{Call, Kind, Pointer, Wire};
 use http::header::HeaderName;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Uri};
+use inferlog_record::{ClearName, SystemName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub const ANSWER_MS_MAX: u64 = 60_000;
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Its name: stands in records and metrics.
-    pub name: String,
+    pub name: ClearName,
     /// Which paths it matches.
     pub path: PathPattern,
     /// The protocol spoken on it.
@@ -35,15 +36,15 @@ pub struct Route {
     /// Where its requests go.
     pub upstream: Upstream,
     /// The AI system whose log its decisions are recorded in.
-    pub system: String,
+    pub system: SystemName,
     /// When the record of the opening must be durable.
     pub opened: Opened,
     /// Where the person concerned stands in the request.
     pub subject: Option<SubjectFrom>,
     /// Names and sources of the record's `context`.
-    pub context: Vec<(String, ContextFrom)>,
+    pub context: Vec<(ContextMember, ContextFrom)>,
     /// Model names that may stand in the record's clear text whatever the upstream says.
-    pub models: Vec<String>,
+    pub models: Vec<ClearName>,
     /// Whether requests of its path that its wire does not know are passed on, unrecorded but counted.
     pub passthrough: bool,
     /// Sizes and times.
@@ -96,17 +97,32 @@ pub enum SubjectFrom {
     Pointer(Pointer),
 }
 
+/// A member of the record's `context`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextMember {
+    /// Build of the application.
+    Build,
+    /// Production, staging and the like.
+    Environment,
+    /// Feature flags that were on.
+    Flags,
+    /// Where it ran.
+    Region,
+    /// The arm of an experiment.
+    Variant,
+}
+
 /// Where one member of the record's `context` comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContextFrom {
-    /// A value known when the configuration was read: written there, or taken from the environment then.
-    Fixed(String),
+    /// Known when the configuration was read: written there, or taken from the environment then. Flags alone have several.
+    Fixed(Vec<ClearName>),
     /// A request header. Its value stands in clear where it is one of `values`; any other is sealed.
     Header {
         /// The header.
         name: HeaderName,
         /// The values that may stand in clear.
-        values: Vec<String>,
+        values: Vec<ClearName>,
     },
 }
 
@@ -134,30 +150,37 @@ pub enum PathPattern {
 
 /// What is to become of a request.
 #[derive(Clone, Debug)]
-pub enum Matched<'r> {
+pub enum Matched<'r, R = Route> {
     /// An inference: recorded.
-    Inference(&'r Route, Call),
+    Inference(&'r R, Call),
     /// Health, metadata and the like: passed on and counted.
-    Control(&'r Route),
+    Control(&'r R),
     /// Not known to the wire, and the route passes such requests on: counted.
-    Passthrough(&'r Route),
+    Passthrough(&'r R),
     /// To be refused.
     None,
 }
 
 /// Finds the route for a request.
-pub fn find<'r>(routes: &'r [Route], method: &Method, uri: &Uri) -> Matched<'r> {
+pub fn find<'r, R: AsRef<Route>>(routes: &'r [R], method: &Method, uri: &Uri) -> Matched<'r, R> {
     let mut passthrough = None;
-    for route in routes {
+    for holder in routes {
+        let route = holder.as_ref();
         let Some(rest) = route.path.rest(uri.path()) else { continue };
         match route.wire.classify(method, rest) {
-            Kind::Inference(call) => return Matched::Inference(route, call),
-            Kind::Control => return Matched::Control(route),
-            Kind::Unknown if route.passthrough => passthrough = passthrough.or(Some(route)),
+            Kind::Inference(call) => return Matched::Inference(holder, call),
+            Kind::Control => return Matched::Control(holder),
+            Kind::Unknown if route.passthrough => passthrough = passthrough.or(Some(holder)),
             Kind::Unknown => {}
         }
     }
     passthrough.map_or(Matched::None, Matched::Passthrough)
+}
+
+impl AsRef<Route> for Route {
+    fn as_ref(&self) -> &Route {
+        self
+    }
 }
 
 impl Route {

@@ -4,7 +4,10 @@
 
 use http::{Method, Uri};
 use inferlog_capture::config::{routes, routes_from_flags};
-use inferlog_capture::route::{ContextFrom, Matched, Opened, PathPattern, Route, SubjectFrom, find};
+use inferlog_capture::route::{
+    ContextFrom, ContextMember, Matched, Opened, PathPattern, Route, SubjectFrom, find,
+};
+use inferlog_record::ClearName;
 
 const BASE: &str = "[[route]]\nname = \"a\"\nupstream = \"http://127.0.0.1:9\"\nsystem = \"s\"\n";
 
@@ -50,7 +53,11 @@ fn defaults_and_every_key() {
     )[0];
     assert_eq!(route.upstream.base, "/base");
     assert!(matches!(&route.subject, Some(SubjectFrom::Pointer(p)) if p.as_str() == "/applicant/id"));
-    assert!(route.context.contains(&("build".into(), ContextFrom::Fixed("abc123".into()))));
+    assert!(
+        route
+            .context
+            .contains(&(ContextMember::Build, ContextFrom::Fixed(vec![ClearName::new("abc123").unwrap()])))
+    );
     assert_eq!(route.context.len(), 3);
     assert_eq!((route.opened, route.limits.answer_time_max.as_millis()), (Opened::BeforeCall, 3));
 }
@@ -90,8 +97,12 @@ fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
             "+context = { build = { env = \"NOPE\" } }",
             "line 5: `build`: the environment variable `NOPE` is not set",
         ),
-        ("+context = { a = 1 }", "line 5: `a`: write a string, `{ env = "),
-        ("+context = { a = { header = \"x\", value = [] } }", "line 5: `a`: write a string"),
+        ("+context = { region = 1 }", "line 5: `region`: write a string, `{ env = "),
+        ("+context = { region = [\"a\"] }", "line 5: `region`: write a string, `{ env = "),
+        ("+context = { region = \"a b\" }", "line 5: `region`: \"a b\" may not stand in clear"),
+        ("+context = { zone = \"a\" }", "line 5: `zone`: is not a member of `context`: build, environment"),
+        ("+models = [\"a b\"]", "line 5: `models`: \"a b\" may not stand in clear"),
+        ("+context = { build = { header = \"x\", value = [] } }", "line 5: `build`: write a string"),
         ("+request_bytes_max = 0", "line 5: `request_bytes_max`: write a number of bytes from 1 to 25165824"),
         ("+response_bytes_max = 99999999999", "line 5: `response_bytes_max`: write a number of bytes"),
         ("+answer_ms_max = 0", "line 5: `answer_ms_max`: write a number of milliseconds"),

@@ -1,0 +1,103 @@
+//! Events before they are recorded: what a caller says of them. The Recorder adds ids, times and seals.
+
+use bytes::Bytes;
+use inferlog_record::body::{Body, DecisionOpened};
+use inferlog_record::{Capture, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why};
+
+/// A decision that begins.
+#[derive(Clone, Debug)]
+pub struct NewDecision {
+    /// Identifiers of the natural persons concerned, as the caller knows them. The log sees pseudonyms only.
+    pub subjects: Vec<Bytes>,
+    /// The retention class.
+    pub class: RetentionClass,
+    /// What is said of the opening.
+    pub opened: NewEvent,
+}
+
+/// An event to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// What it says, in clear.
+    pub body: Body,
+    /// Content it speaks of, to be sealed.
+    pub payloads: Vec<NewPayload>,
+    /// How it was captured.
+    pub capture: Option<Capture>,
+    /// When the step began.
+    pub started_at: Option<Timestamp>,
+    /// When the step ended.
+    pub ended_at: Option<Timestamp>,
+    /// Events that caused it; the one recorded before it in the same decision, if none is named.
+    pub after: Vec<Id>,
+}
+
+/// Content of an event.
+#[derive(Clone, Debug)]
+pub struct NewPayload {
+    /// What it is to the event.
+    pub role: PayloadRole,
+    /// The content.
+    pub content: NewContent,
+}
+
+/// Content, or where it is, or why it is not there.
+#[derive(Clone, Debug)]
+pub enum NewContent {
+    /// To be sealed.
+    Sealed {
+        /// Its form.
+        media_type: MediaType,
+        /// Its class; never [`DataClass::Shared`].
+        class: DataClass,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// The content that this decision recorded first under the role; not stored again.
+    Again(PayloadRole),
+    /// Not there.
+    Absent(Why),
+}
+
+impl NewDecision {
+    /// A decision about nobody in particular, of the class `default`.
+    pub fn new(opened: impl Into<NewEvent>) -> Self {
+        Self { subjects: Vec::new(), class: RetentionClass::default(), opened: opened.into() }
+    }
+}
+
+impl NewEvent {
+    /// An event that says no more than its body.
+    pub fn new(body: impl Into<Body>) -> Self {
+        let (payloads, after) = (Vec::new(), Vec::new());
+        Self { body: body.into(), payloads, capture: None, started_at: None, ended_at: None, after }
+    }
+
+    /// Adds a payload.
+    pub fn with(mut self, role: PayloadRole, content: NewContent) -> Self {
+        self.payloads.push(NewPayload { role, content });
+        self
+    }
+
+    /// Bytes that sealing has to work on.
+    pub(crate) fn bytes(&self) -> usize {
+        let content = self.payloads.iter().map(|payload| match &payload.content {
+            NewContent::Sealed { bytes, .. } => bytes.len(),
+            NewContent::Again(_) | NewContent::Absent(_) => 0,
+        });
+        content.sum()
+    }
+}
+
+impl From<DecisionOpened> for NewEvent {
+    fn from(body: DecisionOpened) -> Self {
+        Self::new(body)
+    }
+}
+
+impl NewContent {
+    /// Content that may be about a person, which is what is to be assumed of all that is not known.
+    pub fn personal(media_type: MediaType, bytes: impl Into<Bytes>) -> Self {
+        Self::Sealed { media_type, class: DataClass::Personal, bytes: bytes.into() }
+    }
+}

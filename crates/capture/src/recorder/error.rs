@@ -1,0 +1,78 @@
+//! Why something was not recorded.
+
+use inferlog_disk::DiskError;
+use inferlog_log::{AppendError, LogError, ReadError};
+use inferlog_record::EntryError;
+use inferlog_vault::VaultError;
+
+/// Why something was not recorded. Nothing of it counts as recorded; after [`RecordError::Append`] with
+/// [`AppendError::Poisoned`] it may be in the log all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A log could not be opened, created or integrated.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An entry could not be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A key could not be made or used.
+    #[error("keystore: {0}")]
+    Vault(#[from] VaultError),
+    /// The events do not fit the format.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The operating system failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A request for the recorder that cannot be met.
+    #[error("{0}")]
+    Invalid(String),
+    /// A thread of the recorder ended before it was done.
+    #[error("a thread of the recorder ended: {0}")]
+    Thread(String),
+}
+
+impl RecordError {
+    /// A fixed name, for clients and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Append(AppendError::Full(_)) => "disk_full",
+            Self::Append(AppendError::Poisoned(_)) => "log_poisoned",
+            Self::Append(AppendError::Closed) => "log_closed",
+            Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => "not_recordable",
+            Self::Log(_) | Self::Read(_) => "log_failed",
+            Self::Vault(_) => "keystore_failed",
+            Self::Disk(_) | Self::Thread(_) => "internal",
+        }
+    }
+
+    /// What whoever runs the system should do.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Append(AppendError::Full(_)) => {
+                "free space on the file system of the data directory; recording resumes by itself"
+            }
+            Self::Append(AppendError::Poisoned(_)) => {
+                "look at the disk and the log of this process, then restart it: it recovers what is durable"
+            }
+            Self::Append(AppendError::Closed) => {
+                "the recorder is stopping: send the request to another instance"
+            }
+            Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => {
+                "send less in one request, or lower the limits of the route"
+            }
+            Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
+            Self::Vault(_) => "look at the keystore and the root key, then restart this process",
+            Self::Disk(_) | Self::Thread(_) => "look at the log of this process, then restart it",
+        }
+    }
+}
+
+impl From<tokio::task::JoinError> for RecordError {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Thread(error.to_string())
+    }
+}

@@ -1,0 +1,122 @@
+//! The Recorder: the one door into the log.
+//!
+//! A decision takes two writes. [`System::begin`] mints its id and queues `decision.opened` with the sealed input, while the
+//! model works; [`Decision::finish`] records the rest and waits until all of it is durable. Whoever waits for neither has
+//! nothing. What is sealed under one key may be in several writes; the key's *birth* rides in each of them until one is known
+//! to be durable, so that no crash leaves sealed content without its key.
+//!
+//! **The gate.** Whoever seals holds it, shared, from before the seal until the write has its place in the log's order. An
+//! erasure takes it alone. So when the erasure's intent has its place, everything sealed before has an earlier one, is durable
+//! with it, and is integrated before keys are destroyed; everything after meets dead keys.
+//!
+//! **Ends.** A decision that is dropped is closed as aborted. What a crash leaves open is closed as `interrupted` by the next
+//! start, which also says whether the last end was clean.
+
+mod decision;
+mod draft;
+mod erase;
+mod error;
+mod hooks;
+mod ids;
+mod keystore;
+mod life;
+mod open;
+mod scan;
+mod write;
+
+pub use decision::{Decision, Recorded, closed, error_payload};
+pub use draft::{NewContent, NewDecision, NewEvent, NewPayload};
+pub use erase::{Erased, Target};
+pub use error::RecordError;
+pub use hooks::VaultHooks;
+pub use keystore::open_keystore;
+
+use ids::Minter;
+use inferlog_log::{Env, LogHandle, Node};
+use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
+use inferlog_vault::Vault;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Time between two `clock` events of a system, unless configured otherwise.
+pub const CLOCK_PERIOD: Duration = Duration::from_secs(300);
+
+/// What the Recorder says of itself and of every decision.
+#[derive(Clone, Debug)]
+pub struct RecorderConfig {
+    /// Name and version of the program.
+    pub build: ClearName,
+    /// SHA-256 of the configuration in force.
+    pub configuration: Digest,
+    /// What the organisation is to the systems.
+    pub role: Role,
+    /// Which purposes of Article 12(2) the record serves.
+    pub purposes: Vec<Purpose>,
+    /// The sampling policy in force.
+    pub sampling: ClearName,
+    /// Time between two `clock` events.
+    pub clock_period: Duration,
+}
+
+impl RecorderConfig {
+    /// Everything is recorded, for all purposes, by a deployer.
+    pub fn new(build: ClearName, configuration: Digest) -> Self {
+        Self {
+            build,
+            configuration,
+            role: Role::Deployer,
+            purposes: vec![Purpose::A, Purpose::B, Purpose::C],
+            sampling: ClearName::or_unlisted("all"),
+            clock_period: CLOCK_PERIOD,
+        }
+    }
+}
+
+/// Records decisions durably. Cheap to clone; a clone is the same recorder.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+/// One system's log, to record decisions in. Cheap to clone.
+#[derive(Clone)]
+pub struct System {
+    inner: Arc<Inner>,
+    state: Arc<SystemState>,
+}
+
+struct SystemState {
+    name: SystemName,
+    log: LogHandle,
+    /// The latest `clock` event.
+    clock: Mutex<Option<Id>>,
+}
+
+struct Inner {
+    node: Node,
+    vault: Vault,
+    env: Env,
+    dir: PathBuf,
+    config: RecorderConfig,
+    minter: Minter,
+    gate: tokio::sync::RwLock<()>,
+    systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
+    orders: Mutex<Orders>,
+    violations: AtomicU64,
+    is_closed: AtomicBool,
+    runtime: Handle,
+}
+
+/// Which erasure destroyed whose keys while this process runs: what late events of theirs refer to.
+#[derive(Default)]
+struct Orders {
+    subjects: HashMap<Pseudonym, Id>,
+    decisions: HashMap<Id, Id>,
+    /// Announced here and not carried out yet, by system.
+    intended: Vec<(SystemName, erase::Intended)>,
+}

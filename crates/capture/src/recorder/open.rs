@@ -1,0 +1,150 @@
+//! Opening and closing a recorder.
+
+use crate::recorder::ids::Minter;
+use crate::recorder::{
+    Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
+};
+use inferlog_log::{Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog, Status};
+use inferlog_record::SystemName;
+use inferlog_record::body::StopReason;
+use inferlog_vault::Vault;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::runtime::Handle;
+
+impl Recorder {
+    /// Opens a data directory for recording: recovers its logs, says in each that recording begins, and closes the decisions
+    /// that an earlier process left open. The keystore lies in the same directory, and was opened under the same lock
+    /// ([`crate::recorder::open_keystore`]).
+    pub async fn open(
+        lock: NodeLock,
+        env: Env,
+        node: NodeConfig,
+        vault: Vault,
+        config: RecorderConfig,
+    ) -> Result<Self, RecordError> {
+        let hooks = VaultHooks(vault.clone());
+        let hooks =
+            Hooks { signer: Arc::new(hooks.clone()), births: Arc::new(hooks), twins: node.twins.clone() };
+        let (opening, dir) = (env.clone(), node.dir.clone());
+        // Recovery absorbs the births that a crash left in the WAL: no key may be made before.
+        let node =
+            tokio::task::spawn_blocking(move || Node::open_locked(lock, opening, node, hooks)).await??;
+        let inner = Arc::new(Inner {
+            node,
+            vault,
+            minter: Minter::new(env.clock.clone(), env.rng.clone()),
+            env,
+            dir,
+            config,
+            gate: tokio::sync::RwLock::new(()),
+            systems: tokio::sync::Mutex::new(HashMap::new()),
+            orders: Mutex::new(Orders::default()),
+            violations: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            runtime: Handle::current(),
+        });
+        let recorder = Self { inner };
+        for log in recorder.inner.node.recovered() {
+            let name =
+                SystemName::new(log.dir.system()).map_err(|error| RecordError::Invalid(error.to_string()))?;
+            recorder.start(name, Some(log)).await?;
+        }
+        recorder.resume_erasures().await?;
+        tokio::spawn(tell_clocks(Arc::downgrade(&recorder.inner)));
+        Ok(recorder)
+    }
+
+    /// A system's log, created if there is none.
+    pub async fn system(&self, name: &SystemName) -> Result<System, RecordError> {
+        self.start(name.clone(), None).await
+    }
+
+    async fn start(&self, name: SystemName, recovered: Option<&RecoveredLog>) -> Result<System, RecordError> {
+        // Held until the log says that recording begins: nobody may record in it before.
+        let mut systems = self.inner.systems.lock().await;
+        if let Some(state) = systems.get(&name) {
+            return Ok(System { inner: self.inner.clone(), state: state.clone() });
+        }
+        let (inner, wanted) = (self.inner.clone(), name.clone());
+        let log = tokio::task::spawn_blocking(move || inner.node.log(wanted.as_str())).await??;
+        let state = Arc::new(SystemState { name: name.clone(), log, clock: Mutex::new(None) });
+        let system = System { inner: self.inner.clone(), state };
+        system.start(recovered).await?;
+        systems.insert(name, system.state.clone());
+        Ok(system)
+    }
+
+    /// Every system that has a log here.
+    pub(crate) async fn systems(&self) -> Vec<System> {
+        let systems = self.inner.systems.lock().await;
+        systems.values().map(|state| System { inner: self.inner.clone(), state: state.clone() }).collect()
+    }
+
+    /// How the log is doing.
+    pub fn status(&self) -> Status {
+        self.inner.node.status()
+    }
+
+    /// How many times an event lacked something that the profile asks for.
+    pub fn violations(&self) -> u64 {
+        self.inner.violations.load(Ordering::Relaxed)
+    }
+
+    /// Bytes free on the data directory's file system.
+    pub fn free_bytes(&self) -> Result<u64, RecordError> {
+        Ok(self.inner.env.fs.free_bytes(&self.inner.dir)?)
+    }
+
+    /// Waits until a checkpoint covers all that is durable now.
+    pub async fn integrate(&self) -> Result<(), RecordError> {
+        Ok(self.inner.node.integrate().await?)
+    }
+
+    /// Says in every log that recording ends, and closes them. What is begun and not finished is closed by the next start.
+    /// Calling it again does nothing.
+    pub async fn close(&self) -> Result<(), RecordError> {
+        if self.inner.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for system in self.systems().await {
+            if let Err(error) = system.stop(StopReason::Requested).await {
+                result = Err(error);
+            }
+        }
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.node.close()).await?;
+        result
+    }
+}
+
+impl System {
+    /// The system's name.
+    pub fn name(&self) -> &SystemName {
+        &self.state.name
+    }
+
+    /// Entries in its log.
+    pub fn entries(&self) -> u64 {
+        self.state.log.len()
+    }
+}
+
+/// Says in every log what the clock is worth, as long as the recorder lives.
+async fn tell_clocks(inner: Weak<Inner>) {
+    loop {
+        let Some(period) = inner.upgrade().map(|inner| inner.config.clock_period) else { return };
+        tokio::time::sleep(period).await;
+        let Some(inner) = inner.upgrade().filter(|inner| !inner.is_closed.load(Ordering::Acquire)) else {
+            return;
+        };
+        for system in (Recorder { inner }).systems().await {
+            if let Err(error) = system.tell_clock().await {
+                tracing::warn!(system = %system.state.name, %error, "the clock's state could not be recorded");
+            }
+        }
+    }
+}

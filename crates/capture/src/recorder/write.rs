@@ -1,0 +1,265 @@
+//! From what a caller says to what the log takes: ids, times, seals, references, entries.
+
+use crate::recorder::draft::{NewContent, NewEvent, NewPayload};
+use crate::recorder::{Inner, RecordError, System};
+use inferlog_log::{Append, Flags, Payloads};
+use inferlog_record::{
+    Content, ENTRY_BYTES_MAX, Entry, Event, Id, Kind, PayloadRole, Reference, RetentionClass, Sealed,
+    Timestamp, Why, violations,
+};
+use inferlog_vault::{DecisionKey, Scope, SealContext, Subject, VaultError};
+use std::sync::atomic::Ordering;
+
+/// What the events of one decision have in common, and what later ones need to know of earlier ones.
+#[derive(Clone)]
+pub(crate) struct Steps {
+    pub(crate) decision: Id,
+    pub(crate) class: RetentionClass,
+    subjects: Vec<Subject>,
+    /// The key in use, and the UTC day it is filed under: a page of keys is dropped with the payloads of its day.
+    key: DecisionKey,
+    day: u32,
+    /// Each role's first content, and the event that holds it.
+    seen: Vec<(PayloadRole, Reference, Id)>,
+    last: Option<Id>,
+}
+
+impl Steps {
+    pub(crate) fn begin(
+        system: &System,
+        subjects: &[bytes::Bytes],
+        class: RetentionClass,
+    ) -> Result<Self, RecordError> {
+        let inner = &system.inner;
+        let decision = inner.minter.id()?;
+        let subjects: Vec<Subject> = subjects
+            .iter()
+            .map(|person| inner.vault.subject(&system.state.name, person))
+            .collect::<Result<_, _>>()?;
+        let day = inner.minter.now().day();
+        let scope = Scope { system: system.state.name.clone(), class: class.clone(), day };
+        let key = inner.vault.decision_key(&scope, decision, &subjects)?;
+        Ok(Self { decision, class, subjects, key, day, seen: Vec::new(), last: None })
+    }
+
+    /// Later frames need not carry the births of the key in use.
+    pub(crate) fn mark_durable(&self) {
+        self.key.mark_durable();
+    }
+
+    /// Makes sure that what is logged today is sealed under a key of today. A key that is dead stays: nothing more is sealed.
+    fn turn_day(&mut self, system: &System, day: u32) -> Result<(), RecordError> {
+        if self.day == day || !self.key.is_alive() {
+            return Ok(());
+        }
+        let scope = Scope { system: system.state.name.clone(), class: self.class.clone(), day };
+        self.key = system.inner.vault.decision_key(&scope, self.decision, &self.subjects)?;
+        self.day = day;
+        Ok(())
+    }
+}
+
+/// Makes the appends for some events of a decision, to be submitted together. The caller holds the gate from before this
+/// call until they are submitted: no erasure may come between a seal and its place in the log's order.
+pub(crate) fn decision_appends(
+    system: &System,
+    steps: &mut Steps,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Append>, RecordError> {
+    let now = system.inner.minter.now();
+    steps.turn_day(system, now.day())?;
+    let mut sealed = Vec::new();
+    let events: Vec<Event> = events
+        .into_iter()
+        .map(|event| record(system, steps, now, event, &mut sealed))
+        .collect::<Result<_, _>>()?;
+    let flags = flags(&events);
+    let entry = Entry::new(Some(steps.decision), events);
+    let mut appends = split(entry, sealed, &steps.class, now)?;
+    if let Some(first) = appends.first_mut() {
+        first.births = steps.key.births()?;
+        first.flags = first.flags.and(flags.0);
+    }
+    if let Some(last) = appends.last_mut() {
+        last.flags = last.flags.and(flags.1);
+    }
+    Ok(appends)
+}
+
+/// Makes the append for one event of the system's life. It has no payloads.
+pub(crate) fn life_append(inner: &Inner, event: Event, flags: Flags) -> Result<Append, RecordError> {
+    check(inner, &event);
+    let (now, class) = (event.logged_at, event.retention.clone());
+    let entry = Entry::new(None, vec![event]).to_bytes()?;
+    Ok(Append {
+        entry,
+        logged_at_ns: now.nanos(),
+        flags,
+        class: class.as_str().to_owned(),
+        ..Append::default()
+    })
+}
+
+/// Makes the append for one event of a decision that this process did not begin. It has no payloads.
+pub(crate) fn bare_append(inner: &Inner, decision: Id, event: Event) -> Result<Append, RecordError> {
+    check(inner, &event);
+    let (now, class) = (event.logged_at, event.retention.as_str().to_owned());
+    let flags = flags(std::slice::from_ref(&event)).1;
+    let entry = Entry::new(Some(decision), vec![event]).to_bytes()?;
+    let decision = decision.into_bytes();
+    Ok(Append { entry, decision, logged_at_ns: now.nanos(), flags, class, ..Append::default() })
+}
+
+/// What the first entry of a write does to the table of open decisions, and what the last.
+fn flags(events: &[Event]) -> (Flags, Flags) {
+    let has = |kind| events.iter().any(|event| event.kind() == Some(kind));
+    let opens = if has(Kind::DecisionOpened) { Flags::OPENS } else { Flags::NONE };
+    let closes = if has(Kind::DecisionClosed) { Flags::CLOSES } else { Flags::NONE };
+    (opens, closes)
+}
+
+fn record(
+    system: &System,
+    steps: &mut Steps,
+    now: Timestamp,
+    new: NewEvent,
+    sealed: &mut Vec<(Id, Vec<u8>)>,
+) -> Result<Event, RecordError> {
+    let inner = &system.inner;
+    let mut event = Event::new(inner.minter.id()?, system.state.name.clone(), now, new.body);
+    event.after = if new.after.is_empty() { steps.last.into_iter().collect() } else { new.after.into() };
+    event.capture = new.capture;
+    event.clock = *system.state.clock.lock();
+    event.started_at = new.started_at;
+    event.ended_at = new.ended_at;
+    event.retention = steps.class.clone();
+    event.subjects = steps.subjects.iter().map(Subject::pseudonym).collect();
+    if event.kind() == Some(Kind::DecisionOpened) {
+        event.role = Some(inner.config.role);
+        event.purposes = inner.config.purposes.clone().into();
+        event.sampling = Some(inner.config.sampling.clone());
+    }
+    for payload in new.payloads {
+        let reference = refer(system, steps, event.id, payload, sealed)?;
+        if !steps.seen.iter().any(|(role, ..)| *role == reference.role) {
+            steps.seen.push((reference.role, reference, event.id));
+        }
+        event.payloads.push(reference);
+    }
+    steps.last = Some(event.id);
+    check(inner, &event);
+    Ok(event)
+}
+
+fn refer(
+    system: &System,
+    steps: &Steps,
+    event: Id,
+    payload: NewPayload,
+    sealed: &mut Vec<(Id, Vec<u8>)>,
+) -> Result<Reference, RecordError> {
+    let inner = &system.inner;
+    let NewPayload { role, content } = payload;
+    let id = inner.minter.id()?;
+    let absent = |why: Why| Reference::not_captured(id, role, why.into());
+    match content {
+        NewContent::Absent(why) => Ok(absent(why)),
+        NewContent::Again(first) => {
+            let found = steps.seen.iter().find(|(role, ..)| *role == first);
+            Ok(found.map_or_else(
+                || absent(Why::NotProvided),
+                |(_, reference, event)| reference.again(role, *event),
+            ))
+        }
+        NewContent::Sealed { media_type, class, bytes } => {
+            let context = SealContext {
+                origin: &system.state.log.identity().origin,
+                event,
+                role: role.as_str(),
+                payload: id,
+            };
+            let done = match steps.key.seal(&context, &bytes) {
+                Ok(done) => done,
+                Err(VaultError::Erased) => return Ok(erased(inner, steps, id, role)),
+                Err(error) => return Err(error.into()),
+            };
+            let content = Content::Sealed(Sealed {
+                class,
+                media_type,
+                encoding: done.encoding,
+                size: done.size,
+                key_id: steps.key.id(),
+                commitment: done.commitment,
+                sealed: done.sealed,
+            });
+            sealed.push((id, done.bytes));
+            Ok(Reference { payload: id, role, content })
+        }
+    }
+}
+
+/// The reference to content that came after the keys it would need were destroyed.
+fn erased(inner: &Inner, steps: &Steps, payload: Id, role: PayloadRole) -> Reference {
+    let orders = inner.orders.lock();
+    let order = steps.subjects.iter().find_map(|subject| orders.subjects.get(&subject.pseudonym()));
+    match order.or_else(|| orders.decisions.get(&steps.decision)) {
+        Some(order) => Reference::erased(payload, role, *order),
+        None => Reference::not_captured(payload, role, Why::Unknown.into()),
+    }
+}
+
+/// The entries of one write, each with the payloads that it refers to.
+fn split(
+    entry: Entry,
+    sealed: Vec<(Id, Vec<u8>)>,
+    class: &RetentionClass,
+    now: Timestamp,
+) -> Result<Vec<Append>, RecordError> {
+    let decision = entry.decision.map(Id::into_bytes).unwrap_or_default();
+    let append = |entry: Vec<u8>, payloads: Payloads| Append {
+        entry,
+        decision,
+        logged_at_ns: now.nanos(),
+        class: class.as_str().to_owned(),
+        payloads,
+        ..Append::default()
+    };
+    let bytes = entry.to_bytes()?;
+    if bytes.len() <= ENTRY_BYTES_MAX {
+        return Ok(vec![append(bytes, records(sealed.iter()))]);
+    }
+    let mut appends = Vec::new();
+    for part in entry.into_parts()? {
+        let references = || part.events.iter().flat_map(|event| &event.payloads);
+        let held = |id: &Id| references().any(|reference| reference.payload == *id && is_sealed(reference));
+        let payloads = records(sealed.iter().filter(|(id, _)| held(id)));
+        appends.push(append(part.to_bytes()?, payloads));
+    }
+    Ok(appends)
+}
+
+fn is_sealed(reference: &Reference) -> bool {
+    matches!(reference.content, Content::Sealed(_))
+}
+
+fn records<'a>(sealed: impl Iterator<Item = &'a (Id, Vec<u8>)>) -> Payloads {
+    let mut payloads = Payloads::default();
+    sealed.for_each(|(id, bytes)| payloads.push(id.into_bytes(), bytes));
+    payloads
+}
+
+/// Counts what an event lacks of inferlog's profile. It is recorded all the same: a record with a gap is worth more than none.
+fn check(inner: &Inner, event: &Event) {
+    let found = violations(event, inferlog_record::Level::Required);
+    if found.is_empty() {
+        return;
+    }
+    let before = inner.violations.fetch_add(found.len() as u64, Ordering::Relaxed);
+    if before == 0 {
+        let first = found[0].to_string();
+        tracing::warn!(
+            first,
+            "an event lacks what the profile asks for; further ones are counted, not reported"
+        );
+    }
+}
