@@ -47,7 +47,8 @@ pub fn scan(
         }
     }
     let firsts: Vec<u64> = readers.iter().map(|reader| reader.header().first_batch).collect();
-    let mut found = Scan { next_batch: firsts.first().copied().unwrap_or(1), ..Scan::default() };
+    // Not the oldest segment's: one that was begun and never written to may claim a later batch than its successor.
+    let mut found = Scan { next_batch: firsts.iter().min().copied().unwrap_or(1), ..Scan::default() };
     for (position, reader) in readers.iter_mut().enumerate() {
         // The oldest claim on a batch number by any later segment ends what counts in this one.
         let superseded = firsts[position + 1..].iter().min().copied();
