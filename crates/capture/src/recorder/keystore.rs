@@ -1,7 +1,7 @@
 //! The keystore of a data directory: opened, or created where there is none yet.
 
-use crate::recorder::RecordError;
-use inferlog_log::{Env, NodeLock};
+use crate::recorder::{RecordError, System};
+use inferlog_log::{Env, LogIdentity, NodeLock};
 use inferlog_vault::{KeystoreId, RootStore, Vault, VaultError};
 use std::path::Path;
 
@@ -24,5 +24,25 @@ pub fn open_keystore(
             Ok(Vault::create(fs, rng, clock, &dir, id, root(id))?)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+impl System {
+    /// Makes a new signing key for the log, and gives its verifier key (c2sp.org/signed-note). Readers find the key in the
+    /// directory before anything is signed with it; a checkpoint that it signs follows at once.
+    pub async fn rotate_signing_key(&self) -> Result<String, RecordError> {
+        let (inner, name) = (self.inner.clone(), self.name().clone());
+        let log = self.state.log.clone();
+        let identity = tokio::task::spawn_blocking(move || {
+            inner.vault.rotate_signing_key(&log.identity().origin)?;
+            // A crash before this leaves a key that signs and is not listed: the next start lists it.
+            inner.node.refresh_keys(name.as_str())?;
+            Ok::<_, RecordError>(LogIdentity::load(&*inner.env.fs, log.dir())?)
+        });
+        let identity = identity.await??;
+        self.tell_clock().await?;
+        self.inner.node.integrate().await?;
+        let newest = identity.vkeys.last().cloned();
+        newest.ok_or_else(|| RecordError::Invalid("the log lists no key after a rotation".into()))
     }
 }

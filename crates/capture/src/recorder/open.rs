@@ -69,7 +69,13 @@ impl Recorder {
             return Ok(System { inner: self.inner.clone(), state: state.clone() });
         }
         let (inner, wanted) = (self.inner.clone(), name.clone());
-        let log = tokio::task::spawn_blocking(move || inner.node.log(wanted.as_str())).await??;
+        let log = tokio::task::spawn_blocking(move || {
+            let log = inner.node.log(wanted.as_str())?;
+            // A crash may have come between a new signing key and its place in the list.
+            inner.node.refresh_keys(wanted.as_str())?;
+            Ok::<_, RecordError>(log)
+        });
+        let log = log.await??;
         let state = Arc::new(SystemState { name: name.clone(), log, clock: Mutex::new(None) });
         let system = System { inner: self.inner.clone(), state };
         system.start(recovered).await?;
