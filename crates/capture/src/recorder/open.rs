@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// Every system that has a log here.
-    pub(crate) async fn systems(&self) -> Vec<System> {
+    pub async fn systems(&self) -> Vec<System> {
         let systems = self.inner.systems.lock().await;
         systems.values().map(|state| System { inner: self.inner.clone(), state: state.clone() }).collect()
     }
