@@ -4,11 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use inferlog_record::KeyId;
 
+use crate::aead::Key;
+use crate::error::{Result, VaultError};
 use crate::page::SLOTS_MAX;
 use crate::page::header::Topic;
+use crate::table::PageKey;
+use crate::vault::{Admin, Inner};
 
 /// How many page keys are made at once. More make the table's writes rarer, and longer by 40 bytes each.
-pub(crate) const READY_PAGES: u32 = 16;
+const READY_PAGES: u32 = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Allocation {
@@ -87,5 +91,69 @@ impl Allocation {
 
     pub(crate) fn take_ready(&mut self) -> Option<u32> {
         self.ready.pop_first()
+    }
+}
+
+impl Inner {
+    /// A slot for a new key.
+    pub(crate) fn allocate(&self, topic: &Topic) -> Result<KeyId> {
+        if let Some(id) = self.allocation.lock().take_slot(topic) {
+            return Ok(id);
+        }
+        let admin = self.admin.lock();
+        // Another thread may have been here first.
+        if let Some(id) = self.allocation.lock().take_slot(topic) {
+            return Ok(id);
+        }
+        self.open_page(&admin, topic)?;
+        self.allocation.lock().take_slot(topic).ok_or(VaultError::Full)
+    }
+
+    /// Gives the topic an active page: its last one if that has room, or a new one.
+    fn open_page(&self, admin: &Admin, topic: &Topic) -> Result<()> {
+        let (known, was_active) = {
+            let allocation = self.allocation.lock();
+            (allocation.pages(topic), allocation.is_active(topic))
+        };
+        // An active page that is full was the last one.
+        if let Some(page) = known.last().filter(|_| !was_active) {
+            let mut store = self.store.lock();
+            let table = self.table();
+            // A rewritten page stays closed: the slots of what was erased are not used again.
+            if let Some(page_key) = table.pages.get(page).filter(|page_key| page_key.generation == 0) {
+                let next = store.next_slot(*page, page_key, topic)?;
+                if next < SLOTS_MAX {
+                    self.allocation.lock().activate(topic, *page, next);
+                    return Ok(());
+                }
+            }
+        }
+        let ready = self.allocation.lock().take_ready();
+        let page = match ready {
+            Some(page) => page,
+            None => {
+                self.make_ready(admin)?;
+                self.allocation.lock().take_ready().ok_or(VaultError::Full)?
+            }
+        };
+        let mut allocation = self.allocation.lock();
+        allocation.add_page(topic, page);
+        allocation.activate(topic, page, 0);
+        Ok(())
+    }
+
+    fn make_ready(&self, admin: &Admin) -> Result<()> {
+        let mut made = Vec::new();
+        let floor = self.allocation.lock().floor();
+        self.change_table_as(admin, |table| {
+            for _ in 0..READY_PAGES {
+                let Some(page) = table.next_page().map(|next| next.max(floor)) else { break };
+                table.pages.insert(page, PageKey { generation: 0, key: Key::random(&*self.rng)? });
+                made.push(page);
+            }
+            Ok(())
+        })?;
+        self.allocation.lock().add_ready(made);
+        Ok(())
     }
 }

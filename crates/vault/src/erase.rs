@@ -116,8 +116,9 @@ impl Vault {
             inner.check()?;
             let dropped: Vec<u32> =
                 erasure.scopes.iter().flat_map(|scope| inner.scope_pages(scope)).collect();
-            inner.erased.mark(&erasure.subjects, &erasure.keys, &dropped);
             let plan = inner.plan(&mut store, erasure, &chains)?;
+            // Whatever fails from here on: the intent stands, and nothing more is sealed.
+            inner.erased.mark(&erasure.subjects, &erasure.keys, &dropped);
             inner.apply(&mut admin, &mut store, &plan, Some(at))
         };
         // The chains' locks come before the others.

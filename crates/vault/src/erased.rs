@@ -51,8 +51,7 @@ impl Erased {
     }
 
     pub(crate) fn has_subject(&self, subject: SubjectRef) -> bool {
-        let sets = self.sets.read();
-        sets.subjects.contains(&subject) || sets.keys.contains(&subject.key)
+        self.sets.read().subjects.contains(&subject)
     }
 
     /// Whether the key at `id`, wrapped by `subjects`, is gone.

@@ -41,6 +41,7 @@ mod seal;
 mod shred;
 mod signing;
 mod store;
+mod subjects;
 mod table;
 mod vault;
 

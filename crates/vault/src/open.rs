@@ -73,11 +73,11 @@ impl Vault {
         let root = roots.get()?;
         settle(&*fs, &dir, keystore, &root, &*roots)?;
         let table = read_table(&*fs, &dir, keystore, &root)?;
-        // A table that an earlier process wrote and failed to sync may be readable now and gone after a crash.
+        // What an earlier process wrote and failed to sync may be readable now and gone after a crash: written again.
         replace_file(&*fs, &dir.table(), &table.seal(&*rng, keystore, &root)?)?;
+        let absorbed = read_absorbed(&*fs, &dir)?;
         remove_temporary(&*fs, &dir)?;
         let allocation = scan(&*fs, &dir, &table)?;
-        let absorbed = read_absorbed(&*fs, &dir)?;
         let inner = Inner {
             store: Mutex::new(Store::new(Arc::clone(&fs), dir.clone(), keystore)),
             fs,
@@ -188,10 +188,13 @@ pub(crate) fn remove_unlisted(fs: &dyn Fs, dir: &Dir, table: &Table) -> Result<V
 }
 
 fn read_absorbed(fs: &dyn Fs, dir: &Dir) -> Result<Absorbed> {
-    let bytes = read_optional(fs, &dir.absorbed())?.unwrap_or_default();
+    let Some(bytes) = read_optional(fs, &dir.absorbed())? else { return Ok(Absorbed::new()) };
     let text = std::str::from_utf8(&bytes).ok();
-    let lines = text.and_then(|text| text.lines().map(absorbed_line).collect());
-    lines.ok_or_else(|| dir.damaged(dir.absorbed(), "a line is not `<log id, 32 hex> <index>`"))
+    let lines: Option<Absorbed> = text.and_then(|text| text.lines().map(absorbed_line).collect());
+    let damaged = || dir.damaged(dir.absorbed(), "a line is not `<log id, 32 hex> <index>`");
+    let absorbed = lines.ok_or_else(damaged)?;
+    replace_file(fs, &dir.absorbed(), &bytes)?;
+    Ok(absorbed)
 }
 
 fn absorbed_line(line: &str) -> Option<([u8; 16], u64)> {

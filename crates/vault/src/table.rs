@@ -139,3 +139,51 @@ impl<'a> Reader<'a> {
         Key::from_slice(self.take(KEY_BYTES)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use inferlog_disk::SeededRng;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(Key::new([1; 32]));
+        table.last_erasure = ([2; 16], 3);
+        for page in [0, 7, u32::MAX] {
+            table.pages.insert(page, PageKey { generation: page / 2, key: Key::new([page as u8; 32]) });
+        }
+        for (created_ns, origin) in [(4, "one"), (u64::MAX, ""), (6, "one")] {
+            let seed = Key::new([created_ns as u8; 32]);
+            table.signing.push(SigningSeed { created_ns, seed, origin: origin.to_owned() });
+        }
+        table
+    }
+
+    #[test]
+    fn a_table_comes_back_and_every_flipped_bit_is_refused() {
+        let (id, root) = (KeystoreId([9; 16]), RootKey::new(12, [8; 32]));
+        let mut bytes = table().seal(&SeededRng::new(1), id, &root).unwrap();
+        let opened = Table::open(&bytes, id, &root).unwrap();
+        assert_eq!(*opened.encode(), *table().encode());
+        assert_eq!((epoch(&bytes), opened.next_page()), (Some(12), None));
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Table::open(&bytes, id, &root).is_none(), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(Table::open(&bytes, KeystoreId([0; 16]), &root).is_none());
+        assert!(Table::open(&bytes, id, &RootKey::new(12, [7; 32])).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_plaintext_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0..400_usize) {
+            let _ = Table::decode(&bytes);
+            let real = table().encode();
+            let cut = cut.min(real.len() - 1);
+            prop_assert!(Table::decode(&real[..cut]).is_none());
+            let _ = Table::decode(&[&real[..cut], &bytes].concat());
+        }
+    }
+}

@@ -1,32 +1,29 @@
 //! The vault: keys made, found, opened, absorbed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hmac::{Hmac, Mac};
 use inferlog_disk::{Clock, Fs, Rng, replace_file};
-use inferlog_record::{Id, KeyId, Pseudonym, SystemName};
+use inferlog_record::{Id, KeyId, SystemName};
 use parking_lot::{Mutex, RwLock};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::aead::Key;
-use crate::alloc::{Allocation, READY_PAGES};
+use crate::alloc::Allocation;
 use crate::dir::Dir;
 use crate::erased::Erased;
 use crate::error::{Result, VaultError};
-use crate::keys::{DecisionKey, Subject, SubjectBirth};
-use crate::lookup::{self, Chain, Lookup};
-use crate::page::SLOTS_MAX;
+use crate::keys::{DecisionKey, Subject};
+use crate::lookup::Lookup;
 use crate::page::birth;
 use crate::page::header::{Header, Scope, Topic};
-use crate::page::plain::{self, DecisionPlain, LookupPlain, SubjectRef};
+use crate::page::plain::{self, DecisionPlain, LookupPlain};
 use crate::root::{RootKey, RootStore};
 use crate::seal::DataKey;
 use crate::store::{Intake, Store};
-use crate::table::{LogPosition, PageKey, Table};
+use crate::table::{LogPosition, Table};
 use crate::{KeystoreId, SUBJECTS_MAX};
 
 /// Log id to index: births of entries below the index are in the pages.
@@ -74,27 +71,6 @@ impl Vault {
     pub fn with_backups(self, places: Vec<PathBuf>) -> Self {
         *self.inner.backups.write() = places;
         self
-    }
-
-    /// The subject whom `system` knows by `identifier`, made now if there is none: with a random pseudonym and a random key.
-    /// Whoever asks for the same identifier at the same time gets the same subject. After an erasure the identifier leads to
-    /// a new one.
-    pub fn subject(&self, system: &SystemName, identifier: &[u8]) -> Result<Subject> {
-        let digest = self.inner.digest(system, identifier);
-        let mut chain = self.inner.lookup.chain(digest[0]);
-        if let Some(subject) = self.inner.find(&mut chain, &digest)? {
-            return Ok(subject);
-        }
-        let subject = self.inner.new_subject(system, digest)?;
-        chain.pending.insert(lookup::short(&digest), subject.clone());
-        Ok(subject)
-    }
-
-    /// The subject whom `system` knows by `identifier`, if there is one.
-    pub fn find_subject(&self, system: &SystemName, identifier: &[u8]) -> Result<Option<Subject>> {
-        let digest = self.inner.digest(system, identifier);
-        let mut chain = self.inner.lookup.chain(digest[0]);
-        self.inner.find(&mut chain, &digest)
     }
 
     /// A new key for a decision, wrapped by every subject's key in turn: the erasure of any one makes it unreadable.
@@ -190,20 +166,21 @@ impl Vault {
         let mut store = self.inner.store.lock();
         self.inner.check()?;
         self.inner.poison_on_error(store.sync(&self.inner.table()))?;
-        let mut absorbed = self.inner.absorbed.lock();
-        let before = absorbed.clone();
+        let mut new = self.absorbed();
         for (log, index) in marks {
-            let mark = absorbed.entry(*log).or_default();
+            let mark = new.entry(*log).or_default();
             *mark = (*mark).max(*index);
         }
-        if *absorbed == before {
+        if new == self.absorbed() {
             return Ok(());
         }
         let lines: String =
-            absorbed.iter().map(|(log, index)| format!("{} {index}\n", hex::encode(log))).collect();
+            new.iter().map(|(log, index)| format!("{} {index}\n", hex::encode(log))).collect();
         // A crash before this is whole leaves lower marks: births that are in the pages come again, and change nothing.
         let written = replace_file(&*self.inner.fs, &self.inner.dir.absorbed(), lines.as_bytes());
-        self.inner.poison_on_error(written.map_err(VaultError::from))
+        self.inner.poison_on_error(written.map_err(VaultError::from))?;
+        *self.inner.absorbed.lock() = new;
+        Ok(())
     }
 
     /// How far each log's births are durable in the pages.
@@ -255,81 +232,6 @@ impl Inner {
         Ok(())
     }
 
-    /// HMAC-SHA256(lookup key, length of system (4) ‖ system ‖ identifier).
-    fn digest(&self, system: &SystemName, identifier: &[u8]) -> [u8; 32] {
-        let system = system.as_str().as_bytes();
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 3)")]
-        let mac = <Hmac<Sha256> as Mac>::new_from_slice(self.table().lookup_key.bytes()).expect("any length");
-        // A system's name has at most 63 bytes.
-        let mac = mac.chain_update((system.len() as u32).to_be_bytes());
-        mac.chain_update(system).chain_update(identifier).finalize().into_bytes().into()
-    }
-
-    fn find(&self, chain: &mut Chain, digest: &[u8; 32]) -> Result<Option<Subject>> {
-        let short = lookup::short(digest);
-        if let Some(subject) = chain.pending.get(&short)
-            && !self.erased.has_subject(subject.reference())
-        {
-            return Ok(Some(subject.clone()));
-        }
-        if chain.entries.is_none() {
-            let entries = self.load_chain(digest[0])?;
-            self.lookup.loaded(digest[0], chain, entries);
-        }
-        let found = chain.entries.as_ref().and_then(|entries| entries.get(&short)).copied();
-        match found.filter(|subject| !self.erased.has_subject(*subject)) {
-            Some(subject) => self.open_subject(subject).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn load_chain(&self, first: u8) -> Result<HashMap<u128, SubjectRef>> {
-        let store = self.store.lock();
-        let (table, pages) = (self.table(), self.allocation.lock().pages(&Topic::Lookup(first)));
-        let mut entries = HashMap::new();
-        for page in pages {
-            let Some(page_key) = table.pages.get(&page) else { continue };
-            for (_, record) in store.read_all(page, page_key)? {
-                if let Some(lookup) = LookupPlain::decode(&record)
-                    && !self.erased.has_subject(lookup.subject)
-                {
-                    entries.insert(lookup::short(&lookup.digest), lookup.subject);
-                }
-            }
-        }
-        Ok(entries)
-    }
-
-    fn new_subject(&self, system: &SystemName, digest: [u8; 32]) -> Result<Subject> {
-        let mut random = [0; 16];
-        self.rng.fill(&mut random)?;
-        let topic = Topic::Subjects(system.clone());
-        let at = SubjectRef { pseudonym: Pseudonym::new(random), key: self.allocate(&topic)? };
-        let lookup_at = self.allocate(&Topic::Lookup(digest[0]))?;
-        let birth = SubjectBirth { topic, lookup_at, lookup: LookupPlain { digest, subject: at } };
-        Ok(Subject::new(at, Key::random(&*self.rng)?, Some(birth)))
-    }
-
-    /// The subject from its page.
-    pub(crate) fn open_subject(&self, subject: SubjectRef) -> Result<Subject> {
-        if self.erased.has_subject(subject) {
-            return Err(VaultError::Erased);
-        }
-        if let Some(cached) =
-            self.lookup.cached_key(subject.key).filter(|cached| cached.reference() == subject)
-        {
-            return Ok(cached);
-        }
-        match plain::decode_keyed(&self.read(subject.key)?) {
-            Some((pseudonym, key)) if &pseudonym == subject.pseudonym.as_bytes() => {
-                let found = Subject::new(subject, key, None);
-                self.lookup.cache_key(&found);
-                Ok(found)
-            }
-            _ => Err(self.malformed(subject.key)),
-        }
-    }
-
     /// Takes the wrappings off, the last first. `None` if one does not open.
     fn unwrap_all(&self, plain: &DecisionPlain) -> Result<Option<(Key, Vec<Subject>)>> {
         let subjects: Vec<Subject> =
@@ -373,68 +275,6 @@ impl Inner {
     pub(crate) fn malformed(&self, id: KeyId) -> VaultError {
         let generation = self.table().pages.get(&id.page).map_or(0, |page_key| page_key.generation);
         self.dir.damaged(self.dir.page(id.page, generation), "a record's plaintext is malformed")
-    }
-
-    /// A slot for a new key.
-    pub(crate) fn allocate(&self, topic: &Topic) -> Result<KeyId> {
-        if let Some(id) = self.allocation.lock().take_slot(topic) {
-            return Ok(id);
-        }
-        let admin = self.admin.lock();
-        // Another thread may have been here first.
-        if let Some(id) = self.allocation.lock().take_slot(topic) {
-            return Ok(id);
-        }
-        self.open_page(&admin, topic)?;
-        self.allocation.lock().take_slot(topic).ok_or(VaultError::Full)
-    }
-
-    /// Gives the topic an active page: its last one if that has room, or a new one.
-    fn open_page(&self, admin: &Admin, topic: &Topic) -> Result<()> {
-        let (known, was_active) = {
-            let allocation = self.allocation.lock();
-            (allocation.pages(topic), allocation.is_active(topic))
-        };
-        // An active page that is full was the last one.
-        if let Some(page) = known.last().filter(|_| !was_active) {
-            let mut store = self.store.lock();
-            let table = self.table();
-            // A rewritten page stays closed: the slots of what was erased are not used again.
-            if let Some(page_key) = table.pages.get(page).filter(|page_key| page_key.generation == 0) {
-                let next = store.next_slot(*page, page_key, topic)?;
-                if next < SLOTS_MAX {
-                    self.allocation.lock().activate(topic, *page, next);
-                    return Ok(());
-                }
-            }
-        }
-        let ready = self.allocation.lock().take_ready();
-        let page = match ready {
-            Some(page) => page,
-            None => {
-                self.make_ready(admin)?;
-                self.allocation.lock().take_ready().ok_or(VaultError::Full)?
-            }
-        };
-        let mut allocation = self.allocation.lock();
-        allocation.add_page(topic, page);
-        allocation.activate(topic, page, 0);
-        Ok(())
-    }
-
-    fn make_ready(&self, admin: &Admin) -> Result<()> {
-        let mut made = Vec::new();
-        let floor = self.allocation.lock().floor();
-        self.change_table_as(admin, |table| {
-            for _ in 0..READY_PAGES {
-                let Some(page) = table.next_page().map(|next| next.max(floor)) else { break };
-                table.pages.insert(page, PageKey { generation: 0, key: Key::random(&*self.rng)? });
-                made.push(page);
-            }
-            Ok(())
-        })?;
-        self.allocation.lock().add_ready(made);
-        Ok(())
     }
 
     /// Seals a record under its page's present key and appends its birth to `out`; nothing if the page was purged.
