@@ -31,6 +31,7 @@ pub(crate) struct Lookup {
     used: Vec<AtomicU64>,
     time: AtomicU64,
     entries: AtomicUsize,
+    entries_max: usize,
     keys: Mutex<LruCache<KeyId, Subject>>,
 }
 
@@ -44,11 +45,16 @@ pub(crate) struct Chain {
 
 impl Lookup {
     pub(crate) fn new() -> Self {
+        Self::with_limit(LOOKUP_ENTRIES_MAX)
+    }
+
+    fn with_limit(entries_max: usize) -> Self {
         Self {
             chains: (0..256).map(|_| Mutex::default()).collect(),
             used: (0..256).map(|_| AtomicU64::new(0)).collect(),
             time: AtomicU64::new(0),
             entries: AtomicUsize::new(0),
+            entries_max,
             keys: Mutex::new(LruCache::new(SUBJECT_KEYS_MAX)),
         }
     }
@@ -63,10 +69,14 @@ impl Lookup {
     pub(crate) fn loaded(&self, first: u8, chain: &mut Chain, entries: HashMap<Short, SubjectRef>) {
         let mut total = self.entries.fetch_add(entries.len(), Ordering::Relaxed) + entries.len();
         chain.entries = Some(entries);
+        if total <= self.entries_max {
+            return;
+        }
         let mut oldest: Vec<_> = (0..=u8::MAX).filter(|other| *other != first).collect();
-        oldest.sort_unstable_by_key(|other| self.used[usize::from(*other)].load(Ordering::Relaxed));
+        // Cached, for others use chains while this sorts.
+        oldest.sort_by_cached_key(|other| self.used[usize::from(*other)].load(Ordering::Relaxed));
         for other in oldest {
-            if total <= LOOKUP_ENTRIES_MAX {
+            if total <= self.entries_max {
                 break;
             }
             // A chain that is in use now is not the oldest any more.
@@ -124,5 +134,62 @@ impl Lookup {
 
     pub(crate) fn cache_key(&self, subject: &Subject) {
         self.keys.lock().put(subject.key_id(), subject.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inferlog_record::Pseudonym;
+
+    use super::*;
+    use crate::aead::Key;
+
+    fn lookup(first: u8, n: u8) -> LookupPlain {
+        let key = KeyId { page: first.into(), slot: n.into() };
+        let mut digest = [n; 32];
+        digest[0] = first;
+        LookupPlain { digest, subject: SubjectRef { pseudonym: Pseudonym::new([n; 16]), key } }
+    }
+
+    fn load(lookups: &Lookup, first: u8, count: u8) {
+        let of = |n| (short(&lookup(first, n).digest), lookup(first, n).subject);
+        lookups.loaded(first, &mut lookups.chain(first), (0..count).map(of).collect());
+    }
+
+    #[test]
+    fn the_chains_that_were_not_asked_for_longest_are_forgotten() {
+        let lookups = Lookup::with_limit(35);
+        let loaded = || -> Vec<u8> {
+            let is_loaded = |first: &u8| lookups.chains[usize::from(*first)].lock().entries.is_some();
+            (0..=u8::MAX).filter(is_loaded).collect()
+        };
+        (0..3).for_each(|first| load(&lookups, first, 10));
+        assert_eq!(loaded(), [0, 1, 2]);
+        drop(lookups.chain(0));
+        load(&lookups, 9, 10);
+        assert_eq!(loaded(), [0, 2, 9]);
+        // A chain longer than the limit stays while it is the newest.
+        load(&lookups, 7, 50);
+        assert_eq!(loaded(), [7]);
+        load(&lookups, 8, 1);
+        assert_eq!(loaded(), [8]);
+        assert_eq!(lookups.entries.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_subject_waits_in_memory_until_its_record_is_in_the_pages() {
+        let lookups = Lookup::with_limit(5);
+        let waiting = lookup(3, 1);
+        let subject = Subject::new(waiting.subject, Key::new([1; 32]), None);
+        lookups.chain(3).pending.insert(short(&waiting.digest), subject);
+        load(&lookups, 3, 0);
+        load(&lookups, 4, 9);
+        assert!(lookups.chain(3).pending.contains_key(&short(&waiting.digest)));
+        load(&lookups, 3, 0);
+        lookups.absorbed(&waiting);
+        let chain = lookups.chain(3);
+        assert!(chain.pending.is_empty());
+        assert_eq!(chain.entries.as_ref().unwrap()[&short(&waiting.digest)], waiting.subject);
+        assert!(lookups.cached_key(waiting.subject.key).is_some());
     }
 }

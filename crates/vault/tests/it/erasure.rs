@@ -70,6 +70,15 @@ fn after_an_erasure_an_adversary_with_everything_reads_nothing_of_the_subject() 
     assert_eq!(report.old_root, OldRoot::Destroyed);
     assert_eq!(report.backups.iter().map(|backup| backup.failed.clone()).collect::<Vec<_>>(), [None]);
     assert!(report.leftovers.is_empty(), "{:?}", report.leftovers);
+    // Nothing of the old pages is left in place.
+    let zeros = |remain: &inferlog_disk::sim::Remain| {
+        remain.path.to_string_lossy().contains("/pages/0") && remain.bytes.iter().all(|byte| *byte == 0)
+    };
+    assert_eq!(
+        fs.remains().iter().filter(|remain| zeros(remain)).count(),
+        4,
+        "two pages, here and in the backup"
+    );
     // A lot happens afterwards, under the new root key, and the adversary gets that too.
     vault.rotate_signing_key("org/credit/0/20260101-00000000").unwrap();
     vault.backup(BACKUP.as_ref()).unwrap();
