@@ -1,0 +1,241 @@
+//! What a verification found.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// The result of a verification. All paths are relative to the data directory.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether nothing was wrong.
+    pub ok: bool,
+    /// Entries under the verified checkpoints, over all logs.
+    pub size: u64,
+    /// Bytes that were read of bundles and packs.
+    pub bytes: u64,
+    /// Sealed payloads that were found and hashed.
+    pub payloads: u64,
+    /// What is wrong, by log, file and place; at most as many as the caller asked for.
+    pub faults: Vec<Fault>,
+    /// How many faults there are, those not listed included.
+    pub fault_count: u64,
+    /// What a reader should know and is no fault.
+    pub notices: Vec<Notice>,
+    /// One part for each log.
+    pub logs: Vec<LogReport>,
+    /// What was asked with a checkpoint that the reader holds.
+    pub against: Option<AgainstReport>,
+    /// What damage cannot be seen without keys or without a copy to compare with.
+    pub not_covered: Vec<&'static str>,
+}
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Fault {
+    /// Origin of the log; absent where the fault is the node's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The file, relative to the data directory.
+    pub file: String,
+    /// Bytes from the file's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// What kind of fault.
+    pub kind: FaultKind,
+    /// What is wrong, as a sentence.
+    pub what: String,
+}
+
+/// Kinds of fault, by what is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// A file that says who a node or log is.
+    Identity,
+    /// The checkpoint does not parse, or is not that of the tree.
+    Checkpoint,
+    /// A signature is false, or none of the known keys signed.
+    Signature,
+    /// The twin does not check, or is ahead of the log.
+    Twin,
+    /// The integrator's state does not check.
+    State,
+    /// A tile of hashes.
+    Tile,
+    /// An entry bundle.
+    Bundle,
+    /// An entry that hashes as it should and is not as the format says.
+    Entry,
+    /// A pack of sealed payloads.
+    Pack,
+    /// The index of a pack.
+    PackIndex,
+    /// A payload that an entry says is present and that no pack holds, without an event that says why.
+    MissingPayload,
+    /// A payload that no entry refers to.
+    UnreferencedPayload,
+    /// A follower's cursor.
+    Cursor,
+    /// The write-ahead log.
+    Wal,
+    /// The keystore, as far as it can be read without keys.
+    Keystore,
+    /// The log is not the one of the checkpoint that the reader holds.
+    Against,
+    /// A file that could not be read.
+    Unreadable,
+}
+
+/// What a reader should know and is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Notice {
+    /// Origin of the log; absent where it is about the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// A sentence.
+    pub what: String,
+}
+
+/// One log.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogReport {
+    /// `<org>/<system>/<shard>/<epoch>`.
+    pub origin: String,
+    /// The system.
+    pub system: String,
+    /// Entries under the checkpoint.
+    pub size: u64,
+    /// Root hash at that size, base64; `None` if there is no checkpoint yet.
+    pub root: Option<String>,
+    /// Verifier keys whose signatures on the checkpoint verify (c2sp.org/signed-note).
+    pub signed_by: Vec<String>,
+    /// Whose word that key is.
+    pub key_from: KeySource,
+    /// Faults in this log.
+    pub fault_count: u64,
+}
+
+/// Where the key came from that verified a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySource {
+    /// The caller gave it.
+    Given,
+    /// It stands in the directory itself: it proves nothing against somebody who can write there.
+    Directory,
+}
+
+/// What became of the checkpoint that the reader holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgainstReport {
+    /// The log that it is of.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Whether the log's first `size` entries are those it was made of.
+    pub unchanged: bool,
+    /// Whose word the key is that its signature was checked with.
+    pub key_from: Option<KeySource>,
+    /// The same as a sentence.
+    pub what: String,
+}
+
+/// Collects faults from several threads; keeps the first ones and counts the rest.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    listed: Mutex<Vec<Fault>>,
+    notices: Mutex<Vec<Notice>>,
+    count: AtomicU64,
+    listed_max: usize,
+}
+
+impl Faults {
+    pub(crate) fn new(listed_max: usize) -> Self {
+        Self {
+            listed: Mutex::new(Vec::new()),
+            notices: Mutex::new(Vec::new()),
+            count: AtomicU64::new(0),
+            listed_max,
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn push(&self, fault: Fault) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut listed = self.listed.lock();
+        if listed.len() < self.listed_max {
+            listed.push(fault);
+        }
+    }
+
+    pub(crate) fn notice(&self, log: Option<&str>, what: impl Into<String>) {
+        self.notices.lock().push(Notice { log: log.map(str::to_owned), what: what.into() });
+    }
+
+    /// Both lists, in order.
+    pub(crate) fn take(&self) -> (Vec<Fault>, Vec<Notice>) {
+        let mut faults = std::mem::take(&mut *self.listed.lock());
+        faults.sort();
+        let mut notices = std::mem::take(&mut *self.notices.lock());
+        notices.sort();
+        notices.dedup();
+        (faults, notices)
+    }
+}
+
+/// Reports faults of one log, or of the node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sink<'a> {
+    pub(crate) faults: &'a Faults,
+    /// The data directory.
+    pub(crate) root: &'a Path,
+    pub(crate) log: Option<&'a str>,
+}
+
+impl Sink<'_> {
+    pub(crate) fn file(&self, file: &Path, kind: FaultKind, what: impl Into<String>) {
+        self.push(file, None, None, kind, what.into());
+    }
+
+    pub(crate) fn byte(&self, file: &Path, offset: u64, kind: FaultKind, what: impl Into<String>) {
+        self.push(file, Some(offset), None, kind, what.into());
+    }
+
+    pub(crate) fn entry(
+        &self,
+        file: &Path,
+        offset: u64,
+        index: u64,
+        kind: FaultKind,
+        what: impl Into<String>,
+    ) {
+        self.push(file, Some(offset), Some(index), kind, what.into());
+    }
+
+    /// A payload of an entry, in a file that may not hold it.
+    pub(crate) fn payload(&self, file: &Path, index: u64, kind: FaultKind, what: impl Into<String>) {
+        self.push(file, None, Some(index), kind, what.into());
+    }
+
+    pub(crate) fn notice(&self, what: impl Into<String>) {
+        self.faults.notice(self.log, what);
+    }
+
+    /// A path as reports give it.
+    pub(crate) fn relative(&self, file: &Path) -> String {
+        file.strip_prefix(self.root).unwrap_or(file).display().to_string()
+    }
+
+    fn push(&self, file: &Path, offset: Option<u64>, index: Option<u64>, kind: FaultKind, what: String) {
+        let log = self.log.map(str::to_owned);
+        self.faults.push(Fault { log, file: self.relative(file), offset, index, kind, what });
+    }
+}

@@ -1,0 +1,233 @@
+//! One bundle: its entries hashed and held against their tile, the tile against its parent, and what the entries say read.
+
+use inferlog_merkle::{HASH_BYTES, Hash, TILE_WIDTH, TilePath, entries, full_tile_root, leaf_hash};
+
+use super::erased::Erased;
+use super::join::Expect;
+use super::log::{Log, Read};
+use crate::json::{EntryScan, State};
+use crate::report::FaultKind;
+
+/// The tile above a run of bundles, and whether it leads to the signed root.
+#[derive(Debug)]
+pub(super) struct Parent {
+    pub(super) path: Option<TilePath>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) is_right: bool,
+}
+
+/// What was found in a run of bundles.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) places: Vec<Place>,
+    /// Entries that could not be read, ascending.
+    pub(super) unread: Vec<u64>,
+    pub(super) erased: Erased,
+    pub(super) bytes: u64,
+}
+
+/// Where payloads are filed, and those that should be there, ascending by entry.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Retention class.
+    pub(super) class: Vec<u8>,
+    /// UTC day, `YYYY-MM-DD`.
+    pub(super) day: Vec<u8>,
+    pub(super) expects: Vec<Expect>,
+}
+
+/// An entry and where it stands in its bundle.
+struct Placed<'b> {
+    entry: &'b [u8],
+    /// Offset of the entry's length.
+    offset: u64,
+    hash: Hash,
+}
+
+/// Checks the bundle `number` and adds what it holds to `contents`.
+pub(super) fn check(log: &Log<'_>, parent: &Parent, number: u64, contents: &mut Contents) {
+    let Some(tile_path) = log.tile_path(0, number) else { return };
+    let (first, width) = (number * u64::from(TILE_WIDTH), u64::from(tile_path.width()));
+    let path = tile_path.bundle();
+    let tile = log.hashes(tile_path);
+    let read = match log.read(path) {
+        Ok(read) => read,
+        Err(error) => {
+            log.tile_unreadable(path, &error);
+            check_tile(log, parent, tile_path, tile.as_deref(), None);
+            return contents.unread.extend(first..first + width);
+        }
+    };
+    contents.bytes += read.bytes.len() as u64;
+    let placed = split(log, path, &read);
+    let trusted = trusted(log, parent, tile_path, tile.as_deref(), &placed);
+    let mut scan = EntryScan::default();
+    for (position, index) in (first..first + width).enumerate() {
+        match placed.get(position).filter(|_| trusted.get(position) == Some(&true)) {
+            Some(placed) => contents.entry(log, path, index, placed, &mut scan),
+            None => contents.unread.push(index),
+        }
+    }
+}
+
+/// The entries of a bundle; reports where it ends early or goes on too long.
+fn split<'b>(log: &Log<'_>, path: TilePath, read: &'b Read) -> Vec<Placed<'b>> {
+    let mut placed = Vec::with_capacity(path.width().into());
+    let mut offset = 0;
+    let fault = |offset, what: &str| log.fault(path, offset, None, what);
+    for entry in entries(&read.bytes) {
+        let Ok(entry) = entry else {
+            fault(offset, "the bundle ends within this entry");
+            return placed;
+        };
+        if placed.len() == usize::from(path.width()) {
+            if read.is_exact {
+                fault(offset, "the bundle goes on after its last entry");
+            }
+            return placed;
+        }
+        placed.push(Placed { entry, offset, hash: leaf_hash(entry) });
+        offset += 2 + entry.len() as u64;
+    }
+    if placed.len() < path.width().into() {
+        fault(offset, "the bundle ends before its last entry");
+    }
+    placed
+}
+
+/// Which entries are those that the checkpoint covers. Where bundle and tile disagree, the one that does not lead to the
+/// signed root is reported.
+fn trusted(
+    log: &Log<'_>,
+    parent: &Parent,
+    path: TilePath,
+    tile: Option<&[u8]>,
+    placed: &[Placed<'_>],
+) -> Vec<bool> {
+    let leaves: Vec<u8> = placed.iter().flat_map(|placed| *placed.hash.as_bytes()).collect();
+    let Some(tile) = tile else {
+        // The tile's absence was reported. Its parent, if there is one, vouches for all entries together or for none.
+        let is_right = parent.vouches(path, &leaves).unwrap_or(true);
+        if !is_right && parent.is_right && placed.len() == usize::from(path.width()) {
+            let what = "this bundle is not the one that the checkpoint covers";
+            log.fault(path.bundle(), 0, None, what);
+        }
+        return vec![is_right; placed.len()];
+    };
+    if leaves == tile {
+        check_tile(log, parent, path, Some(tile), Some(&leaves));
+        return vec![true; placed.len()];
+    }
+    let tile_is_right = match parent.vouches(path, tile) {
+        Some(vouches) => vouches && parent.is_right,
+        None => log.edge_is_right,
+    };
+    let leaves_are_right = !tile_is_right
+        && match parent.vouches(path, &leaves) {
+            Some(vouches) => vouches && parent.is_right,
+            None => log.is_right_with(path, &leaves),
+        };
+    let first = path.index() * u64::from(TILE_WIDTH);
+    let mut trusted = Vec::with_capacity(placed.len());
+    let pairs = placed.iter().zip(tile.chunks_exact(HASH_BYTES)).enumerate();
+    for (position, (placed, hash)) in pairs {
+        let agrees = placed.hash.as_bytes() == hash;
+        trusted.push(agrees || leaves_are_right);
+        if agrees {
+            continue;
+        }
+        let (index, at) = (first + position as u64, (position * HASH_BYTES) as u64);
+        if tile_is_right {
+            let what = "this entry does not have the hash that its tile holds: it was altered";
+            log.fault(path.bundle(), placed.offset, Some(index), what);
+        } else if leaves_are_right {
+            let what = "this hash is not that of its entry, which is the one that the checkpoint covers";
+            log.fault(path, at, Some(index), what);
+        } else {
+            let what = format!(
+                "this hash is not that of its entry at byte {} of {}; neither leads to the checkpoint",
+                placed.offset,
+                log.sink.relative(&log.path(path.bundle()))
+            );
+            log.fault(path, at, Some(index), what);
+        }
+    }
+    trusted
+}
+
+/// Holds a tile that agrees with its entries (or has none to ask) against its parent.
+fn check_tile(log: &Log<'_>, parent: &Parent, path: TilePath, tile: Option<&[u8]>, leaves: Option<&[u8]>) {
+    let Some(tile) = tile else { return };
+    if parent.vouches(path, tile) != Some(false) {
+        return;
+    }
+    if parent.is_right {
+        let what = match leaves {
+            Some(_) => {
+                "the hashes in this tile, and the entries with them, are not those that the checkpoint covers"
+            }
+            None => "the hashes in this tile are not those that the checkpoint covers",
+        };
+        log.fault(path, 0, None, what);
+    } else if let Some(parent_path) = parent.path {
+        let at = path.index() % u64::from(TILE_WIDTH) * HASH_BYTES as u64;
+        log.fault(parent_path, at, None, "this hash is not that of the tile below it");
+    }
+}
+
+impl Parent {
+    /// Whether this tile's hash of the tile below it is the root of these hashes; `None` if the tile below is not full, or
+    /// this one could not be read.
+    fn vouches(&self, below: TilePath, hashes: &[u8]) -> Option<bool> {
+        if !below.is_full() {
+            return None;
+        }
+        let position = (below.index() % u64::from(TILE_WIDTH)) as usize;
+        let held = Log::hash_at(&self.bytes, position)?;
+        Some(full_tile_root(hashes) == Some(held))
+    }
+}
+
+impl Contents {
+    fn entry<'b>(
+        &mut self,
+        log: &Log<'_>,
+        path: TilePath,
+        index: u64,
+        placed: &Placed<'b>,
+        scan: &mut EntryScan<'b>,
+    ) {
+        if let Err(malformed) = scan.read(placed.entry) {
+            let offset = placed.offset + 2 + malformed.at as u64;
+            log.sink.entry(&log.path(path), offset, index, FaultKind::Entry, malformed.what);
+            return self.unread.push(index);
+        }
+        for event in scan.events.iter().filter(|event| matches!(event.kind, b"erasure" | b"purge")) {
+            if let Err(error) = self.erased.learn(index, event) {
+                let what = format!("an event of kind {}: {error}", String::from_utf8_lossy(event.kind));
+                log.sink.entry(&log.path(path), placed.offset + 2, index, FaultKind::Entry, what);
+            }
+        }
+        let sealed = |reference: &&crate::json::ReferenceScan<'_>| {
+            reference.state == State::Present && reference.sealed.is_some()
+        };
+        if !scan.references.iter().any(|reference| sealed(&reference)) {
+            return;
+        }
+        let (class, day) = scan.place();
+        let place = self.place(class, day);
+        place.expects.extend(scan.references.iter().filter(sealed).filter_map(|reference| {
+            Some(Expect { index, payload: reference.payload, sealed: reference.sealed?, is_met: false })
+        }));
+    }
+
+    /// The place of this class and day, most often the last one asked for.
+    fn place(&mut self, class: &[u8], day: &[u8]) -> &mut Place {
+        let found = self.places.iter().rposition(|place| place.class == class && place.day == day);
+        let at = found.unwrap_or_else(|| {
+            self.places.push(Place { class: class.to_vec(), day: day.to_vec(), expects: Vec::new() });
+            self.places.len() - 1
+        });
+        &mut self.places[at]
+    }
+}

@@ -1,0 +1,68 @@
+//! What belongs to the node and to no log: the file `node`, directories without a log, followers' cursors.
+
+use std::path::Path;
+
+use inferlog_disk::{Fs, TMP_PREFIX};
+use inferlog_log::{LogDir, NodeIdentity};
+
+use super::is_canonical;
+use crate::report::{FaultKind, Sink};
+
+/// Reads the file `node`; the node's id.
+pub(super) fn identity(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 16]> {
+    let path = dir.join("node");
+    match NodeIdentity::load(fs, dir) {
+        Ok(Some(node)) => {
+            if !fs
+                .read(&path)
+                .is_ok_and(|bytes| is_canonical(&bytes) && contains(&bytes, &hex::encode(node.id())))
+            {
+                let what =
+                    "not written as inferlog writes it: sorted, without spaces, lower case, one newline";
+                sink.file(&path, FaultKind::Identity, what);
+            }
+            Some(node.id())
+        }
+        Ok(None) => {
+            sink.file(&path, FaultKind::Identity, "the file is missing");
+            None
+        }
+        Err(error) => {
+            sink.file(&path, FaultKind::Identity, error.to_string());
+            None
+        }
+    }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+/// A directory with a checkpoint and without the file `log` was a log once.
+pub(super) fn orphans(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) {
+    let mut level = vec![dir.join("logs")];
+    for _ in 0..3 {
+        let listed = level.iter().filter_map(|dir| fs.read_dir(dir).ok()).flatten();
+        level = listed.filter(|entry| entry.is_dir).map(|entry| entry.path).collect();
+    }
+    for path in level {
+        let has = |name: &str| fs.exists(&path.join(name)).unwrap_or(false);
+        if !has("log") && (has("checkpoint") || has("tile")) {
+            sink.file(&path.join("log"), FaultKind::Identity, "the file is missing beside a log's tiles");
+        }
+    }
+}
+
+/// Cursors are decimal numbers.
+pub(super) fn cursors(fs: &dyn Fs, log: &LogDir, sink: Sink<'_>) {
+    let Ok(listed) = fs.read_dir(&log.path().join("cursors")) else { return };
+    for entry in listed.iter().filter(|entry| !entry.is_dir && !entry.name.starts_with(TMP_PREFIX)) {
+        let is_number = fs.read(&entry.path).is_ok_and(|bytes| {
+            let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
+            text.is_some_and(|text| text.parse::<u64>().is_ok_and(|number| number.to_string() == text))
+        });
+        if !is_number {
+            sink.file(&entry.path, FaultKind::Cursor, "this cursor is not a number and a newline");
+        }
+    }
+}
