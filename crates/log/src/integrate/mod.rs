@@ -23,7 +23,7 @@ pub(crate) use signed::vkeys;
 pub(crate) use tree::Tree;
 
 /// Bytes of WAL after which a round commits and another begins.
-pub const ROUND_BYTES_MAX: u64 = 32 << 20;
+pub const ROUND_BYTES_MAX: u64 = 16 << 20;
 
 /// A place in the WAL: everything before it is integrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
