@@ -6,7 +6,7 @@ use inferlog_disk::Fs;
 use inferlog_disk::sim::SimFs;
 use inferlog_vault::VaultError;
 
-use crate::harness::{BACKUP, KEYSTORE, Payload, Wal, create, id, open, people, scope, scope_of};
+use crate::harness::{BACKUP, KEYSTORE, Payload, Wal, create, id, open, open_at, people, scope, scope_of};
 
 /// The one page file of decisions' keys.
 fn decision_page(fs: &SimFs) -> PathBuf {
@@ -105,6 +105,42 @@ fn damage_in_the_middle_costs_no_other_key() {
         vault.backup(BACKUP.as_ref()).unwrap();
         eleventh.assert_readable(&check(&fs.crash()));
     }
+}
+
+/// A page whose header rotted takes no other topic's keys: its slots are not free.
+#[test]
+fn a_page_of_unknown_use_is_not_used() {
+    let (fs, _, _) = ten_keys();
+    fs.flip_bit(&decision_page(&fs), 36, 0).unwrap();
+    let vault = open(&fs).unwrap();
+    let mut wal = Wal::default();
+    let mut payloads = Vec::new();
+    for day in 0..40 {
+        let key = vault.decision_key(&scope_of(day), id(day.into()), &[]).unwrap();
+        payloads.push(Payload::seal(&key, 100, "after the damage"));
+        wal.append(&key);
+    }
+    for frame in wal.births() {
+        assert_eq!(vault.absorb(&frame).unwrap().taken, 1);
+    }
+    vault.sync_absorbed(&[]).unwrap();
+    let vault = open(&fs.crash()).unwrap();
+    payloads.iter().for_each(|payload| payload.assert_readable(&vault));
+}
+
+/// A backup that copied what a crash tore, before births made it good at the same length.
+#[test]
+fn a_backup_follows_a_page_that_was_made_good() {
+    let (fs, wal, payloads) = ten_keys();
+    let path = decision_page(&fs);
+    fs.flip_bit(&path, fs.files()[&path].len() as u64 - 1, 0).unwrap();
+    fs.remove_file(&PathBuf::from(KEYSTORE).join("absorbed")).unwrap();
+    let vault = open(&fs).unwrap();
+    vault.backup(BACKUP.as_ref()).unwrap();
+    wal.integrate(&vault).unwrap();
+    vault.backup(BACKUP.as_ref()).unwrap();
+    let restored = open_at(&fs, BACKUP.as_ref()).unwrap();
+    payloads.iter().for_each(|payload| payload.assert_readable(&restored));
 }
 
 #[test]

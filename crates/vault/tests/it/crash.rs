@@ -89,14 +89,26 @@ fn rotate_and_back_up(vault: &Vault, _: &People, acked: &mut Acked) -> Result<()
     vault.backup(BACKUP.as_ref())
 }
 
-/// Runs `operation` once for every call that it makes, and breaks that call, in every way.
+/// How a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Power is lost during it.
+    PowerLoss,
+    /// The process is killed during it. What it wrote is readable, and as little durable as before.
+    Kill,
+    /// It reports an error; the keystore is opened anew in the same process, or in another.
+    Error(How),
+}
+
+/// Runs `operation` once for every call that it makes, and ends that call in every way.
 fn break_every_call(operation: Operation, erases: bool) {
-    for how in [How::PowerLoss, How::NoEffect, How::Applied, How::Partial] {
-        break_every_call_so(operation, erases, how);
+    let errors = [How::NoEffect, How::Applied, How::Partial].map(End::Error);
+    for end in [End::PowerLoss, End::Kill].into_iter().chain(errors) {
+        break_every_call_so(operation, erases, end);
     }
 }
 
-fn break_every_call_so(operation: Operation, erases: bool, how: How) {
+fn break_every_call_so(operation: Operation, erases: bool, end: End) {
     let setup = setup();
     let run = |fs: &SimFs, acked: &mut Acked| {
         let vault = open(fs)?;
@@ -111,14 +123,14 @@ fn break_every_call_so(operation: Operation, erases: bool, how: How) {
     assert!(calls > 20, "{calls}");
     for call in 0..calls {
         let fs = setup.fs.fork(call);
+        let how = if let End::Error(how) = end { how } else { How::PowerLoss };
         fs.inject(Fault::at(call).how(how));
         let mut acked = Acked { wal: setup.people.wal.clone(), ..Acked::default() };
         let outcome = run(&fs, &mut acked);
         assert_eq!(fs.faults_fired(), 1, "call {call}");
         fs.clear_faults();
-        // Power is lost, or the process opens the keystore anew on what it sees.
-        let fs = if how == How::PowerLoss { fs.crash() } else { fs.kill() };
-        let fs = check(&fs, &setup, &mut acked, &format!("call {call}, {how:?}, {outcome:?}"));
+        let fs = if end == End::PowerLoss { fs.crash() } else { fs.kill() };
+        let fs = check(&fs, &setup, &mut acked, &format!("call {call}, {end:?}, {outcome:?}"));
         if erases {
             finish_erasure(&fs, &setup, &acked, outcome.is_ok());
         }
@@ -130,6 +142,11 @@ fn check(fs: &SimFs, setup: &Setup, acked: &mut Acked, what: &str) -> SimFs {
     let vault = open(fs).unwrap_or_else(|error| panic!("{what}: {error}"));
     acked.wal.integrate(&vault).unwrap_or_else(|error| panic!("{what}: {error}"));
     check_readable(&vault, setup, acked, what);
+    // Life goes on, on pages that were new when it was interrupted.
+    for day in 400..403 {
+        acked.decide(&vault, day, 900 + u64::from(day), "eve").unwrap();
+    }
+    acked.wal.integrate(&vault).unwrap();
     acked.wal.recycle(&vault);
     let fs = fs.crash_keeping(Keep::Nothing);
     let vault = open(&fs).unwrap_or_else(|error| panic!("{what}, then nothing kept: {error}"));
@@ -171,7 +188,7 @@ fn finish_erasure(fs: &SimFs, setup: &Setup, acked: &Acked, was_done: bool) {
     loot.files = data.map(|(_, file)| file).collect();
     // With every file from before, too.
     loot.files.extend(setup.fs.files().into_values());
-    loot.roots.push(crate::erasure::with_root(&root_of(fs)));
+    loot.roots.push(crate::erasure::bare(&root_of(fs)));
     let read = loot.read();
     assert!(read.tables > 1, "the present table and the backup's");
     for payload in [&setup.people.of_alice, &setup.people.of_both, &setup.people.of_nobody] {

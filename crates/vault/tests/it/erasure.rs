@@ -31,16 +31,16 @@ fn loot(fs: &SimFs, births: &[Vec<u8>]) -> Loot {
             _ => loot.files.push(remain.bytes),
         }
     }
-    loot.roots.push(with_root(&root_of(fs)));
+    loot.roots.push(bare(&root_of(fs)));
     loot
 }
 
-pub(crate) fn with_root(root: &RootKey) -> (u32, [u8; 32]) {
+pub(crate) fn bare(root: &RootKey) -> [u8; 32] {
     let line = root.to_line();
     let mut key = [0; 32];
     let digits = line.trim_end().rsplit(' ').next().unwrap();
     (0..32).for_each(|at| key[at] = u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap());
-    (root.epoch, key)
+    key
 }
 
 #[test]
@@ -243,25 +243,27 @@ fn a_purge_drops_the_pages_of_a_day() {
     let vault = create(&fs).unwrap();
     let mut wal = Wal::default();
     let mut payloads = Vec::new();
-    for day in 0..20 {
+    // As many as there are page keys, so that the highest page is among them.
+    for day in 0..32 {
         let key = vault.decision_key(&scope_of(day), id(u64::from(day)), &[]).unwrap();
         payloads.push(Payload::seal(&key, 100, "one a day"));
         wal.append(&key);
     }
     wal.integrate(&vault).unwrap();
-    let erasure = Erasure { scopes: (0..10).chain([19]).map(scope_of).collect(), ..Erasure::default() };
-    let report = vault.erase(&erasure, (LOG, 20)).unwrap();
+    let erasure = Erasure { scopes: (0..10).chain([31]).map(scope_of).collect(), ..Erasure::default() };
+    let report = vault.erase(&erasure, (LOG, 32)).unwrap();
     assert_eq!((report.pages_dropped, report.keys_erased, report.pages_rewritten), (11, 11, 0));
     let check = |vault: &Vault| {
-        payloads[..10].iter().chain(&payloads[19..]).for_each(|payload| payload.assert_erased(vault));
-        payloads[10..19].iter().for_each(|payload| payload.assert_readable(vault));
+        payloads[..10].iter().chain(&payloads[31..]).for_each(|payload| payload.assert_erased(vault));
+        payloads[10..31].iter().for_each(|payload| payload.assert_readable(vault));
     };
     check(&vault);
     let reopened = open(&fs.crash()).unwrap();
     wal.absorb(&reopened).unwrap();
     check(&reopened);
     // The day goes on in a page of its own.
-    let key = reopened.decision_key(&scope_of(19), id(1), &[]).unwrap();
+    assert_eq!(payloads[31].key.page, 31);
+    let key = reopened.decision_key(&scope_of(31), id(1), &[]).unwrap();
     assert!(payloads.iter().all(|payload| payload.key != key.id()));
 }
 

@@ -221,7 +221,7 @@ fn the_frozen_payloads_open_with_their_openings_alone() {
 fn the_frozen_keystore_opens_by_the_book() {
     let good = frozen("good");
     let root = RootKey::parse(std::str::from_utf8(&good["root"]).unwrap()).unwrap();
-    let mut loot = Loot { roots: vec![crate::erasure::with_root(&root)], ..Loot::default() };
+    let mut loot = Loot { roots: vec![crate::erasure::bare(&root)], ..Loot::default() };
     loot.births.push(good["births"].clone());
     loot.files =
         good.into_iter().filter(|(name, _)| name.starts_with("keystore")).map(|(_, file)| file).collect();

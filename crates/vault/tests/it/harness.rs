@@ -1,6 +1,6 @@
 //! A keystore on a simulated disk, a stand-in for the log that carries its births, and payloads to read back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,9 +54,12 @@ pub(crate) fn create(fs: &SimFs) -> Result<Vault> {
 }
 
 pub(crate) fn open(fs: &SimFs) -> Result<Vault> {
+    Ok(open_at(fs, KEYSTORE.as_ref())?.with_backups(vec![PathBuf::from(BACKUP)]))
+}
+
+pub(crate) fn open_at(fs: &SimFs, dir: &Path) -> Result<Vault> {
     let clock = Arc::new(ManualClock::new(1_767_225_600_000_000_000));
-    let vault = Vault::open(Arc::new(fs.clone()), rng(), clock, KEYSTORE.as_ref(), roots(fs))?;
-    Ok(vault.with_backups(vec![PathBuf::from(BACKUP)]))
+    Vault::open(Arc::new(fs.clone()), rng(), clock, dir, roots(fs))
 }
 
 pub(crate) fn root_of(fs: &SimFs) -> RootKey {

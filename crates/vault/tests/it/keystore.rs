@@ -10,7 +10,7 @@ use inferlog_record::{KeyId, SystemName};
 use inferlog_vault::{SUBJECTS_MAX, VaultError};
 
 use crate::harness::{
-    BACKUP, KEYSTORE, LOG, ORIGIN, Payload, Wal, create, id, open, people, root_of, roots, scope, scope_of,
+    BACKUP, KEYSTORE, LOG, ORIGIN, Payload, Wal, create, id, open, open_at, people, root_of, scope, scope_of,
     system,
 };
 
@@ -233,11 +233,7 @@ fn a_backup_is_a_keystore() {
     vault.absorb(&late.births().unwrap()).unwrap();
     vault.backup(BACKUP.as_ref()).unwrap();
     let fs = fs.crash();
-    let clock = std::sync::Arc::new(inferlog_disk::ManualClock::new(0));
-    let fs_of = std::sync::Arc::new(fs.clone());
-    let restored =
-        inferlog_vault::Vault::open(fs_of, crate::harness::rng(), clock, BACKUP.as_ref(), roots(&fs))
-            .unwrap();
+    let restored = open_at(&fs, BACKUP.as_ref()).unwrap();
     people.of_both.assert_readable(&restored);
     after.assert_readable(&restored);
     assert_eq!(restored.absorbed(), open(&fs).unwrap().absorbed());

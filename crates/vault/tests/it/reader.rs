@@ -24,8 +24,8 @@ pub(crate) struct Loot {
     pub(crate) fragments: Vec<(u32, Vec<u8>)>,
     /// Births as they stood in the log.
     pub(crate) births: Vec<Vec<u8>>,
-    /// Root keys: epoch and key.
-    pub(crate) roots: Vec<(u32, Key)>,
+    /// Root keys.
+    pub(crate) roots: Vec<Key>,
 }
 
 /// What it can read with that.
@@ -72,7 +72,8 @@ impl Loot {
     pub(crate) fn read(&self) -> Read {
         let mut read = Read::default();
         for file in self.files.iter().filter(|file| file.len() >= 56 && file.starts_with(b"ILROOT01")) {
-            for (_, root) in self.roots.iter().filter(|(epoch, _)| *epoch as usize == be(&file[24..28])) {
+            // Whatever epoch the table says.
+            for root in &self.roots {
                 if let Some(table) = gcm_siv(root, &file[28..], &file[..28]) {
                     read.table(&table);
                 }
