@@ -109,7 +109,7 @@ impl LogReader {
     }
 
     /// The sealed bytes of a payload: of retention class `class`, born with the entry at `index`, whose first event was
-    /// logged at `logged_at_ns`. `None` if no pack holds it.
+    /// logged at `logged_at_ns`. `None` if no pack holds it; an error if its record does not check.
     pub fn payload(
         &self,
         class: &str,

@@ -6,7 +6,7 @@
 mod read;
 mod write;
 
-pub use read::{PackFault, PackName, find_payload, list_packs, scan_pack};
+pub use read::{PackName, find_payload, list_packs};
 pub use write::PackWriter;
 
 use inferlog_record::Timestamp;
@@ -31,10 +31,6 @@ fn encode_header(log: LogId, first: u64) -> Vec<u8> {
     put_u64(&mut header, first);
     header.resize(PACK_HEADER_BYTES, 0);
     header
-}
-
-fn is_header(bytes: &[u8], log: LogId, first: u64) -> bool {
-    bytes == encode_header(log, first)
 }
 
 fn index_entry(bytes: &[u8]) -> Option<(u64, u64)> {

@@ -14,7 +14,7 @@ use crate::payload::{put_record, records};
 use crate::wal::Frame;
 use crate::{LogId, PackTail};
 
-/// Packs kept open for appending, least recently used first; the rest are closed.
+/// Packs kept open for appending, least recently used first; the first is closed when another is begun.
 const OPEN_PACKS_MAX: usize = 8;
 /// Unwritten bytes of a pack beyond which they are written (not yet synced).
 const PENDING_BYTES_MAX: usize = 4 << 20;
@@ -25,6 +25,7 @@ pub struct PackWriter {
     fs: Arc<dyn Fs>,
     root: PathBuf,
     log: LogId,
+    bytes_max: u64,
     open: Vec<OpenPack>,
 }
 
@@ -40,7 +41,6 @@ struct OpenPack {
     index_pending: Vec<u8>,
     /// Written to and not synced.
     is_dirty: bool,
-    is_full: bool,
 }
 
 impl PackWriter {
@@ -68,7 +68,13 @@ impl PackWriter {
                 .ok_or_else(|| LogError::damaged(&pack_path, 0, "`state` names a pack that cannot be"))?;
             open.push(OpenPack::new(tail.clone(), class, day, pack, index));
         }
-        Ok(Self { fs, root, log, open })
+        Ok(Self { fs, root, log, bytes_max: PACK_BYTES_MAX, open })
+    }
+
+    /// Closes packs at another length than [`PACK_BYTES_MAX`]: the format does not depend on it.
+    pub fn closing_at(mut self, bytes_max: u64) -> Self {
+        self.bytes_max = bytes_max;
+        self
     }
 
     /// Appends the payloads of one frame.
@@ -76,7 +82,7 @@ impl PackWriter {
         if frame.payloads.is_empty() {
             return Ok(());
         }
-        let pack = self.pack_for(frame)?;
+        let mut pack = self.take(frame)?;
         for record in records(frame.payloads) {
             let Some(record) = record else {
                 return Err(LogError::damaged(
@@ -86,42 +92,40 @@ impl PackWriter {
                 ));
             };
             put_u64(&mut pack.index_pending, frame.index);
-            put_u64(&mut pack.index_pending, pack.tail.pack_bytes + pack.pack_pending.len() as u64);
+            let offset = pack.len();
+            put_u64(&mut pack.index_pending, offset);
             put_record(&mut pack.pack_pending, record.payload, frame.index, record.sealed);
         }
         if pack.pack_pending.len() > PENDING_BYTES_MAX {
             pack.write()?;
         }
+        if pack.len() >= self.bytes_max {
+            return pack.sync();
+        }
+        self.open.push(pack);
         Ok(())
     }
 
     /// Makes all that was appended durable and says how far each open pack now counts.
     pub fn sync(&mut self) -> Result<Vec<PackTail>> {
-        for pack in &mut self.open {
-            pack.write()?;
-            if pack.is_dirty {
-                pack.pack.sync_data()?;
-                pack.index.sync_data()?;
-                pack.is_dirty = false;
-            }
-        }
-        self.open.retain(|pack| !pack.is_full);
-        let excess = self.open.len().saturating_sub(OPEN_PACKS_MAX);
-        self.open.drain(..excess);
+        self.open.iter_mut().try_for_each(OpenPack::sync)?;
         Ok(self.open.iter().map(|pack| pack.tail.clone()).collect())
     }
 
-    /// The open pack for a frame's class and day, moved to the end of the list.
-    fn pack_for(&mut self, frame: &Frame<'_>) -> Result<&mut OpenPack> {
+    /// The open pack for a frame's class and day. Its caller puts it back at the end of the list.
+    ///
+    /// When a pack is closed depends on what was appended and on nothing else, so that recovery, which appends the same
+    /// again, gives packs the same names as the life that ended before them, and writes over what that one left.
+    fn take(&mut self, frame: &Frame<'_>) -> Result<OpenPack> {
         let day = Timestamp(frame.logged_at_ns).day();
-        let fits = |pack: &OpenPack| !pack.is_full && pack.day == day && pack.class == frame.class;
-        let pack = match self.open.iter().position(fits) {
-            Some(position) => self.open.remove(position),
-            None => self.create(frame, day)?,
-        };
-        self.open.push(pack);
-        let pack = self.open.last_mut();
-        pack.ok_or_else(|| LogError::damaged(&self.root, 0, "no pack is open"))
+        let fits = |pack: &OpenPack| pack.day == day && pack.class == frame.class;
+        if let Some(position) = self.open.iter().position(fits) {
+            return Ok(self.open.remove(position));
+        }
+        if self.open.len() >= OPEN_PACKS_MAX {
+            self.open.remove(0).sync()?;
+        }
+        self.create(frame, day)
     }
 
     fn create(&self, frame: &Frame<'_>, day: u32) -> Result<OpenPack> {
@@ -148,10 +152,14 @@ impl PackWriter {
 
 impl OpenPack {
     fn new(tail: PackTail, class: String, day: u32, pack: Box<dyn File>, index: Box<dyn File>) -> Self {
-        let is_full = tail.pack_bytes >= PACK_BYTES_MAX;
         // Dirty from the start: cutting leftovers off must be synced before anything is written after them.
         let (pack_pending, index_pending) = (Vec::new(), Vec::new());
-        Self { tail, class, day, pack, index, pack_pending, index_pending, is_dirty: true, is_full }
+        Self { tail, class, day, pack, index, pack_pending, index_pending, is_dirty: true }
+    }
+
+    /// Bytes, those not yet written included.
+    fn len(&self) -> u64 {
+        self.tail.pack_bytes + self.pack_pending.len() as u64
     }
 
     fn write(&mut self) -> Result<()> {
@@ -165,7 +173,16 @@ impl OpenPack {
         self.pack_pending.clear();
         self.index_pending.clear();
         self.is_dirty = true;
-        self.is_full = self.tail.pack_bytes >= PACK_BYTES_MAX;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.write()?;
+        if self.is_dirty {
+            self.pack.sync_data()?;
+            self.index.sync_data()?;
+            self.is_dirty = false;
+        }
         Ok(())
     }
 }
