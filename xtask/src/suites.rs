@@ -19,10 +19,11 @@ pub(crate) fn core() -> Vec<Step> {
             needs: &[],
             run: |_| ensure(&[Package { name: "strace", brings: Brings::Program("strace") }]).map(no_tests),
         },
+        go(),
         Step {
             name: "rust",
             what: "all Rust tests, doc tests included (cargo test --workspace)",
-            needs: &["strace"],
+            needs: &["strace", "go"],
             run: rust,
         },
     ]
@@ -31,21 +32,7 @@ pub(crate) fn core() -> Vec<Step> {
 /// The suites that put `inferlog` against software written by others.
 pub(crate) fn interop() -> Vec<Step> {
     vec![
-        Step {
-            name: "go",
-            what: "Go and golang.org/x/mod, whose sumdb packages read our logs",
-            needs: &[],
-            run: |_| {
-                ensure(&[
-                    Package { name: "golang-go", brings: Brings::Program("go") },
-                    Package {
-                        name: "golang-golang-x-mod-dev",
-                        brings: Brings::Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog"),
-                    },
-                ])
-                .map(no_tests)
-            },
-        },
+        go(),
         Step {
             name: "python",
             what: "a virtual environment in .cache/py with MLServer and scikit-learn, pinned",
@@ -73,11 +60,30 @@ pub(crate) fn interop() -> Vec<Step> {
     ]
 }
 
-/// Everything.
+/// Everything; what both need is set up once.
 pub(crate) fn all() -> Vec<Step> {
     let mut steps = core();
-    steps.extend(interop());
+    let more = interop().into_iter().filter(|step| steps.iter().all(|had| had.name != step.name));
+    steps.extend(more.collect::<Vec<_>>());
     steps
+}
+
+fn go() -> Step {
+    Step {
+        name: "go",
+        what: "Go and golang.org/x/mod, whose sumdb packages read our logs",
+        needs: &[],
+        run: |_| {
+            ensure(&[
+                Package { name: "golang-go", brings: Brings::Program("go") },
+                Package {
+                    name: "golang-golang-x-mod-dev",
+                    brings: Brings::Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog"),
+                },
+            ])
+            .map(no_tests)
+        },
+    }
 }
 
 fn no_tests(_: ()) -> Counts {
@@ -124,4 +130,26 @@ fn cargo(root: &Path) -> Command {
 fn binary(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     root.join(target).join("debug/inferlog")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_step_needs_comes_before_it() {
+        for steps in [core(), interop(), all()] {
+            for (position, step) in steps.iter().enumerate() {
+                assert!(
+                    steps[..position].iter().all(|before| before.name != step.name),
+                    "{} twice",
+                    step.name
+                );
+                for need in step.needs {
+                    let is_before = steps[..position].iter().any(|before| before.name == *need);
+                    assert!(is_before, "{} needs {need}", step.name);
+                }
+            }
+        }
+    }
 }
