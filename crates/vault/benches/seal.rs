@@ -47,6 +47,11 @@ fn main() {
         assert!(!key.births().unwrap().is_empty());
         key.mark_durable();
     });
+    let mut births =
+        (0..30_000).map(|_| vault.decision_key(&scope, decision, &[]).unwrap().births().unwrap());
+    measure("absorb a birth, once it was made", || {
+        vault.absorb(&births.next().unwrap()).unwrap();
+    });
 }
 
 fn measure(what: &str, mut work: impl FnMut()) {

@@ -4,15 +4,15 @@
 //! Pages go first, then `absorbed`, then `table.next`, which is renamed to `table` last: a crash leaves the table that was there,
 //! and pages that hold at least what it lists.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use inferlog_disk::{Open, create_dir_all, read_optional, replace_file};
+use inferlog_disk::{Fs, Open, create_dir_all, read_optional, replace_file};
 
 use crate::dir::Dir;
 use crate::error::Result;
 use crate::open::remove_unlisted;
 use crate::shred;
-use crate::store::Store;
 use crate::table::Table;
 use crate::vault::{Inner, Vault};
 
@@ -26,15 +26,22 @@ pub struct BackupReport {
 }
 
 impl Vault {
-    /// Copies all that is absorbed to `place`, durably: a directory of this keystore alone, made if missing.
+    /// Copies all that is absorbed to `place`, durably: a directory of this keystore alone, made if missing. Requests are not
+    /// kept waiting.
     pub fn backup(&self, place: &Path) -> Result<()> {
         let inner = &*self.inner;
-        let (admin, mut store) = (inner.admin.lock(), inner.store.lock());
-        inner.check()?;
-        let table = inner.table();
-        inner.poison_on_error(store.sync(&table))?;
-        let bytes = table.seal(&*inner.rng, inner.keystore, &admin.root)?;
-        inner.stage_backup(&store, &table, &bytes, place)?;
+        let _copying = inner.copying.lock();
+        let (table, bytes, absorbed) = {
+            let admin = inner.admin.lock();
+            let writer = inner.writer.lock();
+            inner.sync_pages(&writer)?;
+            let table = inner.table();
+            let bytes = table.seal(&*inner.rng, inner.keystore, &admin.root)?;
+            // Pages that grow until they are copied hold more than these marks say: births that come again change nothing.
+            (table, bytes, read_optional(&*inner.fs, &inner.dir.absorbed())?)
+        };
+        inner.copy_pages(&table, place)?;
+        inner.stage_table(&bytes, absorbed, place)?;
         inner.finish_backup(&table, place)
     }
 
@@ -50,10 +57,34 @@ fn report(place: &Path, outcome: Result<()>) -> BackupReport {
 }
 
 impl Inner {
-    /// Brings every configured place to where a rename puts `table` in force there. One that fails holds nobody up.
-    pub(crate) fn stage_backups(&self, store: &Store, table: &Table, bytes: &[u8]) -> Vec<BackupReport> {
+    /// Copies most of what a later [`Inner::stage_backups`] would, so that this has little left to do while all else waits.
+    pub(crate) fn prepare_backups(&self) {
         let places = self.backups.read().clone();
-        places.iter().map(|place| report(place, self.stage_backup(store, table, bytes, place))).collect()
+        for place in places {
+            // What fails here fails again when it counts, and is reported then.
+            let _ = self.copy_pages(&self.table(), &place);
+        }
+    }
+
+    /// Brings every configured place to where a rename puts `table` in force there. One that fails holds nobody up. Nobody else
+    /// may be writing pages.
+    pub(crate) fn stage_backups(
+        &self,
+        rewritten: &BTreeSet<u32>,
+        table: &Table,
+        bytes: &[u8],
+    ) -> Vec<BackupReport> {
+        let stage = |place: &Path| {
+            for (page, generation) in self.dir.list_pages(&*self.fs)? {
+                self.copy_page(rewritten, table, (page, generation), &Dir::new(place))?;
+            }
+            self.stage_table(bytes, read_optional(&*self.fs, &self.dir.absorbed())?, place)
+        };
+        let places = self.backups.read().clone();
+        places
+            .iter()
+            .map(|place| report(place, make_place(&*self.fs, place).and_then(|()| stage(place))))
+            .collect()
     }
 
     /// Puts `table` in force in every place that has it.
@@ -65,20 +96,40 @@ impl Inner {
         staged.into_iter().map(finish).collect()
     }
 
-    fn stage_backup(&self, store: &Store, table: &Table, bytes: &[u8], place: &Path) -> Result<()> {
-        let place = Dir::new(place);
-        create_dir_all(&*self.fs, &place.pages())?;
-        replace_file(&*self.fs, &place.id(), format!("{}\n", self.keystore).as_bytes())?;
-        for (page, generation) in self.dir.list_pages(&*self.fs)? {
-            if table.pages.get(&page).is_some_and(|page_key| page_key.generation == generation) {
-                let (from, to) = (self.dir.page(page, generation), place.page(page, generation));
-                // Pages grow at the end alone, unless they are written anew.
-                if store.was_rewritten(page) || self.len(&from)? != self.len(&to)? {
-                    replace_file(&*self.fs, &to, &self.fs.read(&from)?)?;
-                }
-            }
+    /// Copies the pages that `table` lists, one at a time: absorbed births are written in between.
+    fn copy_pages(&self, table: &Table, place: &Path) -> Result<()> {
+        make_place(&*self.fs, place)?;
+        for page in self.dir.list_pages(&*self.fs)? {
+            let _writer = self.writer.lock();
+            let rewritten = self.store.lock().rewritten().clone();
+            self.copy_page(&rewritten, table, page, &Dir::new(place))?;
         }
-        if let Some(absorbed) = read_optional(&*self.fs, &self.dir.absorbed())? {
+        Ok(())
+    }
+
+    /// Copies a page file that `table` lists, unless it is there. Pages grow at the end alone, unless they are written anew.
+    fn copy_page(
+        &self,
+        rewritten: &BTreeSet<u32>,
+        table: &Table,
+        page: (u32, u32),
+        place: &Dir,
+    ) -> Result<()> {
+        let (page, generation) = page;
+        if table.pages.get(&page).is_none_or(|page_key| page_key.generation != generation) {
+            return Ok(());
+        }
+        let (from, to) = (self.dir.page(page, generation), place.page(page, generation));
+        if rewritten.contains(&page) || self.len(&from)? != self.len(&to)? {
+            replace_file(&*self.fs, &to, &self.fs.read(&from)?)?;
+        }
+        Ok(())
+    }
+
+    fn stage_table(&self, bytes: &[u8], absorbed: Option<Vec<u8>>, place: &Path) -> Result<()> {
+        let place = Dir::new(place);
+        replace_file(&*self.fs, &place.id(), format!("{}\n", self.keystore).as_bytes())?;
+        if let Some(absorbed) = absorbed {
             replace_file(&*self.fs, &place.absorbed(), &absorbed)?;
         }
         Ok(replace_file(&*self.fs, &place.table_next(), bytes)?)
@@ -87,6 +138,7 @@ impl Inner {
     fn finish_backup(&self, table: &Table, place: &Path) -> Result<()> {
         let place = Dir::new(place);
         shred::rename_over(&*self.fs, &place.table_next(), &place.table())?;
+        place.remove_temporary(&*self.fs)?;
         remove_unlisted(&*self.fs, &place, table).map(drop)
     }
 
@@ -98,4 +150,8 @@ impl Inner {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn make_place(fs: &dyn Fs, place: &Path) -> Result<()> {
+    Ok(create_dir_all(fs, &Dir::new(place).pages())?)
 }

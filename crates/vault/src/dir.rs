@@ -49,17 +49,20 @@ impl Dir {
         self.pages().join(format!("{page:08x}.{generation}"))
     }
 
-    /// Every page file: page and generation. Temporary files left by a crash are removed on the way.
+    /// Every page file: page and generation.
     pub(crate) fn list_pages(&self, fs: &dyn Fs) -> DiskResult<Vec<(u32, u32)>> {
-        let mut pages = Vec::new();
-        for entry in fs.read_dir(&self.pages())? {
-            if entry.name.starts_with(TMP_PREFIX) {
+        let entries = fs.read_dir(&self.pages())?;
+        Ok(entries.iter().filter_map(|entry| parse_page_name(&entry.name)).collect())
+    }
+
+    /// Removes files that a crash left half written. Nobody else may be writing.
+    pub(crate) fn remove_temporary(&self, fs: &dyn Fs) -> DiskResult<()> {
+        for entry in fs.read_dir(&self.pages())?.into_iter().chain(fs.read_dir(&self.0)?) {
+            if entry.name.starts_with(TMP_PREFIX) && !entry.is_dir {
                 shred::remove(fs, &entry.path)?;
-            } else if let Some(page) = parse_page_name(&entry.name) {
-                pages.push(page);
             }
         }
-        Ok(pages)
+        Ok(())
     }
 
     /// The header of a page file, if it checks.

@@ -101,8 +101,8 @@ impl Plan {
 
 impl Vault {
     /// Erases keys, for the intent at `at` (log id, index). From its start on nothing is sealed under them. The caller has
-    /// absorbed every birth before the intent, and lets no frame with births through until this returns. Calling it again
-    /// erases what a first attempt left, and renews the root key once more.
+    /// absorbed every birth before the intent, and lets no frame with births, of any log, through until this returns. Calling
+    /// it again erases what a first attempt left, and renews the root key once more.
     ///
     /// After an error call it again; after [`VaultError::Poisoned`], or if a write failed, open the keystore anew before.
     pub fn erase(&self, erasure: &Erasure, at: LogPosition) -> Result<ErasureReport> {
@@ -111,9 +111,12 @@ impl Vault {
         let chains: BTreeMap<SubjectRef, u8> =
             erasure.subjects.iter().filter_map(|of| Some((*of, inner.lookup.chain_of(*of)?))).collect();
         let report = {
+            let _copying = inner.copying.lock();
+            inner.prepare_backups();
             let mut admin = inner.admin.lock();
+            let writer = inner.writer.lock();
+            inner.sync_pages(&writer)?;
             let mut store = inner.store.lock();
-            inner.check()?;
             let dropped: Vec<u32> =
                 erasure.scopes.iter().flat_map(|scope| inner.scope_pages(scope)).collect();
             let plan = inner.plan(&mut store, erasure, &chains)?;
@@ -154,8 +157,11 @@ impl Vault {
         plain.subjects.push(subject.reference());
         let mut plan = Plan::default();
         plan.rewrite.entry(decision.page).or_default().replace.insert(decision.slot, plain.encode()?);
-        let (mut admin, mut store) = (inner.admin.lock(), inner.store.lock());
-        inner.check()?;
+        let _copying = inner.copying.lock();
+        let mut admin = inner.admin.lock();
+        let writer = inner.writer.lock();
+        inner.sync_pages(&writer)?;
+        let mut store = inner.store.lock();
         inner.apply(&mut admin, &mut store, &plan, None)?;
         subject.mark_durable();
         inner.erased.add_late(decision, subject.reference());
@@ -231,7 +237,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Steps 1 to 7.
+    /// Steps 2 to 7.
     fn apply(
         &self,
         admin: &mut Admin,
@@ -239,7 +245,6 @@ impl Inner {
         plan: &Plan,
         at: Option<LogPosition>,
     ) -> Result<ErasureReport> {
-        self.poison_on_error(store.sync(&self.table()))?;
         let mut table = Table::clone(&self.table());
         let keys_erased = self.rewrite_pages(store, plan, &mut table)?;
         if let Some(at) = at {
@@ -334,7 +339,7 @@ impl Inner {
     fn stage(&self, store: &Store, table: &Table, root: &RootKey) -> Result<Vec<BackupReport>> {
         let bytes = table.seal(&*self.rng, self.keystore, root)?;
         replace_file(&*self.fs, &self.dir.table_next(), &bytes)?;
-        Ok(self.stage_backups(store, table, &bytes))
+        Ok(self.stage_backups(store.rewritten(), table, &bytes))
     }
 
     /// Step 5. The root key that is in force afterwards, and what became of the old one.

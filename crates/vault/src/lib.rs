@@ -42,6 +42,7 @@ mod shred;
 mod signing;
 mod store;
 mod subjects;
+mod sync;
 mod table;
 mod vault;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use inferlog_disk::{Clock, Fs, Rng, TMP_PREFIX, create_dir_all, read_optional, replace_file};
+use inferlog_disk::{Clock, Fs, Rng, create_dir_all, read_optional, replace_file};
 use parking_lot::{Mutex, RwLock};
 
 use crate::KeystoreId;
@@ -19,7 +19,7 @@ use crate::root::{RootKey, RootStore};
 use crate::shred;
 use crate::store::Store;
 use crate::table::{self, Table};
-use crate::vault::{Absorbed, Admin, Inner, Vault, read_id};
+use crate::vault::{Absorbed, Admin, Inner, Vault, Writer, read_id};
 
 impl KeystoreId {
     /// A new name.
@@ -76,7 +76,7 @@ impl Vault {
         // What an earlier process wrote and failed to sync may be readable now and gone after a crash: written again.
         replace_file(&*fs, &dir.table(), &table.seal(&*rng, keystore, &root)?)?;
         let absorbed = read_absorbed(&*fs, &dir)?;
-        remove_temporary(&*fs, &dir)?;
+        dir.remove_temporary(&*fs)?;
         let allocation = scan(&*fs, &dir, &table)?;
         let inner = Inner {
             store: Mutex::new(Store::new(Arc::clone(&fs), dir.clone(), keystore)),
@@ -87,7 +87,9 @@ impl Vault {
             keystore,
             roots,
             backups: RwLock::default(),
+            copying: Mutex::new(()),
             admin: Mutex::new(Admin { root }),
+            writer: Mutex::new(Writer),
             table: RwLock::new(Arc::new(table)),
             absorbed: Mutex::new(absorbed),
             allocation: Mutex::new(allocation),
@@ -139,15 +141,6 @@ fn wrong_root(dir: &Dir, table: &[u8], root: &RootKey) -> VaultError {
         }
         _ => dir.damaged(dir.table(), "the root key of its epoch does not open it"),
     }
-}
-
-fn remove_temporary(fs: &dyn Fs, dir: &Dir) -> Result<()> {
-    for entry in fs.read_dir(dir.path())? {
-        if entry.name.starts_with(TMP_PREFIX) && !entry.is_dir {
-            shred::remove(fs, &entry.path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Finds out what each page is for, and removes the generations that the table does not list.

@@ -1,6 +1,7 @@
 //! Page files: appending births, reading keys back.
 //!
-//! Births collect in memory and go to their pages at [`Store::sync`]; until then a crash loses them and the WAL has them.
+//! Births collect in memory and go to their pages at the next sync (`sync.rs`); until then a crash loses them and the WAL has
+//! them.
 //! What a crash left of an unsynced append is found when the page is first appended to: bytes that the page's key does not
 //! open are left out, and the page is written anew. It is also written anew where a birth comes again that the file already
 //! shows, for what an earlier process wrote and failed to sync may be readable now and gone after a crash.
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use inferlog_disk::{Fs, Open, read_optional, replace_file};
+use inferlog_disk::{Fs, read_optional};
 use inferlog_record::KeyId;
 use lru::LruCache;
 use zeroize::Zeroizing;
@@ -22,6 +23,7 @@ use crate::page::birth::{self, Birth};
 use crate::page::header::{Header, Topic};
 use crate::page::plain::LookupPlain;
 use crate::page::record;
+use crate::sync::{PageWrite, Written};
 use crate::table::{PageKey, Table};
 
 /// How many pages' lengths and taken slots are kept between syncs; some 600 bytes each.
@@ -58,7 +60,6 @@ pub(crate) struct Store {
 #[derive(Debug)]
 struct Tail {
     topic: Topic,
-    generation: u32,
     /// Length of the file; `None` if there is none.
     len: Option<u64>,
     slots: Slots,
@@ -79,12 +80,17 @@ pub(crate) struct Content<'a> {
     pub(crate) whole: bool,
 }
 
-impl Content<'_> {
-    fn bytes(&self, header: &Header) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        header.encode(&mut bytes);
-        self.records.iter().for_each(|record| record.append_to(&mut bytes));
-        bytes
+impl<'a> Content<'a> {
+    /// What `bytes`, of the page file that `keystore`, `page` and `page_key` name, hold.
+    pub(crate) fn parse(bytes: &'a [u8], keystore: KeystoreId, page: u32, page_key: &PageKey) -> Self {
+        let ours = |header: &Header| {
+            (header.keystore, header.page, header.generation) == (keystore, page, page_key.generation)
+        };
+        let header = Header::parse(bytes).filter(|(header, _)| ours(header));
+        let start = header.as_ref().map_or(0, |(_, len)| *len);
+        let walk = record::authentic(bytes.get(start..).unwrap_or_default(), keystore, page, &page_key.key);
+        let whole = walk.whole && header.is_some();
+        Content { header: header.map(|(header, _)| header), records: walk.records, whole }
     }
 }
 
@@ -161,7 +167,6 @@ impl Store {
             let bytes = read_optional(&*self.fs, &self.dir.page(page, page_key.generation))?;
             let mut tail = Tail {
                 topic: topic.clone(),
-                generation: page_key.generation,
                 len: bytes.as_ref().map(|bytes| bytes.len() as u64),
                 slots: Slots::default(),
                 buffer: Vec::new(),
@@ -169,7 +174,7 @@ impl Store {
                 rewrite: false,
             };
             if let Some(bytes) = bytes {
-                let content = self.content(&bytes, page, page_key);
+                let content = Content::parse(&bytes, self.keystore, page, page_key);
                 content.records.iter().for_each(|record| tail.slots.add(record.slot));
                 tail.rewrite = !content.whole;
                 if let Some(header) = content.header {
@@ -185,78 +190,48 @@ impl Store {
         self.tails.get_mut(&page).ok_or(VaultError::Poisoned)
     }
 
-    /// What a page file holds: the header, and every record that the page's key opens.
-    pub(crate) fn content<'a>(&self, bytes: &'a [u8], page: u32, page_key: &PageKey) -> Content<'a> {
-        let ours = |header: &Header| {
-            (header.keystore, header.page, header.generation) == (self.keystore, page, page_key.generation)
-        };
-        let header = Header::parse(bytes).filter(|(header, _)| ours(header));
-        let start = header.as_ref().map_or(0, |(_, len)| *len);
-        let walk =
-            record::authentic(bytes.get(start..).unwrap_or_default(), self.keystore, page, &page_key.key);
-        let whole = walk.whole && header.is_some();
-        Content { header: header.map(|(header, _)| header), records: walk.records, whole }
+    /// What must be written for all that was absorbed so far to be durable: by the caller, without holding the store.
+    pub(crate) fn begin_sync(&mut self, table: &Table) -> Vec<PageWrite> {
+        let mut writes = Vec::with_capacity(self.dirty.len());
+        for page in std::mem::take(&mut self.dirty) {
+            let (Some(page_key), Some(tail)) = (table.pages.get(&page), self.tails.peek_mut(&page)) else {
+                continue;
+            };
+            let (keystore, generation) = (self.keystore, page_key.generation);
+            writes.push(PageWrite {
+                path: self.dir.page(page, generation),
+                header: Header { keystore, page, generation, topic: tail.topic.clone() },
+                key: page_key.key.clone(),
+                len: tail.len,
+                // What comes meanwhile decides anew.
+                rewrite: std::mem::take(&mut tail.rewrite),
+                // They stay in the buffer, for readers, until they are in the file.
+                records: tail.buffer.clone(),
+            });
+        }
+        writes
     }
 
-    /// Writes what was absorbed to the pages, durably. After an error the store must not be used again.
-    pub(crate) fn sync(&mut self, table: &Table) -> Result<()> {
-        let mut names = false;
-        for page in std::mem::take(&mut self.dirty) {
-            let Some(page_key) = table.pages.get(&page) else { continue };
-            names |= self.sync_page(page, page_key)?;
+    /// All of [`Store::begin_sync`] is durable.
+    pub(crate) fn end_sync(&mut self, written: &[Written]) {
+        for written in written {
+            if let Some(tail) = self.tails.peek_mut(&written.page) {
+                tail.len = Some(written.len);
+                // An append leaves the doubt about what the file showed before.
+                tail.own |= written.whole;
+                tail.buffer.drain(..written.records.min(tail.buffer.len()));
+            }
+            if written.rewritten {
+                self.rewritten.insert(written.page);
+            }
+            self.cache.pop(&written.page);
         }
-        if names {
-            // A crash before this may lose pages that are new; the WAL has their births.
-            self.fs.sync_dir(&self.dir.pages())?;
-        }
-        while self.tails.len() > TAILS_MAX {
+        // What is dirty again stays: the pages know nothing of it.
+        while self.tails.len() > TAILS_MAX
+            && self.tails.peek_lru().is_some_and(|(page, _)| !self.dirty.contains(page))
+        {
             self.tails.pop_lru();
         }
-        Ok(())
-    }
-
-    /// Returns whether the page's name is new.
-    fn sync_page(&mut self, page: u32, page_key: &PageKey) -> Result<bool> {
-        let path = self.dir.page(page, page_key.generation);
-        let Some(tail) = self.tails.peek(&page) else { return Ok(false) };
-        let header =
-            Header { keystore: self.keystore, page, generation: tail.generation, topic: tail.topic.clone() };
-        let (bytes, at, new) = match tail.len {
-            Some(_) if tail.rewrite => {
-                let old = self.fs.read(&path)?;
-                let mut bytes = self.content(&old, page, page_key).bytes(&header);
-                bytes.extend_from_slice(&tail.buffer);
-                // A crash leaves the old file or the new one. Both hold every key that was durable.
-                replace_file(&*self.fs, &path, &bytes)?;
-                self.rewritten.insert(page);
-                (bytes, 0, false)
-            }
-            Some(len) => {
-                let file = self.fs.open(&path, Open::Write)?;
-                // A crash leaves any part of the new records, after whole old ones.
-                file.write_all_at(&tail.buffer, len)?;
-                file.sync_data()?;
-                (tail.buffer.clone(), len, false)
-            }
-            None => {
-                let mut bytes = Vec::new();
-                header.encode(&mut bytes);
-                bytes.extend_from_slice(&tail.buffer);
-                let file = self.fs.open(&path, Open::CreateNew)?;
-                file.write_all_at(&bytes, 0)?;
-                file.sync_data()?;
-                (bytes, 0, true)
-            }
-        };
-        if let Some(tail) = self.tails.peek_mut(&page) {
-            tail.len = Some(at + bytes.len() as u64);
-            // An append leaves the doubt about what the file showed before.
-            tail.own |= at == 0;
-            tail.rewrite = false;
-            tail.buffer.clear();
-        }
-        self.cache.pop(&page);
-        Ok(new)
     }
 
     /// The plaintext at `id`; `None` if the page has none there.
@@ -275,7 +250,7 @@ impl Store {
             return Ok(None);
         }
         // Something does not check on the way; the record may stand after it.
-        let content = self.content(&bytes, id.page, page_key);
+        let content = Content::parse(&bytes, self.keystore, id.page, page_key);
         let found = content.records.iter().find(|record| record.slot == id.slot);
         Ok(found.and_then(|record| record.open(self.keystore, id.page, &page_key.key)))
     }
@@ -300,7 +275,7 @@ impl Store {
         if let Some(tail) = self.tails.peek(&page) {
             bytes.extend_from_slice(&tail.buffer);
         }
-        let content = self.content(&bytes, page, page_key);
+        let content = Content::parse(&bytes, self.keystore, page, page_key);
         let open = |record: &record::Record<'_>| {
             Some((record.slot, record.open(self.keystore, page, &page_key.key)?))
         };
@@ -319,8 +294,8 @@ impl Store {
         self.cache.pop(&page);
     }
 
-    pub(crate) fn was_rewritten(&self, page: u32) -> bool {
-        self.rewritten.contains(&page)
+    pub(crate) fn rewritten(&self) -> &BTreeSet<u32> {
+        &self.rewritten
     }
 }
 

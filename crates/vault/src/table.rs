@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inferlog_disk::Rng;
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::KeystoreId;
 use crate::aead::{self, KEY_BYTES, Key};
@@ -26,12 +26,11 @@ pub(crate) struct PageKey {
 }
 
 /// One Ed25519 seed.
-#[derive(Clone, Debug, ZeroizeOnDrop)]
+#[derive(Clone, Debug)]
 pub(crate) struct SigningSeed {
-    #[zeroize(skip)]
+    /// When it was made, nanoseconds since 1970.
     pub(crate) created_ns: u64,
     pub(crate) seed: Key,
-    #[zeroize(skip)]
     pub(crate) origin: String,
 }
 

@@ -35,7 +35,9 @@ pub struct Vault {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// Locks are taken in the order: a lookup chain, `admin`, `store`, `allocation`. The others are held for no call.
+/// Locks are taken in the order: a lookup chain, `copying`, `admin`, `writer`, `store`, `allocation`. The others are held for no
+/// call. `store` and `allocation` are asked by every request, and held for no more than the reading of a page, but by an
+/// erasure.
 pub(crate) struct Inner {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -44,8 +46,12 @@ pub(crate) struct Inner {
     pub(crate) keystore: KeystoreId,
     pub(crate) roots: Box<dyn RootStore>,
     pub(crate) backups: RwLock<Vec<PathBuf>>,
+    /// Held by whoever copies the keystore to backup places, and by an erasure, which both copies and removes.
+    pub(crate) copying: Mutex<()>,
     /// Held by whoever writes the table.
     pub(crate) admin: Mutex<Admin>,
+    /// Held by whoever writes or copies page files.
+    pub(crate) writer: Mutex<Writer>,
     pub(crate) table: RwLock<Arc<Table>>,
     pub(crate) store: Mutex<Store>,
     pub(crate) absorbed: Mutex<Absorbed>,
@@ -58,6 +64,9 @@ pub(crate) struct Inner {
 pub(crate) struct Admin {
     pub(crate) root: RootKey,
 }
+
+/// The right to write page files.
+pub(crate) struct Writer;
 
 impl Vault {
     /// The keystore's name.
@@ -163,9 +172,8 @@ impl Vault {
     /// Makes durable what was absorbed, and then says so in `keystore/absorbed`: births of entries of each log below the
     /// index are in the pages. Marks never go back.
     pub fn sync_absorbed(&self, marks: &[([u8; 16], u64)]) -> Result<()> {
-        let mut store = self.inner.store.lock();
-        self.inner.check()?;
-        self.inner.poison_on_error(store.sync(&self.inner.table()))?;
+        let writer = self.inner.writer.lock();
+        self.inner.sync_pages(&writer)?;
         let mut new = self.absorbed();
         for (log, index) in marks {
             let mark = new.entry(*log).or_default();

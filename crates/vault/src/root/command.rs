@@ -9,6 +9,7 @@ use super::{RootError, RootKey, RootStore};
 
 /// A command that `sh -c` runs with `INFERLOG_ROOT_ACTION` set: `get` writes the line to standard output, `replace` takes
 /// the new one from standard input and destroys the old one. An exit status other than zero says that it did not.
+/// It is waited for without limit: it must end by itself.
 #[derive(Debug)]
 pub struct CommandRoot {
     command: String,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Barrier;
 
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 use inferlog_disk::sim::SimFs;
@@ -61,23 +60,6 @@ fn a_key_that_was_not_absorbed_is_not_called_erased() {
     }
     vault.absorb(&key.births().unwrap()).unwrap();
     assert!(vault.open_decision_key(key.id()).is_ok(), "absorbed, though not durable yet");
-}
-
-#[test]
-fn threads_that_ask_for_one_identifier_get_one_subject() {
-    let vault = create(&SimFs::new(1)).unwrap();
-    let barrier = Barrier::new(8);
-    let found: BTreeSet<_> = std::thread::scope(|threads| {
-        let ask = || {
-            barrier.wait();
-            (0..50)
-                .map(|n| vault.subject(&system(), format!("{n}").as_bytes()).unwrap().reference())
-                .collect()
-        };
-        let handles: Vec<_> = (0..8).map(|_| threads.spawn(ask)).collect();
-        handles.into_iter().flat_map(|handle| -> Vec<_> { handle.join().unwrap() }).collect()
-    });
-    assert_eq!(found.len(), 50);
 }
 
 #[test]

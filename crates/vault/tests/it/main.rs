@@ -17,3 +17,4 @@ mod keystore;
 mod reader;
 mod roots;
 mod sealing;
+mod threads;
