@@ -1,6 +1,7 @@
 //! Headers: which ones a proxy must not pass on, which ones are recorded, which ones name a request.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
 use std::net::IpAddr;
 
 /// Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1), and proxy credentials.
@@ -83,22 +84,21 @@ fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
     }
 }
 
-/// The headers that are recorded, as JSON: name to value, or to the list of its values. `None` if there is none.
-pub fn recorded(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let mut kept = serde_json::Map::new();
+/// What is recorded of a message's head, as a JSON object: the headers on the allow-list, name to value or to the list of its
+/// values, and `first`, which HTTP/2 calls pseudo-headers (RFC 9113, section 8.3).
+pub fn recorded(headers: &HeaderMap, first: &[(&str, &str)]) -> Value {
+    let mut kept: Map<String, Value> =
+        first.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     for name in RECORDED {
-        let mut values: Vec<_> = headers
-            .get_all(name)
-            .iter()
-            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned().into())
-            .collect();
+        let mut values: Vec<Value> =
+            headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into()).collect();
         match values.len() {
             0 => continue,
             1 => kept.insert(name.to_owned(), values.remove(0)),
             _ => kept.insert(name.to_owned(), values.into()),
         };
     }
-    if kept.is_empty() { None } else { serde_json::to_vec(&kept).ok() }
+    Value::Object(kept)
 }
 
 /// The ids that other parties gave this request.

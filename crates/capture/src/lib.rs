@@ -4,6 +4,7 @@ pub mod body;
 pub mod config;
 pub mod decode;
 pub mod forward;
+pub mod gateway;
 pub mod headers;
 pub mod recorder;
 pub mod route;

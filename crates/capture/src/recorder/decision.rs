@@ -5,7 +5,9 @@ use crate::recorder::write::{Steps, decision_appends};
 use crate::recorder::{RecordError, System};
 use inferlog_log::{Append, AppendError, Appended, Pending};
 use inferlog_record::body::{DecisionClosed, ErrorCode, ExchangeEnd, Outcome};
-use inferlog_record::{Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole};
+use inferlog_record::{
+    Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Timestamp,
+};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -47,7 +49,7 @@ impl System {
     pub async fn begin(&self, new: NewDecision) -> Result<Decision, RecordError> {
         let _gate = self.inner.gate.read().await;
         let NewDecision { subjects, class, opened } = new;
-        let mut steps = Steps::begin(self, &subjects, class)?;
+        let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
         let appends = self.build(&mut steps, vec![opened]).await?;
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
@@ -56,6 +58,10 @@ impl System {
     }
 
     async fn build(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Vec<Append>, RecordError> {
+        self.try_build(steps, events).await.inspect_err(|error| self.inner.note(error))
+    }
+
+    async fn try_build(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Vec<Append>, RecordError> {
         if events.iter().map(NewEvent::bytes).sum::<usize>() <= SEAL_INLINE_BYTES_MAX {
             return decision_appends(self, steps, events);
         }
@@ -138,6 +144,11 @@ impl Recorded {
     /// The decision's id.
     pub fn id(&self) -> Id {
         self.steps.decision
+    }
+
+    /// The time, as its events state it.
+    pub fn now(&self) -> Timestamp {
+        self.system.now()
     }
 
     /// Index of the entry that closed it, in the log of its system.

@@ -1,5 +1,6 @@
 //! Why something was not recorded.
 
+use crate::recorder::Inner;
 use inferlog_disk::DiskError;
 use inferlog_log::{AppendError, LogError, ReadError};
 use inferlog_record::EntryError;
@@ -67,6 +68,17 @@ impl RecordError {
             Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
             Self::Vault(_) => "look at the keystore and the root key, then restart this process",
             Self::Disk(_) | Self::Thread(_) => "look at the log of this process, then restart it",
+        }
+    }
+}
+
+impl Inner {
+    /// Remembers a failure that only a restart ends.
+    pub(crate) fn note(&self, error: &RecordError) {
+        if let RecordError::Vault(VaultError::Poisoned | VaultError::Disk(_) | VaultError::Damaged { .. }) =
+            error
+        {
+            self.keystore_failed.lock().get_or_insert_with(|| error.to_string());
         }
     }
 }

@@ -32,7 +32,7 @@ pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
 
 use ids::Minter;
-use inferlog_log::{Env, LogHandle, Node};
+use inferlog_log::{Env, LogHandle, Node, Status};
 use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
 use inferlog_vault::Vault;
 use parking_lot::Mutex;
@@ -83,6 +83,15 @@ pub struct Recorder {
     inner: Arc<Inner>,
 }
 
+/// How a recorder is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The log.
+    pub log: Status,
+    /// Why the keystore makes no keys until this process is restarted.
+    pub keystore_failed: Option<String>,
+}
+
 /// One system's log, to record decisions in. Cheap to clone.
 #[derive(Clone)]
 pub struct System {
@@ -108,6 +117,8 @@ struct Inner {
     systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
     orders: Mutex<Orders>,
     violations: AtomicU64,
+    /// Why the keystore makes no keys until it is opened anew.
+    keystore_failed: Mutex<Option<String>>,
     is_closed: AtomicBool,
     runtime: Handle,
 }

@@ -2,11 +2,11 @@
 
 use crate::recorder::ids::Minter;
 use crate::recorder::{
-    Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
+    Health, Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
 };
-use inferlog_log::{Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog, Status};
-use inferlog_record::SystemName;
+use inferlog_log::{Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog};
 use inferlog_record::body::StopReason;
+use inferlog_record::{SystemName, Timestamp};
 use inferlog_vault::Vault;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -43,6 +43,7 @@ impl Recorder {
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
             violations: AtomicU64::new(0),
+            keystore_failed: Mutex::new(None),
             is_closed: AtomicBool::new(false),
             runtime: Handle::current(),
         });
@@ -89,9 +90,9 @@ impl Recorder {
         systems.values().map(|state| System { inner: self.inner.clone(), state: state.clone() }).collect()
     }
 
-    /// How the log is doing.
-    pub fn status(&self) -> Status {
-        self.inner.node.status()
+    /// How it is doing.
+    pub fn health(&self) -> Health {
+        Health { log: self.inner.node.status(), keystore_failed: self.inner.keystore_failed.lock().clone() }
     }
 
     /// How many times an event lacked something that the profile asks for.
@@ -131,6 +132,11 @@ impl System {
     /// The system's name.
     pub fn name(&self) -> &SystemName {
         &self.state.name
+    }
+
+    /// The time, as its events state it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.minter.now()
     }
 
     /// Entries in its log.

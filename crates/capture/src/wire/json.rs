@@ -234,6 +234,29 @@ pub(crate) fn is_array(value: &RawValue) -> bool {
     value.get().starts_with('[')
 }
 
+/// The first items of an array, at most `max`.
+pub(crate) fn items(array: &RawValue, max: usize) -> Vec<&RawValue> {
+    struct Items(usize);
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while items.len() < self.0 {
+                let Some(item) = seq.next_element()? else { return Ok(items) };
+                items.push(item);
+            }
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(items)
+        }
+    }
+    serde_json::Deserializer::from_str(array.get()).deserialize_seq(Items(max)).unwrap_or_default()
+}
+
 /// Whether a value is `null`, which OIP clients send for a member they mean to leave out.
 pub(crate) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"

@@ -278,3 +278,14 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// The text that a pointer leads to in a body, or the texts of an array that it leads to, at most `max` of them.
+pub(crate) fn texts(body: &Bytes, pointer: &Pointer, max: usize) -> Vec<Bytes> {
+    let mut read = Reader::new(body);
+    let found = read.pointers(&[pointer]);
+    let Some(Some(value)) = found.first() else { return Vec::new() };
+    if !json::is_array(value) {
+        return json::scalar(value).map(Bytes::from).into_iter().collect();
+    }
+    json::items(value, max).iter().filter_map(|item| json::scalar(item)).map(Bytes::from).collect()
+}

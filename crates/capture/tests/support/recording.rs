@@ -19,10 +19,9 @@ pub fn config() -> RecorderConfig {
     RecorderConfig::new(ClearName::new("inferlog-test").unwrap(), Digest([7; 32]))
 }
 
-pub fn vault(dir: &Path, lock: &NodeLock) -> Vault {
-    let env = env();
-    let root = dir.join("root.key");
-    open_keystore(lock, &env, dir, |_| Box::new(FileRoot::new(env.fs.clone(), root))).unwrap()
+pub fn vault_on(env: &Env, dir: &Path, lock: &NodeLock) -> Vault {
+    let root = FileRoot::without_modes(env.fs.clone(), dir.join("root.key"));
+    open_keystore(lock, env, dir, |_| Box::new(root)).unwrap()
 }
 
 pub async fn open(dir: &Path) -> Recorder {
@@ -30,10 +29,13 @@ pub async fn open(dir: &Path) -> Recorder {
 }
 
 pub async fn open_on(env: Env, dir: &Path) -> Recorder {
-    let lock = NodeLock::take(&*env.fs, dir).unwrap();
-    let root = dir.join("root.key");
-    let vault = open_keystore(&lock, &env, dir, |_| Box::new(FileRoot::new(env.fs.clone(), root))).unwrap();
-    Recorder::open(lock, env, NodeConfig::new(dir), vault, config()).await.unwrap()
+    open_node(env, NodeConfig::new(dir)).await
+}
+
+pub async fn open_node(env: Env, node: NodeConfig) -> Recorder {
+    let lock = NodeLock::take(&*env.fs, &node.dir).unwrap();
+    let vault = vault_on(&env, &node.dir, &lock);
+    Recorder::open(lock, env, node, vault, config()).await.unwrap()
 }
 
 pub fn system(name: &str) -> SystemName {
@@ -42,7 +44,12 @@ pub fn system(name: &str) -> SystemName {
 
 /// The whole published log of a system, as entries.
 pub fn entries(dir: &Path, system: &str) -> Vec<Entry> {
-    let (_, reader) = reader(dir, system);
+    entries_on(env(), dir, system)
+}
+
+/// The same on another file system.
+pub fn entries_on(env: Env, dir: &Path, system: &str) -> Vec<Entry> {
+    let (_, reader) = reader(env, dir, system);
     let mut entries = Vec::new();
     let size = reader.size().unwrap();
     reader
@@ -54,8 +61,7 @@ pub fn entries(dir: &Path, system: &str) -> Vec<Entry> {
     entries
 }
 
-fn reader(dir: &Path, system: &str) -> (LogDir, LogReader) {
-    let env = env();
+fn reader(env: Env, dir: &Path, system: &str) -> (LogDir, LogReader) {
     let dir = list_logs(&*env.fs, dir).unwrap().into_iter().rfind(|log| log.system() == system).unwrap();
     (dir.clone(), LogReader::new(env.fs, dir))
 }
@@ -85,7 +91,7 @@ pub fn of_decision(entries: &[Entry], decision: Id) -> Vec<Event> {
 pub fn content(dir: &Path, system: &str, event: &Event, role: PayloadRole) -> Result<Vec<u8>, String> {
     let reference =
         event.payloads.iter().find(|reference| reference.role == role).ok_or("no such payload")?;
-    let (log, reader) = reader(dir, system);
+    let (log, reader) = reader(env(), dir, system);
     let sealed = match reference.content {
         Content::Sealed(sealed) => sealed,
         Content::First(first, state) => return Err(format!("first in {first}: {state}")),
@@ -103,7 +109,7 @@ pub fn content(dir: &Path, system: &str, event: &Event, role: PayloadRole) -> Re
     let bytes = reader.payload(class, event.logged_at.nanos(), index, reference.payload.into_bytes());
     let bytes = bytes.unwrap().ok_or("not in its pack")?;
     let lock = NodeLock::take(&*env().fs, dir).map_err(|error| error.to_string())?;
-    let vault = vault(dir, &lock);
+    let vault = vault_on(&env(), dir, &lock);
     let key = vault.data_key(sealed.key_id, reference.payload).map_err(|error| error.to_string())?;
     let role = role.as_str();
     let context = SealContext { origin: &origin, event: event.id, role, payload: reference.payload };

@@ -1,0 +1,188 @@
+//! Whether an answer that was released got away: what can be known of it on this side of the network.
+//!
+//! hyper takes an answer's bytes from its body, writes them to the connection and flushes it. An answer counts as delivered
+//! once a flush succeeded after its last byte was taken: the kernel has it then. One whose body is dropped before, or whose
+//! connection ends before the flush, was not delivered, and its decision gets a later `decision.closed` that says so.
+
+use crate::gateway::{Inner, Lane};
+use crate::recorder::{NewEvent, Recorded, closed};
+use bytes::Bytes;
+use http_body_util::{Full, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper_util::rt::TokioIo;
+use inferlog_record::body::{ExchangeEnd, Outcome};
+use parking_lot::Mutex;
+use std::error::Error;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// A released answer whose delivery is not known yet. Dropped, it was not delivered.
+pub(crate) struct Release {
+    gateway: Arc<Inner>,
+    lane: Arc<Lane>,
+    recorded: Option<Recorded>,
+}
+
+impl Release {
+    pub(crate) fn new(gateway: Arc<Inner>, lane: Arc<Lane>, recorded: Recorded) -> Self {
+        Self { gateway, lane, recorded: Some(recorded) }
+    }
+
+    fn delivered(mut self) {
+        self.recorded = None;
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let Some(mut recorded) = self.recorded.take() else { return };
+        let lane = self.lane.clone();
+        lane.metrics.undelivered.inc();
+        self.gateway.tasks.spawn(async move {
+            let event = undelivered(&lane, recorded.now());
+            if let Err(error) = recorded.add(vec![event]).await {
+                tracing::warn!(decision = %recorded.id(), %error, "an answer that was not delivered could not be recorded as such");
+            }
+        });
+    }
+}
+
+fn undelivered(lane: &Lane, now: inferlog_record::Timestamp) -> NewEvent {
+    let mut event = NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::ClientAbort));
+    event.capture = Some(super::describe::capture(&lane.route, None, 0));
+    event.ended_at = Some(now);
+    event
+}
+
+/// What one connection has released and not flushed.
+#[derive(Default)]
+pub(crate) struct Outbox(Mutex<Vec<Release>>);
+
+impl Outbox {
+    fn push(&self, release: Release) {
+        self.0.lock().push(release);
+    }
+
+    fn flushed(&self) {
+        std::mem::take(&mut *self.0.lock()).into_iter().for_each(Release::delivered);
+    }
+}
+
+/// The body of an answer.
+pub(crate) enum Reply {
+    /// The gateway's own words.
+    Whole(Full<Bytes>),
+    /// Passed on as it comes.
+    Stream(Limited<Incoming>),
+    /// A decision's answer.
+    Released(Full<Bytes>, Option<(Release, Arc<Outbox>)>),
+}
+
+impl Reply {
+    pub(crate) fn whole(text: impl Into<Bytes>) -> Self {
+        Self::Whole(Full::new(text.into()))
+    }
+
+    /// A decision's answer, whose delivery is watched on its connection.
+    pub(crate) fn released(body: Bytes, release: Release, outbox: Arc<Outbox>) -> Self {
+        if body.is_empty() {
+            // Nothing will be taken from the body: the head is all there is to flush.
+            outbox.push(release);
+            return Self::Released(Full::new(body), None);
+        }
+        Self::Released(Full::new(body), Some((release, outbox)))
+    }
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Whole(body) => pin!(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Stream(body) => pin!(body).poll_frame(cx),
+            Self::Released(body, release) => {
+                let frame = pin!(body).poll_frame(cx).map_err(|never| match never {});
+                if let Some((release, outbox)) = release.take() {
+                    outbox.push(release);
+                }
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) | Self::Released(body, _) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) | Self::Released(body, _) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A connection that tells its outbox of every flush. Dropped with its outbox, it leaves what was not flushed undelivered.
+pub(crate) struct Watched {
+    io: TokioIo<TcpStream>,
+    outbox: Arc<Outbox>,
+}
+
+impl Watched {
+    pub(crate) fn new(stream: TcpStream, outbox: Arc<Outbox>) -> Self {
+        Self { io: TokioIo::new(stream), outbox }
+    }
+}
+
+impl hyper::rt::Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.outbox.flushed();
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

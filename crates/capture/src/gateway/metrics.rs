@@ -1,0 +1,223 @@
+//! Metrics, in the text format of Prometheus. Labels are configured names and fixed words; no caller's text is one.
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+/// Upper bounds of the histograms, seconds: from a cached answer to a slow model.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// The route of a sample.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabel {
+    route: String,
+}
+
+/// The route of a sample, and how its request ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct EndLabels {
+    route: String,
+    end: &'static str,
+}
+
+/// The system of a sample.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SystemLabel {
+    pub(crate) system: String,
+}
+
+/// How a request ended, as metrics count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Answered,
+    Failed,
+    Refused,
+    Aborted,
+    NotRecorded,
+    Control,
+    Passthrough,
+}
+
+const ENDS: [(End, &str); 7] = [
+    (End::Answered, "answered"),
+    (End::Failed, "failed"),
+    (End::Refused, "refused"),
+    (End::Aborted, "aborted"),
+    (End::NotRecorded, "not_recorded"),
+    (End::Control, "control"),
+    (End::Passthrough, "passthrough"),
+];
+
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// All metrics of a gateway.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<EndLabels, Counter>,
+    request: Family<RouteLabel, Histogram>,
+    upstream: Family<RouteLabel, Histogram>,
+    record: Family<RouteLabel, Histogram>,
+    undelivered: Family<RouteLabel, Counter>,
+    subjectless: Family<RouteLabel, Counter>,
+    pub(crate) unmatched: Counter,
+    pub(crate) in_flight: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) entries: Family<SystemLabel, Gauge>,
+    pub(crate) poisoned: Gauge,
+    pub(crate) lag: FloatGauge,
+    pub(crate) segments: Gauge,
+    pub(crate) disk_free: Gauge,
+    pub(crate) disk_reserve: Gauge,
+    pub(crate) disk_low: Gauge,
+    pub(crate) violations: Gauge,
+}
+
+/// The metrics of one route, ready to be counted.
+pub(crate) struct LaneMetrics {
+    ends: [Counter; ENDS.len()],
+    pub(crate) request: Histogram,
+    pub(crate) upstream: Histogram,
+    pub(crate) record: Histogram,
+    pub(crate) undelivered: Counter,
+    pub(crate) subjectless: Counter,
+}
+
+impl LaneMetrics {
+    pub(crate) fn count(&self, end: End) {
+        self.ends[end as usize].inc();
+    }
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("inferlog"),
+            requests: Family::default(),
+            request: Family::new_with_constructor(seconds),
+            upstream: Family::new_with_constructor(seconds),
+            record: Family::new_with_constructor(seconds),
+            undelivered: Family::default(),
+            subjectless: Family::default(),
+            unmatched: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            entries: Family::default(),
+            poisoned: Gauge::default(),
+            lag: Gauge::default(),
+            segments: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_reserve: Gauge::default(),
+            disk_low: Gauge::default(),
+            violations: Gauge::default(),
+        };
+        metrics.register_requests();
+        metrics.register_log();
+        metrics
+    }
+
+    fn register_requests(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests by how they ended", self.requests.clone());
+        registry.register_with_unit(
+            "request",
+            "From a request's head to its answer's release",
+            Unit::Seconds,
+            self.request.clone(),
+        );
+        registry.register_with_unit(
+            "upstream",
+            "From the call of the model server to its answer's last byte",
+            Unit::Seconds,
+            self.upstream.clone(),
+        );
+        registry.register_with_unit(
+            "record_wait",
+            "What an answer that was there waited for its record",
+            Unit::Seconds,
+            self.record.clone(),
+        );
+        registry.register(
+            "undelivered",
+            "Answers that were released and did not reach the client",
+            self.undelivered.clone(),
+        );
+        registry.register(
+            "subjectless",
+            "Decisions without the person that the route says where to find",
+            self.subjectless.clone(),
+        );
+        registry.register(
+            "unmatched",
+            "Requests refused because no route knows them",
+            self.unmatched.clone(),
+        );
+        registry.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register("connections", "Connections from clients", self.connections.clone());
+    }
+
+    fn register_log(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("log_entries", "Entries in each system's log", self.entries.clone());
+        registry.register(
+            "log_poisoned",
+            "1 if nothing can be recorded until a restart",
+            self.poisoned.clone(),
+        );
+        registry.register_with_unit(
+            "checkpoint_lag",
+            "Age of the oldest durable entry that no checkpoint covers",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
+        registry.register("wal_segments", "Live segments of the write-ahead log", self.segments.clone());
+        registry.register_with_unit(
+            "disk_free",
+            "Free space for the data directory",
+            Unit::Bytes,
+            self.disk_free.clone(),
+        );
+        registry.register_with_unit(
+            "disk_reserve",
+            "Free space below which disk_low is 1",
+            Unit::Bytes,
+            self.disk_reserve.clone(),
+        );
+        registry.register("disk_low", "1 if free space is below the reserve", self.disk_low.clone());
+        registry.register(
+            "profile_violations",
+            "Times an event lacked what inferlog's profile asks for, since the start",
+            self.violations.clone(),
+        );
+    }
+
+    /// The metrics of a route.
+    pub(crate) fn lane(&self, route: &str) -> LaneMetrics {
+        let label = RouteLabel { route: route.to_owned() };
+        let end = |(_, end)| self.requests.get_or_create(&EndLabels { route: route.to_owned(), end }).clone();
+        LaneMetrics {
+            ends: ENDS.map(end),
+            request: self.request.get_or_create(&label).clone(),
+            upstream: self.upstream.get_or_create(&label).clone(),
+            record: self.record.get_or_create(&label).clone(),
+            undelivered: self.undelivered.get_or_create(&label).clone(),
+            subjectless: self.subjectless.get_or_create(&label).clone(),
+        }
+    }
+
+    /// All metrics as text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(8 << 10);
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,132 @@
+//! The gateway: an HTTP server in front of model servers that answers nothing it has not recorded.
+//!
+//! A request that its route's wire knows as an inference becomes a decision ([`exchange`]): its body is read, its opening is
+//! queued, the model is called meanwhile, the answer is read whole, the rest is recorded, and only when all of it is durable
+//! does the first byte of the answer leave. Where the record fails the client gets a 503 and nothing of the answer. Whatever
+//! happens on the way is recorded as what it was, by a task of its own, which a client that leaves does not end.
+//!
+//! Health and metadata of the model server are passed on and counted ([`crate::forward`]). Everything else is refused, unless
+//! its route says `passthrough`.
+
+mod answer;
+mod delivery;
+mod describe;
+mod exchange;
+mod health;
+mod metrics;
+mod serve;
+mod subject;
+
+pub use answer::DECISION_ID;
+
+use crate::recorder::{RecordError, Recorder, System};
+use crate::route::Route;
+use crate::upstream::{Client, TlsError};
+use metrics::{LaneMetrics, Metrics};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+
+/// Free space below which readiness and a metric warn, bytes, unless configured otherwise.
+pub const DISK_RESERVE_BYTES: u64 = 2 << 30;
+/// How long requests may go on after the gateway was asked to stop, unless configured otherwise.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Connections from clients at one time; more wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 4096;
+
+/// How a gateway behaves, beyond its routes.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// The routes, in the order in which they are tried.
+    pub routes: Vec<Route>,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+    /// Free space below which readiness and a metric warn, bytes.
+    pub disk_reserve_bytes: u64,
+    /// How long requests may go on after the gateway was asked to stop.
+    pub drain_time_max: Duration,
+    /// Connections from clients at one time.
+    pub connections_max: usize,
+}
+
+impl GatewayConfig {
+    /// The defaults for these routes.
+    pub fn new(routes: Vec<Route>) -> Self {
+        Self {
+            routes,
+            metrics: true,
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
+            drain_time_max: DRAIN_TIME_MAX,
+            connections_max: CONNECTIONS_MAX,
+        }
+    }
+}
+
+/// Why a gateway cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// An upstream that speaks TLS.
+    #[error("route `{route}`: {source}")]
+    Tls {
+        /// The route.
+        route: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// A system's log.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// A gateway, ready to serve. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lanes: Vec<Arc<Lane>>,
+    recorder: Recorder,
+    metrics: Metrics,
+    config: GatewayConfig,
+    is_draining: AtomicBool,
+    /// Everything that may still record: a drain waits for it.
+    tasks: TaskTracker,
+}
+
+/// A route with what it needs at work.
+struct Lane {
+    route: Route,
+    client: Client,
+    system: System,
+    metrics: LaneMetrics,
+}
+
+impl AsRef<Route> for Arc<Lane> {
+    fn as_ref(&self) -> &Route {
+        &self.route
+    }
+}
+
+impl Gateway {
+    /// Sets up a gateway: opens the log of every route's system, and the way to every upstream. Nothing is served yet.
+    pub async fn new(config: GatewayConfig, recorder: Recorder) -> Result<Self, GatewayError> {
+        let metrics = Metrics::new();
+        let mut lanes = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            let client = Client::new(&route.upstream, route.limits.connect_time_max)
+                .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
+            let system = recorder.system(&route.system).await?;
+            let metrics = metrics.lane(route.name.as_str());
+            lanes.push(Arc::new(Lane { route: route.clone(), client, system, metrics }));
+        }
+        let (is_draining, tasks) = (AtomicBool::new(false), TaskTracker::new());
+        Ok(Self { inner: Arc::new(Inner { lanes, recorder, metrics, config, is_draining, tasks }) })
+    }
+
+    /// The recorder behind it.
+    pub fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
+    }
+}

@@ -1,0 +1,208 @@
+//! The listener: connections in, requests dispatched, an orderly end.
+
+use crate::forward::forward;
+use crate::gateway::answer;
+use crate::gateway::delivery::{Outbox, Reply, Watched};
+use crate::gateway::metrics::End;
+use crate::gateway::{Gateway, Inner, Lane};
+use crate::route::{Matched, find};
+use crate::upstream::UpstreamError;
+use http::{Request, Response, StatusCode};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use prometheus_client::metrics::gauge::Gauge;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take for a request's head, and how long a connection may lie idle. Above the idle time of common
+/// clients, so that they and not the gateway close first.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
+/// How long to wait when a connection cannot be accepted, for want of file descriptors say.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// One connection from a client.
+struct Connection {
+    peer: SocketAddr,
+    outbox: Arc<Outbox>,
+}
+
+/// The two steps of an end: finish what you have, then stop.
+#[derive(Clone, Default)]
+struct Ends {
+    drain: CancellationToken,
+    kill: CancellationToken,
+}
+
+impl Gateway {
+    /// Serves until `shutdown` is done, then finishes what is under way, for at most the configured time. The recorder stays
+    /// open: whoever opened it closes it after this.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let ends = Ends::default();
+        let permits = Arc::new(Semaphore::new(self.inner.config.connections_max));
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let (stream, peer, permit) = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                accepted = accept(&listener, &permits) => accepted,
+            };
+            let served = connection(self.inner.clone(), stream, peer, ends.clone(), permit);
+            self.inner.tasks.spawn(served);
+        }
+        drop(listener);
+        self.drain(&ends).await;
+    }
+
+    async fn drain(&self, ends: &Ends) {
+        self.inner.is_draining.store(true, Ordering::Release);
+        self.inner.tasks.close();
+        ends.drain.cancel();
+        if timeout(self.inner.config.drain_time_max, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.inner.tasks.len(), "the time to drain is up: what is left is cut off");
+            ends.kill.cancel();
+            // What was cut off is still recorded as aborted; an upstream that never answers is not waited for.
+            let _ = timeout(Duration::from_secs(5), self.inner.tasks.wait()).await;
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed: there is always a permit, sooner or later.
+    let permit = permits.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    gateway: Arc<Inner>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    ends: Ends,
+    _permit: Option<OwnedSemaphorePermit>,
+) {
+    // Without it the last packet of an answer waits for the client's acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let _counted = Counted::new(&gateway.metrics.connections);
+    let connection = Arc::new(Connection { peer, outbox: Arc::default() });
+    let io = Watched::new(stream, connection.outbox.clone());
+    let service = service_fn(|request| {
+        let (gateway, connection) = (gateway.clone(), connection.clone());
+        async move { Ok::<_, Infallible>(gateway.answer(request, &connection).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    let mut served = pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = ends.drain.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = served.as_mut() => ended,
+                () = ends.kill.cancelled() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended in disorder");
+    }
+}
+
+/// Counts something as long as it is there.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Inner {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, connection: &Connection) -> Response<Reply> {
+        if let Some(own) = self.own(request.uri().path()) {
+            return own;
+        }
+        let _counted = Counted::new(&self.metrics.in_flight);
+        match find(&self.lanes, request.method(), request.uri()) {
+            Matched::Inference(lane, call) => {
+                let (here, gone) = tokio::sync::oneshot::channel::<()>();
+                let outbox = connection.outbox.clone();
+                let decided = self.clone().decide(lane.clone(), call, request, connection.peer, gone, outbox);
+                // A task of its own: a client that leaves drops this future, and `here` with it, but not the task.
+                let answer = self.tasks.spawn(decided).await;
+                drop(here);
+                answer.unwrap_or_else(|error| {
+                    answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string())
+                })
+            }
+            Matched::Control(lane) => self.pass(lane, request, connection, End::Control).await,
+            Matched::Passthrough(lane) => self.pass(lane, request, connection, End::Passthrough).await,
+            Matched::None => self.unmatched(&request),
+        }
+    }
+
+    /// Passes on what is no decision.
+    async fn pass(
+        &self,
+        lane: &Lane,
+        request: Request<Incoming>,
+        connection: &Connection,
+        end: End,
+    ) -> Response<Reply> {
+        lane.metrics.count(end);
+        match forward(&lane.client, &lane.route, request, connection.peer.ip()).await {
+            Ok(answer) => answer.map(|body| match body {
+                Either::Left(whole) => Reply::Whole(whole),
+                Either::Right(stream) => Reply::Stream(stream),
+            }),
+            Err(error @ UpstreamError::TimedOut) => {
+                answer::error(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", &error.to_string())
+            }
+            Err(error) => answer::error(StatusCode::BAD_GATEWAY, "upstream_failed", &error.to_string()),
+        }
+    }
+
+    fn unmatched(&self, request: &Request<Incoming>) -> Response<Reply> {
+        self.metrics.unmatched.inc();
+        let routes: Vec<String> = self
+            .lanes
+            .iter()
+            .map(|lane| format!("{} ({} on {})", lane.route.name, lane.route.wire.name(), lane.route.path))
+            .collect();
+        let message = format!(
+            "no route records {} requests to this path, so it is refused. Routes: {}. Add a route for it, or set \
+             `passthrough = true` to let it by unrecorded",
+            request.method(),
+            routes.join(", ")
+        );
+        answer::error(StatusCode::NOT_FOUND, "no_route", &message)
+    }
+}
