@@ -1,19 +1,14 @@
 // Verify checks a log directory of inferlog with the reference tools of the Go checksum database (golang.org/x/mod/sumdb)
 // and none of inferlog's own code: the signature, every entry against its leaf hash, every tile, the root, and proofs.
-//
-// Usage: verify DIR VKEY...
 package main
 
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -37,54 +32,37 @@ func verify(dir string, vkeys []string) (tree tlog.Tree, err error) {
 	if tree, err = readCheckpoint(dir, vkeys); err != nil {
 		return tree, fmt.Errorf("checkpoint: %w", err)
 	}
-	if tree.N == 0 {
-		if tree.Hash != sha256.Sum256(nil) {
-			return tree, errors.New("checkpoint: size 0 without the root of the empty tree")
-		}
-		return tree, nil
-	}
-	// Every hash of the tree, from the entries alone.
-	var hashes []tlog.Hash
-	own := tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
-		for _, index := range indexes {
-			list = append(list, hashes[index])
-		}
-		return list, nil
-	})
-	for _, tile := range tiles(tree.N) {
-		if tile.L > 0 {
-			continue
-		}
-		entries, err := readBundle(dir, tile)
-		if err != nil {
-			return tree, err
-		}
-		for i, entry := range entries {
-			stored, err := tlog.StoredHashes(tile.N<<8+int64(i), entry, own)
-			if err != nil {
+	var own hashes
+	for _, tile := range tiles(tree.N) { // those of level 0 come first
+		if tile.L == 0 {
+			if own, err = own.grow(dir, tile); err != nil {
 				return tree, err
 			}
-			hashes = append(hashes, stored...)
 		}
-	}
-	for _, tile := range tiles(tree.N) {
 		expected, err := tlog.ReadTileData(tile, own)
 		if err != nil {
 			return tree, err
 		}
-		if data, err := os.ReadFile(path(dir, tile)); err != nil {
-			return tree, err
-		} else if !bytes.Equal(data, expected) {
-			return tree, fmt.Errorf("%s: not the hashes of the log's entries", path(dir, tile))
+		if data, err := os.ReadFile(path(dir, tile)); err != nil || !bytes.Equal(data, expected) {
+			return tree, fmt.Errorf("%s: not the hashes of the log's entries (%v)", path(dir, tile), err)
 		}
 	}
-	if root, err := tlog.TreeHash(tree.N, own); err != nil || root != tree.Hash {
+	root, err := tlog.TreeHash(tree.N, own)
+	if tree.N == 0 {
+		root = sha256.Sum256(nil)
+	}
+	if err != nil || root != tree.Hash {
 		return tree, fmt.Errorf("checkpoint: root %v, but the entries have %v (%v)", tree.Hash, root, err)
 	}
-	return tree, checkProofs(dir, tree, own)
+	for _, n := range []int64{0, 1, 255, 256, 65535, 65536, tree.N / 2, tree.N - 2, tree.N - 1} {
+		if err := checkProofs(tree, n, own); err != nil {
+			return tree, fmt.Errorf("proofs of entry %d: %w", n, err)
+		}
+	}
+	return tree, nil
 }
 
-// readCheckpoint verifies the signed note and reads its text (c2sp.org/tlog-checkpoint).
+// readCheckpoint verifies the signed note and reads its text, which begins with the log's origin (c2sp.org/tlog-checkpoint).
 func readCheckpoint(dir string, vkeys []string) (tree tlog.Tree, err error) {
 	var verifiers []note.Verifier
 	for _, vkey := range vkeys {
@@ -102,19 +80,10 @@ func readCheckpoint(dir string, vkeys []string) (tree tlog.Tree, err error) {
 	if err != nil {
 		return tree, err
 	}
-	lines := strings.Split(signed.Text, "\n")
-	if len(lines) < 4 || lines[0] != verifiers[0].Name() {
-		return tree, fmt.Errorf("not a checkpoint of %s", verifiers[0].Name())
+	if !strings.HasPrefix(signed.Text, verifiers[0].Name()+"\n") {
+		return tree, fmt.Errorf("not of %s", verifiers[0].Name())
 	}
-	tree.N, err = strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || tree.N < 0 || strconv.FormatInt(tree.N, 10) != lines[1] {
-		return tree, fmt.Errorf("bad tree size %q", lines[1])
-	}
-	root, err := base64.StdEncoding.DecodeString(lines[2])
-	if err != nil || copy(tree.Hash[:], root) != tlog.HashSize || len(root) != tlog.HashSize {
-		return tree, fmt.Errorf("bad root hash %q", lines[2])
-	}
-	return tree, nil
+	return tlog.ParseTree([]byte("go.sum database tree" + strings.TrimPrefix(signed.Text, verifiers[0].Name())))
 }
 
 // tiles lists the tiles of a tree; older versions of NewTiles add the partial ones of smaller trees.
@@ -132,16 +101,49 @@ func path(dir string, tile tlog.Tile) string {
 	return filepath.Join(dir, strings.Replace(tile.Path(), "tile/8/", "tile/", 1))
 }
 
-// readBundle reads the entries that belong to a level-0 tile.
-func readBundle(dir string, tile tlog.Tile) (entries [][]byte, err error) {
+// hashes are all hashes of a tree, made from its entries alone.
+type hashes []tlog.Hash
+
+func (own hashes) ReadHashes(indexes []int64) (list []tlog.Hash, err error) {
+	for _, index := range indexes {
+		list = append(list, own[index])
+	}
+	return list, nil
+}
+
+// grow adds the entries that belong to a level-0 tile.
+func (own hashes) grow(dir string, tile tlog.Tile) (hashes, error) {
 	name := strings.Replace(path(dir, tile), "/tile/0/", "/tile/entries/", 1)
 	data, err := os.ReadFile(name)
-	for err == nil && len(data) >= 2 && len(data) >= 2+int(binary.BigEndian.Uint16(data)) {
+	count := 0
+	for ; err == nil && len(data) >= 2 && len(data) >= 2+int(binary.BigEndian.Uint16(data)); count++ {
 		end := 2 + int(binary.BigEndian.Uint16(data))
-		entries, data = append(entries, data[2:end]), data[end:]
+		var more []tlog.Hash
+		more, err = tlog.StoredHashes(tile.N<<8+int64(count), data[2:end], own)
+		own, data = append(own, more...), data[end:]
 	}
-	if err == nil && (len(data) > 0 || len(entries) != tile.W) {
-		err = fmt.Errorf("%s: %d entries and %d bytes, not %d entries", name, len(entries), len(data), tile.W)
+	if err == nil && (len(data) > 0 || count != tile.W) {
+		err = fmt.Errorf("%s: %d entries and %d bytes, not %d entries", name, count, len(data), tile.W)
 	}
-	return entries, err
+	return own, err
+}
+
+// checkProofs proves entry n, and the tree that ends with it, to holders of the root. The tiles hold just these hashes.
+func checkProofs(tree tlog.Tree, n int64, own hashes) error {
+	if n < 0 || n >= tree.N {
+		return nil
+	}
+	record, err := tlog.ProveRecord(tree.N, n, own)
+	if err == nil {
+		err = tlog.CheckRecord(record, tree.N, tree.Hash, n, own[tlog.StoredHashIndex(0, n)])
+	}
+	if err != nil {
+		return err
+	}
+	older, err := tlog.ProveTree(tree.N, n+1, own)
+	if err != nil {
+		return err
+	}
+	root, _ := tlog.TreeHash(n+1, own) // reading own never fails
+	return tlog.CheckTree(older, tree.N, tree.Hash, n+1, root)
 }
