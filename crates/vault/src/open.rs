@@ -15,7 +15,7 @@ use crate::dir::Dir;
 use crate::erased::Erased;
 use crate::error::{Result, VaultError};
 use crate::lookup::Lookup;
-use crate::root::{RootKey, RootStore};
+use crate::root::{RootError, RootKey, RootStore};
 use crate::shred;
 use crate::store::Store;
 use crate::table::{self, Table};
@@ -37,7 +37,7 @@ impl KeystoreId {
 
 impl Vault {
     /// Creates the keystore `id` in `dir`, and its root key where `roots` says. [`VaultError::Exists`] if `dir` holds one.
-    /// After a crash call it again; a root file left by the first attempt must be moved away.
+    /// After a crash call it again with the same id: it goes on with the root key that the first attempt left.
     pub fn create(
         fs: Arc<dyn Fs>,
         rng: Arc<dyn Rng>,
@@ -50,9 +50,21 @@ impl Vault {
         if place.has_keystore(&*fs)? {
             return Err(VaultError::Exists { path: dir.to_owned() });
         }
+        let resumes = matches!(read_id(&*fs, dir), Ok(found) if found == id);
         create_dir_all(&*fs, &place.pages())?;
         replace_file(&*fs, &place.id(), format!("{id}\n").as_bytes())?;
-        let root = roots.create(&RootKey { epoch: 1, key: Key::random(&*rng)? })?;
+        let root = match roots.create(&RootKey { epoch: 1, key: Key::random(&*rng)? }) {
+            // A first attempt was cut off after its root key was written: that key opens nothing yet.
+            Err(RootError::Exists { .. }) if resumes => roots.get()?,
+            Err(error @ RootError::Exists { .. }) => {
+                // Otherwise the next attempt would take another keystore's root key for its own.
+                fs.remove_file(&place.id())?;
+                fs.sync_dir(place.path())?;
+                return Err(error.into());
+            }
+            other => other?,
+        };
+        roots.confirm(&root)?;
         let table = Table::new(Key::random(&*rng)?);
         // The keystore exists from here on. A crash before leaves none, and perhaps a root key that opens nothing.
         replace_file(&*fs, &place.table(), &table.seal(&*rng, id, &root)?)?;
