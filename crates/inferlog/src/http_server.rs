@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 server: what the demo's model, the benchmark's upstream and `admin.sock` stand on.
 
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::time::Duration;
@@ -47,11 +48,12 @@ impl Listener for UnixListener {
 }
 
 /// Serves until dropped; its connections end with it.
-pub(crate) async fn serve<L, H, F>(listener: L, handler: H)
+pub(crate) async fn serve<L, H, F, B>(listener: L, handler: H)
 where
     L: Listener,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {

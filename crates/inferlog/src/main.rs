@@ -1,10 +1,17 @@
 //! The command line.
 
-#![expect(dead_code, reason = "the commands that use these parts come next")]
-
+mod admin;
+mod bench;
+mod cli;
+mod commands;
+mod demo;
 mod http_server;
+mod logging;
 mod model;
 mod output;
+#[expect(dead_code, reason = "find reads its times with it, and comes next")]
 mod when;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

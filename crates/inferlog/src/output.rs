@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
 /// Headings and names.
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -29,6 +31,14 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Progress on standard error, if somebody watches it: a spinner with a message, until it has a length.
+pub(crate) fn progress(message: String) -> ProgressBar {
+    let target = if is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target).with_message(message);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
 /// Text in a style.
 pub(crate) fn styled(style: Style, text: impl fmt::Display) -> impl fmt::Display {
     struct Styled<T>(Style, T);
@@ -40,6 +50,11 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> impl fmt::Display
         }
     }
     Styled(style, text)
+}
+
+/// `1 decision`, `2 decisions`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How a command ended, as its exit status.
@@ -54,28 +69,36 @@ pub(crate) enum Verdict {
 /// Why a command could not do what it was asked: exit status 2, as for a wrong command line.
 ///
 /// Any error converts into one; its causes are told too.
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    what: String,
+    broken_pipe: bool,
+}
 
 impl Failure {
     /// Says what happened and what to do.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { what: what.into(), broken_pipe: false }
+    }
+
+    /// Whether the reader of the output went away: it has seen enough, as `head` does.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut what = error.to_string();
         let mut cause = error.source();
@@ -88,6 +111,24 @@ impl<E: std::error::Error> From<E> for Failure {
             }
             cause = error.source();
         }
-        Self(what)
+        let io = (&error as &dyn std::error::Error).downcast_ref::<io::Error>();
+        Self { what, broken_pipe: io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_tells_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open the log")]
+        struct Outer(#[source] io::Error);
+        let failure = Failure::from(Outer(io::Error::other("no space")));
+        assert_eq!(failure.to_string(), "cannot open the log: no space");
+        assert!(!failure.is_broken_pipe());
+        assert_eq!(Failure::from(io::Error::other("no space")).to_string(), "no space");
+        assert!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_broken_pipe());
     }
 }

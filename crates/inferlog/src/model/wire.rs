@@ -120,6 +120,9 @@ fn flatten(data: &Value, depth: usize, numbers: &mut Vec<f64>) -> Option<()> {
         Value::Array(items) if depth < 2 => {
             items.iter().try_for_each(|item| flatten(item, depth + 1, numbers))
         }
-        _ => Some(numbers.push(data.as_f64()?)),
+        _ => {
+            numbers.push(data.as_f64()?);
+            Some(())
+        }
     }
 }

@@ -1,0 +1,212 @@
+//! What can be asked, and doing it.
+
+use std::path::PathBuf;
+
+use inferlog::Instance;
+use inferlog_capture::recorder::{self, Erased};
+use inferlog_log::{LogReader, list_logs};
+use inferlog_record::body::OrderKind;
+use inferlog_record::{EntryView, EventView, Id, Kind, SystemName};
+use inferlog_vault::OldRoot;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::output::Failure;
+
+/// A request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub(crate) enum Act {
+    /// Sign a checkpoint over all that is acknowledged.
+    Checkpoint,
+    /// Say what an erasure would erase.
+    PlanErasure { target: Target, system: Option<SystemName> },
+    /// Erase.
+    Erase { target: Target, system: Option<SystemName> },
+    /// Make a new signing key for the system's log.
+    RotateKeys { system: SystemName },
+    /// Copy the keystore.
+    BackUpKeys { to: PathBuf },
+}
+
+impl Act {
+    /// Its name, for logs: the rest of it may name a person.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::PlanErasure { .. } => "plan_erasure",
+            Self::Erase { .. } => "erase",
+            Self::RotateKeys { .. } => "rotate_keys",
+            Self::BackUpKeys { .. } => "back_up_keys",
+        }
+    }
+}
+
+/// Whose keys are to be destroyed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Target {
+    Subject(String),
+    Decision(Id),
+}
+
+/// What an erasure would erase in one system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ErasurePlan {
+    pub(crate) system: String,
+    /// The person, as the log knows them.
+    pub(crate) pseudonym: Option<String>,
+    /// Decisions that would become unreadable.
+    pub(crate) decisions: u64,
+}
+
+/// What an erasure erased in one system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ErasureDone {
+    pub(crate) system: String,
+    /// The event that announced it.
+    pub(crate) intent: Id,
+    /// Decisions that cannot be read any more.
+    pub(crate) decisions: u64,
+    /// Keys that were destroyed: of the person, or of the decision.
+    pub(crate) keys: Vec<String>,
+    /// Epoch of the root key that is in force now.
+    pub(crate) root_epoch: u32,
+    /// Why the old root key may still be there; absent if it was destroyed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_root_kept: Option<String>,
+    /// What could not be overwritten yet, backups that are not up to date included.
+    pub(crate) leftovers: Vec<String>,
+    /// The certificate, whose SHA-256 stands in the log.
+    pub(crate) certificate: Value,
+}
+
+/// A new signing key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Rotated {
+    pub(crate) vkey: String,
+}
+
+/// Does what is asked, with a directory that this process holds.
+pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure> {
+    match act {
+        Act::Checkpoint => {
+            instance.recorder.integrate().await?;
+            Ok(Value::Null)
+        }
+        Act::PlanErasure { target, system } => json(plan(instance, target, system.as_ref()).await?),
+        Act::Erase { target, system } => {
+            let target = match target {
+                Target::Subject(value) => recorder::Target::Subject(value.into_bytes()),
+                Target::Decision(id) => recorder::Target::Decision(id),
+            };
+            let erased = instance.recorder.erase(target, system.as_ref(), OrderKind::Request).await?;
+            json(erased.into_iter().map(done).collect::<Result<Vec<_>, _>>()?)
+        }
+        Act::RotateKeys { system } => json(Rotated { vkey: rotate(instance, &system).await? }),
+        Act::BackUpKeys { to } => {
+            instance.recorder.integrate().await?;
+            let vault = instance.vault.clone();
+            tokio::task::spawn_blocking(move || vault.backup(&to)).await??;
+            Ok(Value::Null)
+        }
+    }
+}
+
+/// Makes a new signing key for a log that is there: a name that was mistyped makes none.
+async fn rotate(instance: &Instance, name: &SystemName) -> Result<String, Failure> {
+    let systems = instance.recorder.systems().await;
+    match systems.iter().find(|system| system.name() == name) {
+        Some(system) => Ok(system.rotate_signing_key().await?),
+        None => {
+            let known: Vec<_> = systems.iter().map(|system| system.name().as_str()).collect();
+            Err(Failure::new(format!("there is no log of {name} here; there are: {}", known.join(", "))))
+        }
+    }
+}
+
+fn json(value: impl Serialize) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(value)?)
+}
+
+fn done(erased: Erased) -> Result<ErasureDone, Failure> {
+    let report = erased.report;
+    let backups = report
+        .backups
+        .into_iter()
+        .filter_map(|backup| Some(format!("{}: {}", backup.place.display(), backup.failed?)));
+    Ok(ErasureDone {
+        system: erased.system.to_string(),
+        intent: erased.intent,
+        decisions: erased.decisions,
+        keys: erased.keys.iter().map(ToString::to_string).collect(),
+        root_epoch: report.root_epoch,
+        old_root_kept: match report.old_root {
+            OldRoot::Destroyed => None,
+            OldRoot::Kept(why) => Some(why),
+        },
+        leftovers: report.leftovers.into_iter().chain(backups).collect(),
+        certificate: serde_json::from_slice(&erased.certificate)?,
+    })
+}
+
+/// What an erasure would find in each system, over all epochs of its log.
+async fn plan(
+    instance: &Instance,
+    target: Target,
+    only: Option<&SystemName>,
+) -> Result<Vec<ErasurePlan>, Failure> {
+    instance.recorder.integrate().await?;
+    let instance = instance.clone();
+    let only = only.cloned();
+    let planned = move || {
+        let mut plans: Vec<ErasurePlan> = Vec::new();
+        for log in list_logs(&*instance.env.fs, &instance.data)? {
+            let name = SystemName::new(log.system())?;
+            if only.as_ref().is_some_and(|only| *only != name) {
+                continue;
+            }
+            let pseudonym = match &target {
+                Target::Decision(_) => None,
+                Target::Subject(value) => match instance.vault.find_subject(&name, value.as_bytes())? {
+                    None => continue,
+                    Some(subject) => Some(subject.pseudonym().to_string()),
+                },
+            };
+            let wanted = match (&target, &pseudonym) {
+                (Target::Decision(id), _) => id.to_string(),
+                (_, pseudonym) => pseudonym.clone().unwrap_or_default(),
+            };
+            let decisions = count(&LogReader::new(instance.env.fs.clone(), log), &wanted)?;
+            match plans.last_mut().filter(|plan| plan.system == name.as_str()) {
+                Some(plan) => plan.decisions += decisions,
+                None => plans.push(ErasurePlan { system: name.to_string(), pseudonym, decisions }),
+            }
+        }
+        plans.retain(|plan| plan.decisions > 0 || plan.pseudonym.is_some());
+        Ok::<_, Failure>(plans)
+    };
+    tokio::task::spawn_blocking(planned).await?
+}
+
+/// Decisions of this id, or about the person with this pseudonym, in a published log.
+fn count(reader: &LogReader, wanted: &str) -> Result<u64, Failure> {
+    let finder = memchr::memmem::Finder::new(wanted);
+    let (size, mut decisions, mut failed) = (reader.size()?, 0, None);
+    reader.scan(0, size, |_, bytes| {
+        if finder.find(bytes).is_some() {
+            match EntryView::parse(bytes) {
+                Ok(entry) => {
+                    decisions += entry.events.iter().filter(|event| is_opening(event)).count() as u64
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(decisions), |error| Err(error.into()))
+}
+
+fn is_opening(event: &EventView<'_>) -> bool {
+    event.kind == Kind::DecisionOpened.as_str()
+}

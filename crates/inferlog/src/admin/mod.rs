@@ -1,0 +1,17 @@
+//! The way in for commands that write or open content.
+//!
+//! One process at a time may hold a data directory. While `serve` holds it, `DIR/admin.sock` takes a command's [`Request`], as
+//! one JSON object in an HTTP POST; otherwise the command opens the directory itself. Both ways run the same code
+//! ([`act`]). Whoever may connect to the socket may do all of it: it is its owner's alone.
+
+mod act;
+mod door;
+mod server;
+mod socket;
+
+pub(crate) use act::{Act, ErasureDone, ErasurePlan, Rotated, Target, act};
+pub(crate) use door::{Door, refresh, require_data};
+pub(crate) use server::AdminServer;
+
+/// Where requests are posted to.
+const PATH: &str = "/v1/act";

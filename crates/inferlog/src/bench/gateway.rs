@@ -1,0 +1,131 @@
+//! The gateway against the plain reverse proxy: same server, same client, same model, with and without the record.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use inferlog_capture::config::routes_from_flags;
+use inferlog_capture::forward::forward;
+use inferlog_capture::gateway::{Gateway, GatewayConfig};
+use inferlog_capture::recorder::Recorder;
+use inferlog_capture::upstream::{self, Client};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::measure::{Stopwatch, percentile};
+use crate::http_server::serve;
+use crate::output::Failure;
+
+const REQUEST: &str = r#"{"id":"0","inputs":[{"name":"x","shape":[1,8],"datatype":"FP64","data":[0.11,1.22,2.33,3.44,4.55,5.66,6.77,7.88]}]}"#;
+const ANSWER: &str = r#"{"model_name":"bench","model_version":"1","id":"0","outputs":[{"name":"y","shape":[1,1],"datatype":"FP64","data":[0.5]}]}"#;
+const PATH: &str = "/v2/models/bench/versions/1/infer";
+
+/// A model, and two ways to it.
+pub(crate) struct Ways {
+    pub(crate) proxy: SocketAddr,
+    pub(crate) gateway: SocketAddr,
+    /// Ends all three when dropped.
+    _servers: JoinSet<()>,
+}
+
+/// One phase.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phase {
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) cores: f64,
+}
+
+impl Ways {
+    /// Starts model, proxy and gateway.
+    pub(crate) async fn start(recorder: &Recorder) -> Result<Self, Failure> {
+        let mut servers = JoinSet::new();
+        let (listener, model) = listen().await?;
+        servers.spawn(serve(listener, model_answer));
+
+        let routes = routes_from_flags(&format!("http://{model}"), "bench", None)?;
+        let route = routes.first().ok_or_else(|| Failure::new("no route to measure"))?.clone();
+        let client = Client::new(&route.upstream, route.limits.connect_time_max)?;
+        let (listener, proxy) = listen().await?;
+        servers.spawn(serve(listener, move |request| {
+            let (client, route) = (client.clone(), route.clone());
+            async move {
+                let passed = forward(&client, &route, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+                passed.unwrap_or_else(|error| {
+                    let mut answer: Response<upstream::Body> =
+                        Response::new(Either::Left(error.to_string().into()));
+                    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                    answer
+                })
+            }
+        }));
+
+        let (listener, gateway) = listen().await?;
+        let serving = Gateway::new(GatewayConfig::new(routes), recorder.clone()).await?;
+        servers.spawn(async move { serving.serve(listener, std::future::pending()).await });
+        Ok(Self { proxy, gateway, _servers: servers })
+    }
+}
+
+async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn model_answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
+    // A request that breaks off has no reader for its answer.
+    let _ = request.into_body().collect().await;
+    let mut answer = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));
+    let json = http::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    answer
+}
+
+/// Sends requests over so many connections, each kept alive, for so long.
+pub(crate) async fn run(address: SocketAddr, connections: usize, time: Duration) -> Result<Phase, Failure> {
+    let (watch, end) = (Stopwatch::start(), Instant::now() + time);
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        tasks.spawn(ask(address, end));
+    }
+    let mut waits = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        waits.append(&mut done??);
+    }
+    Ok(Phase {
+        requests_per_second: waits.len() as f64 / watch.seconds(),
+        cores: watch.cores(),
+        p50_us: percentile(&mut waits, 500).into(),
+        p99_us: percentile(&mut waits, 990).into(),
+    })
+}
+
+/// One connection. Answers how long each request took, microseconds.
+async fn ask(address: SocketAddr, end: Instant) -> Result<Vec<u32>, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move { drop(connection.await) });
+    let mut waits = Vec::new();
+    while Instant::now() < end {
+        let began = Instant::now();
+        let request = Request::post(PATH)
+            .header("host", "bench")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from_static(REQUEST.as_bytes())))?;
+        let (head, body) = send.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if head.status != StatusCode::OK {
+            return Err(Failure::new(format!("{}: {}", head.status, String::from_utf8_lossy(&body))));
+        }
+        waits.push(began.elapsed().as_micros().try_into().unwrap_or(u32::MAX));
+    }
+    Ok(waits)
+}

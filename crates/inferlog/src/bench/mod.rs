@@ -1,0 +1,182 @@
+//! What recording costs here, against the bare disk, the bare work and the bare proxy.
+//!
+//! Phases alternate within rounds, so that whatever else the machine does meets all of them, and each number is the median of
+//! the rounds. Two recorders are open: one on the disk as it is, one on the same disk with a millisecond added to every sync,
+//! as a network disk has.
+
+mod floor;
+mod gateway;
+mod measure;
+pub(crate) mod memory;
+mod recorder;
+mod report;
+mod sample;
+mod verification;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inferlog::{Instance, Settings, real_env};
+use inferlog_capture::recorder::System;
+use inferlog_disk::SlowSyncFs;
+use inferlog_record::SystemName;
+use inferlog_vault::RootSource;
+
+use crate::output::Failure;
+use floor::{Batches, Floor};
+use gateway::Ways;
+use measure::{core_count, cpu_class, median};
+use recorder::Phase;
+pub(crate) use report::Results;
+use report::{Comparison, GatewayRow, RecorderRow, Verification};
+use sample::{Samples, WRITES_PER_DECISION};
+
+/// Rounds that medians are taken over.
+const ROUNDS: usize = 5;
+/// Writers at a time.
+const WRITERS: [usize; 3] = [1, 8, 64];
+/// Connections at a time.
+const CONNECTIONS: [usize; 3] = [1, 16, 64];
+/// Added to every sync in the second half of the Recorder's phases.
+const SLOW_SYNC: Duration = Duration::from_millis(1);
+/// The bare disk gets this share of the time of the Recorder's phase before it.
+const FLOOR_SHARE: u32 = 2;
+
+/// A recorder in a directory of its own.
+struct Bench {
+    instance: Instance,
+    system: System,
+    sync_added: Duration,
+}
+
+impl Bench {
+    async fn open(dir: &Path, sync_added: Duration) -> Result<Self, Failure> {
+        let mut env = real_env();
+        if !sync_added.is_zero() {
+            env.fs = Arc::new(SlowSyncFs::new(env.fs, sync_added));
+        }
+        let mut settings = Settings::new(dir);
+        settings.root_key = Some(RootSource::File(dir.join("root")));
+        let instance = Instance::open(env, &settings).await?;
+        let system = instance.recorder.system(&SystemName::new("bench")?).await?;
+        Ok(Self { instance, system, sync_added })
+    }
+
+    /// The Recorder with so many writers, then the bare disk with what these wrote.
+    async fn record(
+        &self,
+        samples: &Arc<Samples>,
+        writers: usize,
+        time: Duration,
+    ) -> Result<(Phase, Floor), Failure> {
+        let (data, fs) = (self.instance.data.clone(), self.instance.env.fs.clone());
+        let before = Batches::newest(&data)?;
+        let phase = recorder::run(&self.instance.recorder, &self.system, samples, writers, time).await?;
+        let floor = move || Batches::read(&data, before)?.replay(&*fs, &data, time / FLOOR_SHARE);
+        Ok((phase, tokio::task::spawn_blocking(floor).await??))
+    }
+}
+
+/// Measures in `dir`, an empty directory; the Recorder's phases take `time` together. Tells what it does through `tell`.
+pub(crate) async fn run(dir: &Path, time: Duration, tell: impl Fn(String)) -> Result<Results, Failure> {
+    let samples = Arc::new(Samples::new(sample::CONTENT_BYTES));
+    let benches = [
+        Bench::open(&dir.join("plain"), Duration::ZERO).await?,
+        Bench::open(&dir.join("slow"), SLOW_SYNC).await?,
+    ];
+    let ways = Ways::start(&benches[0].instance.recorder).await?;
+    let (mut recorded, mut work, mut served) = (vec![Vec::new(); 6], Vec::new(), vec![Vec::new(); 3]);
+    let slice = time / (ROUNDS * recorded.len()) as u32;
+    for round in 1..=ROUNDS {
+        tell(format!("round {round} of {ROUNDS}: Recorder and bare disk"));
+        let phases = benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
+        for ((bench, writers), measured) in phases.zip(&mut recorded) {
+            measured.push(bench.record(&samples, writers, slice).await?);
+        }
+        tell(format!("round {round} of {ROUNDS}: bare work"));
+        let (vault, samples) = (benches[0].instance.vault.clone(), samples.clone());
+        let bare = tokio::task::spawn_blocking(move || work::decisions_per_second(&vault, &samples, slice));
+        work.push(bare.await??);
+        tell(format!("round {round} of {ROUNDS}: gateway and plain proxy"));
+        for (connections, measured) in CONNECTIONS.into_iter().zip(&mut served) {
+            let proxy = gateway::run(ways.proxy, connections, slice).await?;
+            measured.push((gateway::run(ways.gateway, connections, slice).await?, proxy));
+        }
+    }
+    drop(ways);
+    for bench in &benches {
+        bench.instance.recorder.close().await?;
+    }
+    tell("verification".into());
+    let verification = verify(&dir.join("verify")).await?;
+    let work = median(work);
+    let phases = benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
+    let recorder: Vec<_> =
+        phases.zip(&recorded).map(|((bench, writers), of)| recorder_row(bench, writers, of, work)).collect();
+    Ok(Results {
+        cores: core_count(),
+        cpu: cpu_class(),
+        rounds: ROUNDS,
+        sync_p50_us: median(recorded[0].iter().map(|(_, floor)| floor.p50_us)),
+        work_decisions_per_second: work,
+        recorder,
+        gateway: CONNECTIONS
+            .into_iter()
+            .zip(&served)
+            .map(|(connections, of)| gateway_row(connections, of))
+            .collect(),
+        verification,
+    })
+}
+
+async fn verify(dir: &Path) -> Result<Verification, Failure> {
+    let entry_bytes = verification::write_log(dir).await?;
+    let mut phases = Vec::new();
+    for _ in 0..ROUNDS {
+        let dir = dir.to_owned();
+        phases.push(tokio::task::spawn_blocking(move || verification::run(&dir, core_count())).await??);
+    }
+    Ok(Verification {
+        entries: verification::ENTRIES,
+        entry_bytes,
+        entries_per_second: median(phases.iter().map(|phase| phase.entries_per_second)),
+        entries_per_second_per_core: median(phases.iter().map(|phase| phase.entries_per_second_per_core)),
+    })
+}
+
+fn recorder_row(bench: &Bench, writers: usize, measured: &[(Phase, Floor)], work: f64) -> RecorderRow {
+    let of = |value: fn(&Phase) -> f64| median(measured.iter().map(|(phase, _)| value(phase)));
+    let (rate, cores) = (of(|phase| phase.decisions_per_second), of(|phase| phase.cores));
+    let floor = median(measured.iter().map(|(_, floor)| floor.frames_per_second / WRITES_PER_DECISION));
+    RecorderRow {
+        writers,
+        sync_ms_added: bench.sync_added.as_secs_f64() * 1e3,
+        decisions_per_second: rate,
+        writes_per_second: rate * WRITES_PER_DECISION,
+        p50_us: of(|phase| phase.p50_us),
+        p99_us: of(|phase| phase.p99_us),
+        cores,
+        lag_ms_max: measured.iter().map(|(phase, _)| phase.lag_ms_max).fold(0.0, f64::max),
+        against_disk: Comparison::new(rate, floor),
+        against_work_per_core: Comparison::new(rate / cores, work),
+    }
+}
+
+fn gateway_row(connections: usize, measured: &[(gateway::Phase, gateway::Phase)]) -> GatewayRow {
+    let gateway =
+        |value: fn(&gateway::Phase) -> f64| median(measured.iter().map(|(gateway, _)| value(gateway)));
+    let proxy = |value: fn(&gateway::Phase) -> f64| median(measured.iter().map(|(_, proxy)| value(proxy)));
+    let rate = gateway(|phase| phase.requests_per_second);
+    GatewayRow {
+        connections,
+        requests_per_second: rate,
+        p50_us: gateway(|phase| phase.p50_us),
+        p99_us: gateway(|phase| phase.p99_us),
+        cores: gateway(|phase| phase.cores),
+        proxy_p50_us: proxy(|phase| phase.p50_us),
+        proxy_cores: proxy(|phase| phase.cores),
+        against_proxy: Comparison::new(rate, proxy(|phase| phase.requests_per_second)),
+    }
+}

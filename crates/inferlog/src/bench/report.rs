@@ -1,0 +1,186 @@
+//! What was measured, as JSON and as tables.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::output::{BOLD, DIM, styled};
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Results {
+    /// Processors that this process may use.
+    pub(crate) cores: usize,
+    /// Name of the processor.
+    pub(crate) cpu: String,
+    /// Each number is the median of so many rounds.
+    pub(crate) rounds: usize,
+    /// One write of one decision's half and its sync on the bare disk, microseconds.
+    pub(crate) sync_p50_us: f64,
+    /// The bare work, on one core.
+    pub(crate) work_decisions_per_second: f64,
+    pub(crate) recorder: Vec<RecorderRow>,
+    pub(crate) gateway: Vec<GatewayRow>,
+    pub(crate) verification: Verification,
+}
+
+/// A rate, and the one it is held against.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    /// The rate it is held against, a second.
+    pub(crate) base: f64,
+    /// 1 if both are the same.
+    pub(crate) ratio: f64,
+}
+
+impl Comparison {
+    pub(crate) fn new(rate: f64, base: f64) -> Self {
+        Self { base, ratio: rate / base }
+    }
+}
+
+/// The Recorder with one number of writers.
+#[derive(Debug, Serialize)]
+pub(crate) struct RecorderRow {
+    pub(crate) writers: usize,
+    /// Added to every sync, milliseconds.
+    pub(crate) sync_ms_added: f64,
+    pub(crate) decisions_per_second: f64,
+    pub(crate) writes_per_second: f64,
+    /// Of one durable write, microseconds.
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    /// Processors in use.
+    pub(crate) cores: f64,
+    /// The longest wait of an acknowledged write for a checkpoint, milliseconds.
+    pub(crate) lag_ms_max: f64,
+    /// Against the bare disk.
+    pub(crate) against_disk: Comparison,
+    /// A core's rate against that of the bare work.
+    pub(crate) against_work_per_core: Comparison,
+}
+
+/// The gateway with one number of connections. Client, model, and gateway or proxy, share the processors.
+#[derive(Debug, Serialize)]
+pub(crate) struct GatewayRow {
+    pub(crate) connections: usize,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) cores: f64,
+    pub(crate) proxy_p50_us: f64,
+    pub(crate) proxy_cores: f64,
+    /// Against the proxy that does not record.
+    pub(crate) against_proxy: Comparison,
+}
+
+/// Verification without keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verification {
+    pub(crate) entries: usize,
+    /// Mean length of an entry.
+    pub(crate) entry_bytes: f64,
+    pub(crate) entries_per_second: f64,
+    pub(crate) entries_per_second_per_core: f64,
+}
+
+impl Results {
+    /// The tables.
+    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{} cores, {}; medians of {} rounds", self.cores, self.cpu, self.rounds)?;
+        self.print_recorder(out)?;
+        self.print_gateway(out)?;
+        section(out, "Verification", "without keys")?;
+        let Verification { entries, entry_bytes, entries_per_second, entries_per_second_per_core } =
+            self.verification;
+        writeln!(
+            out,
+            "{entries} entries of {entry_bytes:.0} bytes: {entries_per_second:.0} entries/s, \
+             {entries_per_second_per_core:.0} a second a core"
+        )
+    }
+
+    fn print_recorder(&self, out: &mut impl Write) -> io::Result<()> {
+        section(
+            out,
+            "Recorder",
+            "a decision is two durable writes, with 2 KB in and 2 KB out; p50 and p99 are of a write",
+        )?;
+        writeln!(
+            out,
+            "{:>7}  {:>8}  {:>11}  {:>8}  {:>8}  {:>5}  {:>7}  {:>12}  {:>14}",
+            "writers",
+            "sync",
+            "decisions/s",
+            "p50",
+            "p99",
+            "cores",
+            "max lag",
+            "of bare disk",
+            "of work a core"
+        )?;
+        for row in &self.recorder {
+            let sync = match row.sync_ms_added {
+                0.0 => "disk".to_owned(),
+                added => format!("disk+{added:.0}ms"),
+            };
+            writeln!(
+                out,
+                "{:>7}  {:>8}  {:>11.0}  {:>8}  {:>8}  {:>5.2}  {:>7}  {:>12.2}  {:>14.2}",
+                row.writers,
+                sync,
+                row.decisions_per_second,
+                micros(row.p50_us),
+                micros(row.p99_us),
+                row.cores,
+                micros(row.lag_ms_max * 1e3),
+                row.against_disk.ratio,
+                row.against_work_per_core.ratio,
+            )?;
+        }
+        let (sync, work) = (micros(self.sync_p50_us), self.work_decisions_per_second);
+        writeln!(out, "bare disk: a lone write and sync takes {sync} (p50)")?;
+        writeln!(out, "bare work (serialise, compress, seal, hash) on one core: {work:.0} decisions/s")
+    }
+
+    fn print_gateway(&self, out: &mut impl Write) -> io::Result<()> {
+        section(
+            out,
+            "Gateway",
+            "against the plain proxy of the same stack; client and model share the processors",
+        )?;
+        writeln!(
+            out,
+            "{:>11}  {:>10}  {:>8}  {:>8}  {:>5}  {:>11}  {:>9}  {:>8}",
+            "connections", "requests/s", "p50", "p99", "cores", "proxy req/s", "proxy p50", "of proxy"
+        )?;
+        for row in &self.gateway {
+            writeln!(
+                out,
+                "{:>11}  {:>10.0}  {:>8}  {:>8}  {:>5.2}  {:>11.0}  {:>9}  {:>8.2}",
+                row.connections,
+                row.requests_per_second,
+                micros(row.p50_us),
+                micros(row.p99_us),
+                row.cores,
+                row.against_proxy.base,
+                micros(row.proxy_p50_us),
+                row.against_proxy.ratio,
+            )?;
+        }
+        let Some(lone) = self.gateway.first() else { return Ok(()) };
+        let (over, syncs) = (micros(lone.p50_us - lone.proxy_p50_us), micros(2.0 * self.sync_p50_us));
+        writeln!(
+            out,
+            "with one connection {over} over the proxy (p50); two lone syncs of the bare disk take {syncs}"
+        )
+    }
+}
+
+fn section(out: &mut impl Write, title: &str, what: &str) -> io::Result<()> {
+    writeln!(out, "\n{}  {}", styled(BOLD, title), styled(DIM, what))
+}
+
+fn micros(us: f64) -> String {
+    if us < 10_000.0 { format!("{us:.0} µs") } else { format!("{:.1} ms", us / 1e3) }
+}

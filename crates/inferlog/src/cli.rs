@@ -1,0 +1,89 @@
+//! The command line: what there is to say, and how it ends.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use inferlog_vault::RootSource;
+
+use crate::commands::{bench, demo, erase, keys, serve, verify};
+use crate::output::{self, BAD, Failure, Verdict, styled};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The inference log of an AI system: every decision recorded, kept and provable.
+#[derive(Parser)]
+#[command(name = "inferlog", version, styles = STYLES, max_term_width = 110, after_help = GUIDE)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const GUIDE: &str = "\
+Start with `inferlog demo`: it needs nothing but this program.
+`inferlog help COMMAND` explains a command with an example.
+
+Exit status: 0 done and well; 1 the answer is no (a fault was found, a proof does not hold, nothing was found);
+2 it could not be done (wrong command line, damaged or locked directory, failing disk).";
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Serve(serve::ServeArgs),
+    Verify(verify::VerifyArgs),
+    Erase(erase::EraseArgs),
+    Keys(keys::KeysArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Which data directory.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataArg {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = "INFERLOG_DATA")]
+    pub(crate) data: PathBuf,
+}
+
+/// Which data directory, and the key that opens its content.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) dir: DataArg,
+    /// Where the root key is: file:PATH, env:NAME or command:CMD [default: ~/.config/inferlog/<keystore id>.root]
+    #[arg(long, value_name = "PLACE", env = "INFERLOG_ROOT_KEY", hide_env_values = true, value_parser = RootSource::parse)]
+    pub(crate) root_key: Option<RootSource>,
+}
+
+/// Reads the command line, does what it says, and answers the exit status.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Erase(args) => erase::run(args),
+        Command::Keys(args) => keys::run(args),
+        Command::Bench(args) => bench::run(args),
+    };
+    match done {
+        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(Verdict::No) => ExitCode::from(1),
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    if failure.is_broken_pipe() {
+        // Whoever read the output has seen enough, as `head` does.
+        return ExitCode::SUCCESS;
+    }
+    // Where standard error is closed too, the exit status must do.
+    let _ = writeln!(output::stderr(), "{} {}", styled(BAD, "error:"), failure);
+    ExitCode::from(2)
+}

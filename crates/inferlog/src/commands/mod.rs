@@ -1,0 +1,8 @@
+//! One command, one file: what it takes, what its help says, and what it does.
+
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod erase;
+pub(crate) mod keys;
+pub(crate) mod serve;
+pub(crate) mod verify;

@@ -1,0 +1,226 @@
+//! `inferlog serve`: the gateway in front of a model server.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use inferlog::{Instance, Settings, real_env};
+use inferlog_capture::config;
+use inferlog_capture::gateway::{Gateway, GatewayConfig};
+use inferlog_capture::route::Route;
+use inferlog_record::SystemName;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::AdminServer;
+use crate::cli::OpenArgs;
+use crate::logging::{self, LogForm};
+use crate::output::{Failure, Verdict};
+
+/// Stand in front of a model server and record every inference before its answer completes.
+///
+/// Point your clients at the gateway instead of the model server: it speaks the Open Inference Protocol v2 (REST) and
+/// KServe v1, and any JSON over HTTP by a configuration file. Every answer carries the header `inferlog-decision-id`. A
+/// request that cannot be recorded is refused with status 503, never answered unrecorded. `GET /healthz`, `/readyz` and
+/// `/metrics` are the gateway's own. SIGTERM lets requests in progress end, then stops.
+#[derive(Args)]
+#[command(after_long_help = "\
+Example:
+  inferlog serve --data /var/lib/inferlog --system credit-scoring \\
+      --upstream http://127.0.0.1:8080 --listen 127.0.0.1:9000 --subject-header x-applicant-id
+
+  curl -i http://127.0.0.1:9000/v2/models/credit/infer -H 'x-applicant-id: 4711' -d @request.json
+  inferlog show $(…the inferlog-decision-id of the answer…) --data /var/lib/inferlog
+
+With --config FILE several systems, upstreams and wires are served by one gateway; the file's format stands in
+docs/configuration.md.")]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
+    /// The AI system whose log the decisions are recorded in.
+    #[arg(long, value_name = "NAME", required_unless_present = "config", conflicts_with = "config")]
+    pub(crate) system: Option<String>,
+    /// The model server, http://HOST:PORT or https://HOST, with or without a path.
+    #[arg(long, value_name = "URL", required_unless_present = "config", conflicts_with = "config")]
+    pub(crate) upstream: Option<String>,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// The request header that says which person the decision is about.
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub(crate) subject_header: Option<String>,
+    /// A TOML file with routes, in place of --system and --upstream.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The organisation in the log's name; counts only when the data directory is new [default: the node's random id].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) org: Option<String>,
+    /// Where to keep the newest checkpoint a second time, on storage that is not restored together with the data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) twin: Option<PathBuf>,
+    /// Keep a copy of the keystore here, brought up to date at start, at erasures and at the end; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: Vec<PathBuf>,
+    /// Begin a new log for each system, after data was lost; the old one stays readable.
+    #[arg(long)]
+    pub(crate) new_epoch: bool,
+    /// The form of this process's own log.
+    #[arg(long, value_enum, default_value_t = LogForm::Auto)]
+    pub(crate) log: LogForm,
+}
+
+/// Time between two updates of the keystore's copies.
+const BACKUP_PERIOD: Duration = Duration::from_secs(600);
+
+pub(crate) fn run(args: ServeArgs) -> Result<Verdict, Failure> {
+    logging::init(args.log);
+    tokio::runtime::Runtime::new()?.block_on(serve(args))
+}
+
+async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
+    let (routes, configuration) = routes(&args)?;
+    // Bound before anything is opened: an address that is taken is told at once.
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        Failure::new(format!("cannot listen on {}: {error}: give another --listen", args.listen))
+    })?;
+    let mut settings = Settings::new(&args.open.dir.data);
+    settings.root_key.clone_from(&args.open.root_key);
+    settings.org.clone_from(&args.org);
+    settings.twins.clone_from(&args.twin);
+    settings.backups.clone_from(&args.backup);
+    settings.configuration = configuration;
+    if args.new_epoch {
+        settings.new_epochs = systems(&routes);
+    }
+    let instance = Instance::open(real_env(), &settings).await?;
+    let gateway = Gateway::new(GatewayConfig::new(routes.clone()), instance.recorder.clone()).await?;
+    let admin = AdminServer::start(&instance.data, instance.clone())?;
+    announce(&args, &routes, listener.local_addr()?);
+    let backups = tokio::spawn(keep_backups(instance.clone()));
+
+    let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
+    let served = gateway.serve(listener, async move {
+        stop.next().await;
+        tracing::info!("stopping: requests in progress are finished first; a second signal stops at once");
+    });
+    let interrupted = async {
+        stop_now.next().await;
+        stop_now.next().await;
+    };
+    tokio::select! {
+        () = served => {}
+        () = interrupted => {
+            return Err(Failure::new("stopped at once: decisions in progress will be recorded as interrupted by the next start"));
+        }
+    }
+    drop(admin);
+    backups.abort();
+    instance.recorder.close().await?;
+    back_up(&instance).await;
+    tracing::info!("stopped");
+    Ok(Verdict::Well)
+}
+
+/// The routes, and the text whose digest stands in the record as the configuration's.
+fn routes(args: &ServeArgs) -> Result<(Vec<Route>, String), Failure> {
+    if let Some(path) = &args.config {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
+        let routes = config::routes(&text, &|name| std::env::var(name).ok());
+        let routes = routes.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        return Ok((routes, text));
+    }
+    // The command line asks for both where there is no file.
+    let (Some(upstream), Some(system)) = (&args.upstream, &args.system) else {
+        return Err(Failure::new("give --system and --upstream, or --config"));
+    };
+    let header = args.subject_header.as_deref();
+    let text = format!("upstream={upstream} system={system} subject-header={header:?}");
+    Ok((config::routes_from_flags(upstream, system, header)?, text))
+}
+
+fn systems(routes: &[Route]) -> Vec<SystemName> {
+    let mut systems: Vec<_> = routes.iter().map(|route| route.system.clone()).collect();
+    systems.sort();
+    systems.dedup();
+    systems
+}
+
+/// Says what is served, where the data lies, and what nobody should be mistaken about.
+fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr) {
+    let data = &args.open.dir.data;
+    for route in routes {
+        let upstream =
+            format!("{}://{}{}", route.upstream.scheme, route.upstream.authority, route.upstream.base);
+        tracing::info!(
+            route = %route.name, system = %route.system, wire = route.wire.name(), path = %route.path, upstream,
+            "recording"
+        );
+    }
+    tracing::info!(data = %data.display(), "the log lies here; content is sealed, the root key lies elsewhere");
+    match &args.twin {
+        None => tracing::warn!(
+            "no rollback protection: a restored older copy of the data directory would not be noticed; --twin DIR on \
+             other storage gives it"
+        ),
+        Some(twin) if same_device(twin, data) => tracing::warn!(
+            twin = %twin.display(),
+            "no rollback protection: the twin is on the same device as the data directory, and would be restored with it"
+        ),
+        Some(twin) => {
+            tracing::info!(twin = %twin.display(), "rollback protection: the newest checkpoint is kept here too")
+        }
+    }
+    tracing::info!(
+        "retention: nothing is removed by age; the Act asks for at least six months (Articles 19(1), 26(6)), other law \
+         and your policy may ask for more or for less personal data"
+    );
+    tracing::info!("listening on http://{address}");
+}
+
+fn same_device(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+    matches!((device(one), device(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+async fn keep_backups(instance: Instance) {
+    loop {
+        back_up(&instance).await;
+        tokio::time::sleep(BACKUP_PERIOD).await;
+    }
+}
+
+async fn back_up(instance: &Instance) {
+    let instance = instance.clone();
+    let Ok(reports) = tokio::task::spawn_blocking(move || instance.back_up()).await else { return };
+    for report in reports {
+        if let Some(error) = report.failed {
+            tracing::error!(place = %report.place.display(), error, "this copy of the keystore is not up to date");
+        }
+    }
+}
+
+/// The signals that ask a process to end.
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
