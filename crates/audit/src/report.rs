@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use inferlog_log::LogError;
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -223,6 +224,15 @@ impl Sink<'_> {
     /// A payload of an entry, in a file that may not hold it.
     pub(crate) fn payload(&self, file: &Path, index: u64, kind: FaultKind, what: impl Into<String>) {
         self.push(file, None, Some(index), kind, what.into());
+    }
+
+    /// What the log's own reader says of a file: the place it names, or the whole file.
+    pub(crate) fn error(&self, file: &Path, kind: FaultKind, error: &LogError) {
+        match error {
+            LogError::Damaged { path, offset, what } => self.byte(path, *offset, kind, what.as_str()),
+            LogError::Disk(_) => self.file(file, FaultKind::Unreadable, error.to_string()),
+            _ => self.file(file, kind, error.to_string()),
+        }
     }
 
     pub(crate) fn notice(&self, what: impl Into<String>) {

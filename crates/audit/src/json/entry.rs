@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Cursor, Malformed, Result};
+use super::{Cursor, Malformed};
 
 /// Length of an id in text.
 const ID_BYTES: usize = 36;
@@ -62,33 +62,36 @@ pub(crate) struct ReferenceScan<'a> {
 
 impl<'a> EntryScan<'a> {
     /// Reads an entry and checks its form: canonical JSON, the members that section 4 lists, references that are whole.
-    pub(crate) fn read(&mut self, entry: &'a [u8]) -> Result<()> {
+    pub(crate) fn read(&mut self, entry: &'a [u8]) -> Result<(), Malformed> {
+        let mut cursor = Cursor::new(entry);
+        self.entry(&mut cursor).ok_or_else(|| cursor.malformed())
+    }
+
+    fn entry(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         self.decision = None;
         (self.part, self.of) = (1, 1);
         self.events.clear();
         self.references.clear();
         let mut version = 0;
-        let mut cursor = Cursor::new(entry);
         cursor.object(|cursor, key| {
             match key {
-                b"decision" => self.decision = Some(id(cursor)?),
+                b"decision" => self.decision = Some(id(cursor)?.0),
                 b"events" => cursor.array(|cursor| self.event(cursor))?,
                 b"of" => self.of = unsigned(cursor)?,
                 b"part" => self.part = unsigned(cursor)?,
                 b"v" => version = unsigned(cursor)?,
                 _ => cursor.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         cursor.end()?;
-        let start = |what| Err(Malformed { at: 0, what });
         match () {
             () if version != 1 => {
-                start("the member v is not 1: the entry is of another version of the format")
+                cursor.fail_at(0, "the member v is not 1: the entry is of another version of the format")
             }
-            () if self.events.is_empty() => start("the entry has no events"),
-            () if self.part == 0 || self.part > self.of => start("part is not within 1 and of"),
-            () => Ok(()),
+            () if self.events.is_empty() => cursor.fail_at(0, "the entry has no events"),
+            () if self.part == 0 || self.part > self.of => cursor.fail_at(0, "part is not within 1 and of"),
+            () => Some(()),
         }
     }
 
@@ -99,7 +102,7 @@ impl<'a> EntryScan<'a> {
             .map_or((b"", b""), |event| (event.retention, event.logged_at.get(..10).unwrap_or_default()))
     }
 
-    fn event(&mut self, cursor: &mut Cursor<'a>) -> Result<()> {
+    fn event(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         let start = cursor.at();
         let first = self.references.len();
         let mut event = EventScan::default();
@@ -107,30 +110,30 @@ impl<'a> EntryScan<'a> {
         cursor.object(|cursor, key| {
             match key {
                 b"body" => event.body = raw(cursor)?,
-                b"id" => has_id = !id(cursor)?.is_empty(),
+                b"id" => has_id = id(cursor).map(|_| true)?,
                 b"kind" => event.kind = name(cursor)?,
                 b"logged_at" => event.logged_at = time(cursor)?,
                 b"payloads" => cursor.array(|cursor| {
                     self.references.push(reference(cursor)?);
-                    Ok(())
+                    Some(())
                 })?,
                 b"retention" => event.retention = name(cursor)?,
                 b"subjects" => event.subjects = raw(cursor)?,
                 _ => cursor.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         if !has_id || event.kind.is_empty() || event.logged_at.is_empty() || event.retention.is_empty() {
-            return Err(Malformed { at: start, what: "an event lacks id, kind, logged_at or retention" });
+            return cursor.fail_at(start, "an event lacks id, kind, logged_at or retention");
         }
         event.json = cursor.since(start);
         event.references = first..self.references.len();
         self.events.push(event);
-        Ok(())
+        Some(())
     }
 }
 
-fn reference<'a>(cursor: &mut Cursor<'a>) -> Result<ReferenceScan<'a>> {
+fn reference<'a>(cursor: &mut Cursor<'a>) -> Option<ReferenceScan<'a>> {
     let start = cursor.at();
     let mut payload = None;
     let (mut role, mut state, mut reason, mut class, mut key_id) = (&b""[..], &b""[..], None, None, &b""[..]);
@@ -140,21 +143,21 @@ fn reference<'a>(cursor: &mut Cursor<'a>) -> Result<ReferenceScan<'a>> {
     cursor.object(|cursor, key| {
         match key {
             b"class" => class = Some(name(cursor)?),
-            b"commitment" => has_commitment = !digest(cursor)?.is_empty(),
+            b"commitment" => has_commitment = digest(cursor).map(|_| true)?,
             b"encoding" => has_encoding = matches!(name(cursor)?, b"identity" | b"zstd"),
-            b"first" => has_first = !id(cursor)?.is_empty(),
+            b"first" => has_first = id(cursor).map(|_| true)?,
             b"key_id" => key_id = key_address(cursor)?,
             b"media_type" => has_media_type = !name(cursor)?.is_empty(),
-            b"payload" => payload = uuid(id(cursor)?),
+            b"payload" => payload = Some(decode(&id(cursor)?.1)),
             b"reason" => reason = Some(name(cursor)?),
             b"role" => role = name(cursor)?,
-            b"sealed" => sealed = bytes32(digest(cursor)?),
-            b"sha256" => sha256 = !digest(cursor)?.is_empty(),
+            b"sealed" => sealed = Some(digest(cursor)?),
+            b"sha256" => sha256 = digest(cursor).map(|_| true)?,
             b"size" => has_size = size(cursor)?,
             b"state" => state = name(cursor)?,
             _ => cursor.skip()?,
         }
-        Ok(())
+        Some(())
     })?;
     let content = class.is_some() | has_commitment | has_encoding | has_media_type | has_size;
     let content = content | !key_id.is_empty() | sealed.is_some() | sha256;
@@ -182,8 +185,10 @@ fn reference<'a>(cursor: &mut Cursor<'a>) -> Result<ReferenceScan<'a>> {
         _ => Some("a reference has an unknown state"),
     };
     match (problem, payload) {
-        (None, Some(payload)) => Ok(ReferenceScan { payload, role, state: state_of(state), sealed, key_id }),
-        (problem, _) => Err(Malformed { at: start, what: problem.unwrap_or("a reference lacks payload") }),
+        (None, Some(payload)) => {
+            Some(ReferenceScan { payload, role, state: state_of(state), sealed, key_id })
+        }
+        (problem, _) => cursor.fail_at(start, problem.unwrap_or("a reference lacks payload")),
     }
 }
 
@@ -206,85 +211,89 @@ fn explains(state: &[u8], reason: &[u8]) -> bool {
     }
 }
 
-fn raw<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+fn raw<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let start = cursor.at();
     cursor.skip()?;
-    Ok(cursor.since(start))
+    Some(cursor.since(start))
 }
 
-fn name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let start = cursor.at();
     let name = cursor.plain()?;
-    if name.is_empty() { Err(Malformed { at: start, what: "an empty name" }) } else { Ok(name) }
+    if name.is_empty() { cursor.fail_at(start, "an empty name") } else { Some(name) }
 }
 
-fn id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let start = cursor.at();
-    let id = cursor.plain()?;
-    let is_id = id.len() == ID_BYTES
-        && [8, 13, 18, 23].iter().all(|hyphen| id[*hyphen] == b'-')
-        && id[14] == b'7'
-        && matches!(id[19], b'8' | b'9' | b'a' | b'b')
-        && [0..8, 9..13, 14..18, 19..23, 24..36].into_iter().all(|digits| is_hex(&id[digits]));
-    if is_id { Ok(id) } else { Err(Malformed { at: start, what: "expected an id (UUIDv7)" }) }
+/// An id: its text and its 32 digits.
+#[inline]
+fn id<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], [u8; 32])> {
+    let found = cursor.fixed::<ID_BYTES, _>(id_digits);
+    found.or_else(|| cursor.fail("expected an id (UUIDv7)"))
 }
 
-fn time<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let start = cursor.at();
-    let time = cursor.plain()?;
-    let is_time = time.len() == TIME_BYTES
-        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (29, b'Z')]
-            .iter()
-            .all(|(at, byte)| time[*at] == *byte)
-        && [0..4, 5..7, 8..10, 11..13, 14..16, 17..19, 20..29]
-            .into_iter()
-            .all(|digits| time[digits].iter().all(u8::is_ascii_digit));
-    if is_time {
-        Ok(time)
-    } else {
-        Err(Malformed { at: start, what: "expected a time (RFC 3339, UTC, nine fractional digits)" })
+fn id_digits(id: &[u8; ID_BYTES]) -> Option<[u8; 32]> {
+    let mut digits = [0; 32];
+    digits[..8].copy_from_slice(&id[..8]);
+    digits[8..12].copy_from_slice(&id[9..13]);
+    digits[12..16].copy_from_slice(&id[14..18]);
+    digits[16..20].copy_from_slice(&id[19..23]);
+    digits[20..].copy_from_slice(&id[24..]);
+    let hyphens = (id[8] == b'-') & (id[13] == b'-') & (id[18] == b'-') & (id[23] == b'-');
+    let is_id = hyphens && is_hex(&digits) && id[14] == b'7' && matches!(id[19], b'8' | b'9' | b'a' | b'b');
+    is_id.then_some(digits)
+}
+
+fn time<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let found = cursor.fixed::<TIME_BYTES, _>(|time| is_time(time).then_some(()));
+    match found {
+        Some((time, ())) => Some(time),
+        None => cursor.fail("expected a time (RFC 3339, UTC, nine fractional digits)"),
     }
 }
 
-fn digest<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let start = cursor.at();
-    let digest = cursor.plain()?;
-    if digest.len() == DIGEST_BYTES && is_hex(digest) {
-        Ok(digest)
-    } else {
-        Err(Malformed { at: start, what: "expected a digest (64 lower-case hexadecimal digits)" })
+fn is_time(time: &[u8; TIME_BYTES]) -> bool {
+    const FORM: &[u8; TIME_BYTES] = b"dddd-dd-ddTdd:dd:dd.dddddddddZ";
+    time.iter().zip(FORM).fold(true, |is_time, (byte, form)| {
+        is_time & if *form == b'd' { byte.is_ascii_digit() } else { byte == form }
+    })
+}
+
+#[inline]
+fn digest(cursor: &mut Cursor<'_>) -> Option<[u8; 32]> {
+    let found = cursor.fixed::<DIGEST_BYTES, _>(|digest| is_hex(digest).then(|| decode(digest)));
+    match found {
+        Some((_, bytes)) => Some(bytes),
+        None => cursor.fail("expected a digest (64 lower-case hexadecimal digits)"),
     }
 }
 
 /// `<page>.<slot>`, both decimal in their one spelling.
-fn key_address<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+fn key_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let start = cursor.at();
     let address = cursor.plain()?;
     let dot = address.iter().position(|byte| *byte == b'.').unwrap_or(address.len());
     let (page, slot) = (&address[..dot], address.get(dot + 1..).unwrap_or_default());
     if is_decimal(page, 10) && is_decimal(slot, 5) {
-        Ok(address)
+        Some(address)
     } else {
-        Err(Malformed { at: start, what: "expected the address of a key, <page>.<slot>" })
+        cursor.fail_at(start, "expected the address of a key, <page>.<slot>")
     }
 }
 
 /// A size: an integer, or a string of digits beyond 2^53.
-fn size(cursor: &mut Cursor<'_>) -> Result<bool> {
+fn size(cursor: &mut Cursor<'_>) -> Option<bool> {
     let start = cursor.at();
-    let mut probe = cursor.clone();
-    if let Ok(text) = probe.plain() {
-        *cursor = probe;
+    if cursor.is_at(b'"') {
+        let text = cursor.plain()?;
         let is_large = is_decimal(text, 20) && text.len() >= 16;
-        return if is_large { Ok(true) } else { Err(Malformed { at: start, what: "expected a size" }) };
+        return if is_large { Some(true) } else { cursor.fail_at(start, "expected a size") };
     }
     unsigned(cursor).map(|_| true)
 }
 
-fn unsigned(cursor: &mut Cursor<'_>) -> Result<u64> {
+fn unsigned(cursor: &mut Cursor<'_>) -> Option<u64> {
     let start = cursor.at();
-    u64::try_from(cursor.integer()?)
-        .map_err(|_| Malformed { at: start, what: "expected a number that is not negative" })
+    let number = cursor.integer()?;
+    u64::try_from(number).ok().or_else(|| cursor.fail_at(start, "expected a number that is not negative"))
 }
 
 fn is_decimal(text: &[u8], digits_max: usize) -> bool {
@@ -299,36 +308,17 @@ fn is_hex(text: &[u8]) -> bool {
 }
 
 /// The 16 bytes of an id in text; `None` if the text is none.
-pub(crate) fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != ID_BYTES {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    let mut at = 0;
-    for byte in &mut bytes {
-        at += usize::from(matches!(at, 8 | 13 | 18 | 23));
-        *byte = pair(text[at], text[at + 1])?;
-        at += 2;
-    }
-    Some(bytes)
+fn uuid(text: &[u8]) -> Option<[u8; 16]> {
+    let text: &[u8; ID_BYTES] = text.try_into().ok()?;
+    id_digits(text).map(|digits| decode(&digits))
 }
 
-fn bytes32(text: &[u8]) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = pair(digits[0], digits[1])?;
+/// The bytes of digits that [`is_hex`] found to be such. Without a branch, as vectors can do it.
+fn decode<const DIGITS: usize, const BYTES: usize>(digits: &[u8; DIGITS]) -> [u8; BYTES] {
+    let value = |digit: u8| (digit & 15) + (digit >> 6) * 9;
+    let mut bytes = [0; BYTES];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0]) << 4 | value(pair[1]);
     }
-    Some(bytes)
-}
-
-fn pair(high: u8, low: u8) -> Option<u8> {
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    }
+    bytes
 }

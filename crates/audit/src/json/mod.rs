@@ -22,30 +22,37 @@ pub(crate) struct Malformed {
     pub(crate) what: &'static str,
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Malformed>;
-
-/// A string as it stands between its quotes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'a> {
-    pub(crate) raw: &'a [u8],
-    /// Printable ASCII without escapes: what it says is what stands there.
-    pub(crate) is_plain: bool,
-}
-
-/// Reads from the start of the input to its end.
+/// Reads from the start of the input to its end. What is read is an `Option`, which fits two registers, and the cursor keeps
+/// what was wrong: this is the innermost loop of verification.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether the last string was printable ASCII without escapes: what it says is what stands there.
+    is_plain: bool,
+    malformed: Option<Malformed>,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, is_plain: true, malformed: None }
     }
 
-    pub(crate) fn fail<T>(&self, what: &'static str) -> Result<T> {
-        Err(Malformed { at: self.at, what })
+    /// Fails here.
+    pub(crate) fn fail<T>(&mut self, what: &'static str) -> Option<T> {
+        self.fail_at(self.at, what)
+    }
+
+    /// Fails at a place before.
+    #[cold]
+    pub(crate) fn fail_at<T>(&mut self, at: usize, what: &'static str) -> Option<T> {
+        self.malformed.get_or_insert(Malformed { at, what });
+        None
+    }
+
+    /// What was wrong, after something was not read.
+    pub(crate) fn malformed(self) -> Malformed {
+        self.malformed.unwrap_or(Malformed { at: self.at, what: "malformed" })
     }
 
     pub(crate) fn at(&self) -> usize {
@@ -57,8 +64,13 @@ impl<'a> Cursor<'a> {
         self.bytes.get(from..self.at).unwrap_or_default()
     }
 
-    pub(crate) fn end(&self) -> Result<()> {
-        if self.at == self.bytes.len() { Ok(()) } else { self.fail("something follows the object") }
+    pub(crate) fn end(&mut self) -> Option<()> {
+        if self.at == self.bytes.len() { Some(()) } else { self.fail("something follows the object") }
+    }
+
+    /// Whether this byte comes next.
+    pub(crate) fn is_at(&self, byte: u8) -> bool {
+        self.peek() == byte
     }
 
     #[inline]
@@ -67,40 +79,39 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8, what: &'static str) -> Result<()> {
+    fn expect(&mut self, byte: u8, what: &'static str) -> Option<()> {
         if self.peek() != byte {
             return self.fail(what);
         }
         self.at += 1;
-        Ok(())
+        Some(())
     }
 
     /// Reads an object; `member` reads each value. The keys' order is checked here.
     #[inline]
-    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.expect(b'{', "expected an object")?;
         if self.peek() == b'}' {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
-        let mut last: Option<Text<'a>> = None;
+        let mut last: &[u8] = b"";
+        let (mut is_first, mut is_plain) = (true, true);
         loop {
             let start = self.at;
             let key = self.text()?;
-            if last.is_some_and(|last| !precedes(last, key)) {
-                return Err(Malformed {
-                    at: start,
-                    what: "keys are not in RFC 8785's order, or one stands twice",
-                });
+            is_plain &= self.is_plain;
+            if !is_first && !precedes(last, key, is_plain) {
+                return self.fail_at(start, "keys are not in RFC 8785's order, or one stands twice");
             }
-            last = Some(key);
+            (last, is_first) = (key, false);
             self.expect(b':', "expected a colon")?;
-            member(self, key.raw)?;
+            member(self, key)?;
             match self.peek() {
                 b',' => self.at += 1,
                 b'}' => {
                     self.at += 1;
-                    return Ok(());
+                    return Some(());
                 }
                 _ => return self.fail("expected a comma or the object's end"),
             }
@@ -109,11 +120,11 @@ impl<'a> Cursor<'a> {
 
     /// Reads an array; `item` reads each value.
     #[inline]
-    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.expect(b'[', "expected an array")?;
         if self.peek() == b']' {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             item(self)?;
@@ -121,7 +132,7 @@ impl<'a> Cursor<'a> {
                 b',' => self.at += 1,
                 b']' => {
                     self.at += 1;
-                    return Ok(());
+                    return Some(());
                 }
                 _ => return self.fail("expected a comma or the array's end"),
             }
@@ -130,15 +141,32 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string of printable ASCII without escapes.
     #[inline]
-    pub(crate) fn plain(&mut self) -> Result<&'a [u8]> {
+    pub(crate) fn plain(&mut self) -> Option<&'a [u8]> {
         let start = self.at;
         let text = self.text()?;
-        if text.is_plain { Ok(text.raw) } else { Err(Malformed { at: start, what: "expected plain ASCII" }) }
+        if self.is_plain { Some(text) } else { self.fail_at(start, "expected plain ASCII") }
+    }
+
+    /// Reads a string of `LENGTH` bytes if one stands here that `is_right` accepts: no byte of it is looked at twice. What is
+    /// accepted must be plain.
+    #[inline]
+    pub(crate) fn fixed<const LENGTH: usize, T>(
+        &mut self,
+        is_right: impl FnOnce(&[u8; LENGTH]) -> Option<T>,
+    ) -> Option<(&'a [u8], T)> {
+        let rest = self.bytes.get(self.at..)?.strip_prefix(b"\"")?;
+        let (text, rest) = rest.split_first_chunk::<LENGTH>()?;
+        if rest.first() != Some(&b'"') {
+            return None;
+        }
+        let right = is_right(text)?;
+        self.at += LENGTH + 2;
+        Some((text, right))
     }
 
     /// Reads a string.
     #[inline]
-    pub(crate) fn text(&mut self) -> Result<Text<'a>> {
+    pub(crate) fn text(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"', "expected a string")?;
         let start = self.at;
         let (mut is_ascii, mut is_plain) = (true, true);
@@ -165,14 +193,15 @@ impl<'a> Cursor<'a> {
         let raw = self.since(start);
         self.at += 1;
         if !is_ascii && std::str::from_utf8(raw).is_err() {
-            return Err(Malformed { at: start, what: "a string is not UTF-8" });
+            return self.fail_at(start, "a string is not UTF-8");
         }
-        Ok(Text { raw, is_plain: is_plain && is_ascii })
+        self.is_plain = is_plain && is_ascii;
+        Some(raw)
     }
 
     /// The escapes that RFC 8785, section 3.2.2.2, writes; every other spelling of a character is another's.
     #[cold]
-    fn escape(&mut self) -> Result<()> {
+    fn escape(&mut self) -> Option<()> {
         let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
         let length = match rest {
             [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
@@ -181,15 +210,15 @@ impl<'a> Cursor<'a> {
             _ => return self.fail("an escape that RFC 8785 does not write"),
         };
         self.at += length;
-        Ok(())
+        Some(())
     }
 
     /// Reads any value and checks its form.
-    pub(crate) fn skip(&mut self) -> Result<()> {
+    pub(crate) fn skip(&mut self) -> Option<()> {
         self.skip_within(DEPTH_MAX)
     }
 
-    fn skip_within(&mut self, depth: u32) -> Result<()> {
+    fn skip_within(&mut self, depth: u32) -> Option<()> {
         let Some(below) = depth.checked_sub(1) else { return self.fail("nested too deeply") };
         match self.peek() {
             b'"' => self.text().map(|_| ()),
@@ -202,16 +231,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn literal(&mut self, literal: &[u8]) -> Result<()> {
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
             return self.fail("expected a value");
         }
         self.at += literal.len();
-        Ok(())
+        Some(())
     }
 
     /// Reads an integer in its one spelling.
-    pub(crate) fn integer(&mut self) -> Result<i64> {
+    pub(crate) fn integer(&mut self) -> Option<i64> {
         let start = self.at;
         let is_negative = self.peek() == b'-';
         self.at += usize::from(is_negative);
@@ -228,19 +257,21 @@ impl<'a> Cursor<'a> {
             [first, ..] => *first != b'0' && magnitude <= 1 << 53,
         };
         if !is_canonical || matches!(self.peek(), b'0'..=b'9' | b'.' | b'e' | b'E') {
-            return Err(Malformed {
-                at: start,
-                what: "expected a value, or an integer in its shortest form within ±2^53",
-            });
+            return self.fail_at(start, "expected a value, or an integer in its shortest form within ±2^53");
         }
-        Ok(if is_negative { -magnitude } else { magnitude })
+        Some(if is_negative { -magnitude } else { magnitude })
     }
 }
 
 /// Whether a key stands before another in the order of UTF-16 code units.
 #[inline]
-fn precedes(key: Text<'_>, other: Text<'_>) -> bool {
-    if key.is_plain && other.is_plain { key.raw < other.raw } else { precedes_decoded(key.raw, other.raw) }
+fn precedes(key: &[u8], other: &[u8], is_plain: bool) -> bool {
+    // Most pairs of keys differ in their first letters.
+    match (key, other) {
+        _ if !is_plain => precedes_decoded(key, other),
+        ([a, b, ..], [c, d, ..]) if (a, b) != (c, d) => (a, b) < (c, d),
+        (key, other) => key < other,
+    }
 }
 
 #[cold]

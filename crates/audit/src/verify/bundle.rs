@@ -59,40 +59,40 @@ pub(super) fn check(log: &Log<'_>, parent: &Parent, number: u64, contents: &mut 
         }
     };
     contents.bytes += read.bytes.len() as u64;
-    let placed = split(log, path, &read);
-    let trusted = trusted(log, parent, tile_path, tile.as_deref(), &placed);
+    let split = split(path.width().into(), &read);
+    let trusted = trusted(log, parent, tile_path, tile.as_deref(), &split);
     let mut scan = EntryScan::default();
     for (position, index) in (first..first + width).enumerate() {
-        match placed.get(position).filter(|_| trusted.get(position) == Some(&true)) {
+        match split.placed.get(position).filter(|_| trusted.get(position) == Some(&true)) {
             Some(placed) => contents.entry(log, path, index, placed, &mut scan),
             None => contents.unread.push(index),
         }
     }
 }
 
-/// The entries of a bundle; reports where it ends early or goes on too long.
-fn split<'b>(log: &Log<'_>, path: TilePath, read: &'b Read) -> Vec<Placed<'b>> {
-    let mut placed = Vec::with_capacity(path.width().into());
+/// The entries of a bundle.
+struct Split<'b> {
+    placed: Vec<Placed<'b>>,
+    /// Where the bundle ends early or goes on too long.
+    broken: Option<(u64, &'static str)>,
+}
+
+fn split(width: usize, read: &Read) -> Split<'_> {
+    let mut placed = Vec::with_capacity(width);
     let mut offset = 0;
-    let fault = |offset, what: &str| log.fault(path, offset, None, what);
     for entry in entries(&read.bytes) {
         let Ok(entry) = entry else {
-            fault(offset, "the bundle ends within this entry");
-            return placed;
+            return Split { placed, broken: Some((offset, "the bundle ends within this entry")) };
         };
-        if placed.len() == usize::from(path.width()) {
-            if read.is_exact {
-                fault(offset, "the bundle goes on after its last entry");
-            }
-            return placed;
+        if placed.len() == width {
+            let broken = read.is_exact.then_some((offset, "the bundle goes on after its last entry"));
+            return Split { placed, broken };
         }
         placed.push(Placed { entry, offset, hash: leaf_hash(entry) });
         offset += 2 + entry.len() as u64;
     }
-    if placed.len() < path.width().into() {
-        fault(offset, "the bundle ends before its last entry");
-    }
-    placed
+    let broken = (placed.len() < width).then_some((offset, "the bundle ends before its last entry"));
+    Split { placed, broken }
 }
 
 /// Which entries are those that the checkpoint covers. Where bundle and tile disagree, the one that does not lead to the
@@ -102,22 +102,30 @@ fn trusted(
     parent: &Parent,
     path: TilePath,
     tile: Option<&[u8]>,
-    placed: &[Placed<'_>],
+    split: &Split<'_>,
 ) -> Vec<bool> {
-    let leaves: Vec<u8> = placed.iter().flat_map(|placed| *placed.hash.as_bytes()).collect();
+    let leaves: Vec<u8> = split.placed.iter().flat_map(|placed| *placed.hash.as_bytes()).collect();
+    let break_off = || {
+        if let Some((offset, what)) = split.broken {
+            log.fault(path.bundle(), offset, None, what);
+        }
+    };
     let Some(tile) = tile else {
         // The tile's absence was reported. Its parent, if there is one, vouches for all entries together or for none.
         let is_right = parent.vouches(path, &leaves).unwrap_or(true);
-        if !is_right && parent.is_right && placed.len() == usize::from(path.width()) {
-            let what = "this bundle is not the one that the checkpoint covers";
-            log.fault(path.bundle(), 0, None, what);
+        if !is_right && parent.is_right && split.broken.is_none() {
+            log.fault(path.bundle(), 0, None, "this bundle is not the one that the checkpoint covers");
         }
-        return vec![is_right; placed.len()];
+        break_off();
+        return vec![is_right; split.placed.len()];
     };
-    if leaves == tile {
+    let Some(first) =
+        leaves.chunks(HASH_BYTES).zip(tile.chunks(HASH_BYTES)).position(|(leaf, hash)| leaf != hash)
+    else {
         check_tile(log, parent, path, Some(tile), Some(&leaves));
-        return vec![true; placed.len()];
-    }
+        break_off();
+        return vec![true; split.placed.len()];
+    };
     let tile_is_right = match parent.vouches(path, tile) {
         Some(vouches) => vouches && parent.is_right,
         None => log.edge_is_right,
@@ -127,32 +135,46 @@ fn trusted(
             Some(vouches) => vouches && parent.is_right,
             None => log.is_right_with(path, &leaves),
         };
-    let first = path.index() * u64::from(TILE_WIDTH);
-    let mut trusted = Vec::with_capacity(placed.len());
-    let pairs = placed.iter().zip(tile.chunks_exact(HASH_BYTES)).enumerate();
-    for (position, (placed, hash)) in pairs {
+    let mut trusted = vec![true; first];
+    for (position, hash) in tile.chunks_exact(HASH_BYTES).enumerate().skip(first) {
+        let Some(placed) = split.placed.get(position) else { break };
         let agrees = placed.hash.as_bytes() == hash;
         trusted.push(agrees || leaves_are_right);
         if agrees {
             continue;
         }
-        let (index, at) = (first + position as u64, (position * HASH_BYTES) as u64);
-        if tile_is_right {
-            let what = "this entry does not have the hash that its tile holds: it was altered";
+        disagree(log, path, position, placed, (tile_is_right, leaves_are_right));
+        if split.broken.is_some() {
+            // A damaged length: what follows it was cut in the wrong places.
+            break;
+        }
+    }
+    trusted
+}
+
+/// Reports an entry that does not have its tile's hash.
+fn disagree(log: &Log<'_>, path: TilePath, position: usize, placed: &Placed<'_>, right: (bool, bool)) {
+    let index = path.index() * u64::from(TILE_WIDTH) + position as u64;
+    let at = (position * HASH_BYTES) as u64;
+    match right {
+        (true, _) => {
+            let what =
+                "this entry, or its length, does not have the hash that its tile holds: it was altered";
             log.fault(path.bundle(), placed.offset, Some(index), what);
-        } else if leaves_are_right {
+        }
+        (false, true) => {
             let what = "this hash is not that of its entry, which is the one that the checkpoint covers";
             log.fault(path, at, Some(index), what);
-        } else {
+        }
+        (false, false) => {
+            let bundle = log.sink.relative(&log.path(path.bundle()));
             let what = format!(
-                "this hash is not that of its entry at byte {} of {}; neither leads to the checkpoint",
-                placed.offset,
-                log.sink.relative(&log.path(path.bundle()))
+                "this hash is not that of its entry at byte {} of {bundle}; neither leads to the checkpoint",
+                placed.offset
             );
             log.fault(path, at, Some(index), what);
         }
     }
-    trusted
 }
 
 /// Holds a tile that agrees with its entries (or has none to ask) against its parent.

@@ -93,7 +93,6 @@ pub fn verify(
     let chosen = options.select.logs(&**fs, dir)?;
     let faults = Faults::new(options.faults_max);
     let sink = Sink { faults: &faults, root: dir, log: None };
-    let node = node::identity(&**fs, dir, sink);
     node::orphans(&**fs, dir, sink);
     let mut held = options.against.as_deref().map(Held::parse);
 
@@ -109,6 +108,8 @@ pub fn verify(
     };
     let names: Vec<Named> =
         Select::default().logs(&**fs, dir)?.into_iter().map(|dir| run.name(dir)).collect();
+    let origins: Vec<&str> = names.iter().map(|named| named.origin.as_str()).collect();
+    let node = node::identity(&**fs, dir, &origins, sink);
     let sizes = names.iter().filter(|named| chosen.contains(&named.dir)).map(|named| named.bundles(fs));
     let tracker = Tracker::new(sizes.sum(), progress);
     for named in &names {

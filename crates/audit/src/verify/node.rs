@@ -8,8 +8,8 @@ use inferlog_log::{LogDir, NodeIdentity};
 use super::is_canonical;
 use crate::report::{FaultKind, Sink};
 
-/// Reads the file `node`; the node's id.
-pub(super) fn identity(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 16]> {
+/// Reads the file `node`; the node's id. Its org stands in the origins of its logs.
+pub(super) fn identity(fs: &dyn Fs, dir: &Path, origins: &[&str], sink: Sink<'_>) -> Option<[u8; 16]> {
     let path = dir.join("node");
     match NodeIdentity::load(fs, dir) {
         Ok(Some(node)) => {
@@ -21,6 +21,11 @@ pub(super) fn identity(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 1
                     "not written as inferlog writes it: sorted, without spaces, lower case, one newline";
                 sink.file(&path, FaultKind::Identity, what);
             }
+            let org = format!("{}/", node.org());
+            if !origins.is_empty() && !origins.iter().any(|origin| origin.starts_with(&org)) {
+                let what = format!("the org is {}, and no log's origin begins with it", node.org());
+                sink.file(&path, FaultKind::Identity, what);
+            }
             Some(node.id())
         }
         Ok(None) => {
@@ -28,7 +33,7 @@ pub(super) fn identity(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 1
             None
         }
         Err(error) => {
-            sink.file(&path, FaultKind::Identity, error.to_string());
+            sink.error(&path, FaultKind::Identity, &error);
             None
         }
     }

@@ -27,7 +27,7 @@ fn tail(dir: &LogDir) -> String {
 }
 
 /// Reads a log's signed files and reports what is wrong with them. Whatever is wrong, the rest of the log is checked against
-/// the best that is known: the checkpoint, else the integrator's state.
+/// the best that is known: a checkpoint whose signature verifies, else the integrator's state, else a checkpoint that parses.
 pub(super) fn open<'a>(
     fs: &'a Arc<dyn Fs>,
     dir: &'a LogDir,
@@ -42,7 +42,8 @@ pub(super) fn open<'a>(
     let published = checkpoint(&**fs, dir, sink, origin, &keys);
     let twin = read_twin(&**fs, dir, sink, options);
     let state = read_state(&**fs, dir, sink, LogId::of(origin));
-    let (size, root) = match (&published, &state) {
+    let signed = published.as_ref().filter(|(_, signers)| !signers.is_empty());
+    let (size, root) = match (signed.or(published.as_ref().filter(|_| state.is_none())), &state) {
         (Some((checkpoint, _)), _) => (checkpoint.size(), checkpoint.root()),
         (None, Some(state)) => (state.size, state.root),
         (None, None) => (0, EMPTY_ROOT),
@@ -51,7 +52,7 @@ pub(super) fn open<'a>(
     let edge_is_right = inferlog_merkle::root(&reader, size).is_ok_and(|found| found == root);
     let faulty = Mutex::default();
     let log = Log { fs, dir, reader, sink, id: LogId::of(origin), state, size, root, edge_is_right, faulty };
-    compare_state(&log, published.is_some());
+    compare_state(&log);
     if let Some(twin) = twin {
         check_twin(&log, origin, &keys, &twin, options);
     }
@@ -74,7 +75,7 @@ pub(super) fn identity(fs: &dyn Fs, dir: &LogDir, sink: Sink<'_>) -> Option<LogI
     let identity = match LogIdentity::load(fs, dir) {
         Ok(identity) => identity,
         Err(error) => {
-            sink.file(&path, FaultKind::Identity, error.to_string());
+            sink.error(&path, FaultKind::Identity, &error);
             return None;
         }
     };
@@ -162,6 +163,11 @@ fn check_note(
             return None;
         }
     };
+    if keys.keys.is_empty() {
+        // Why there is no key was reported with the file `log`.
+        sink.notice(format!("{}: no key to check its signature with", sink.relative(path)));
+        return (checkpoint.origin() == origin).then_some((checkpoint, Vec::new()));
+    }
     let signers = match keys.verify(&note, origin) {
         Ok(verified) => verified.log.into_iter().map(|signature| signature.key).collect(),
         Err(error @ CheckpointError::Note(_)) => {
@@ -220,15 +226,15 @@ fn read_state(fs: &dyn Fs, dir: &LogDir, sink: Sink<'_>, id: LogId) -> Option<St
 }
 
 /// `state` was durable before the checkpoint was, so it is not older; and the tiles have its root.
-fn compare_state(log: &Log<'_>, is_published: bool) {
+fn compare_state(log: &Log<'_>) {
     let Some(state) = &log.state else { return };
     let path = log.dir.state();
     if state.size < log.size {
         let what = format!("the integrator's state has {} entries, the checkpoint {}", state.size, log.size);
         return log.sink.byte(&path, 24, FaultKind::State, what);
     }
-    if !is_published && state.size > 0 {
-        log.sink.file(&log.dir.checkpoint(), FaultKind::Checkpoint, "there is no checkpoint that parses");
+    if state.size > 0 && !log.fs.exists(&log.dir.checkpoint()).unwrap_or(true) {
+        log.sink.file(&log.dir.checkpoint(), FaultKind::Checkpoint, "the file is missing");
     }
     // The tiles' root is held against the checkpoint where both are of one size.
     let is_right = match state.size == log.size {

@@ -49,10 +49,8 @@ pub(super) fn check(fs: &dyn Fs, dir: &Path, node: Option<[u8; 16]>, settled: &S
             Err(error) => last = Some(error),
         }
     }
-    match last {
-        Some(LogError::Damaged { path, offset, what }) => sink.byte(&path, offset, FaultKind::Wal, what),
-        Some(error) => sink.file(&wal, FaultKind::Wal, error.to_string()),
-        None => {}
+    if let Some(error) = last {
+        sink.error(&wal, FaultKind::Wal, &error);
     }
 }
 
