@@ -1,0 +1,38 @@
+//! The fuzz targets of this crate, in their short form: on the seeds, and on mutations of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "reads seeds, and says where the input is that failed"
+)]
+
+#[path = "../../../fuzz/src/short.rs"]
+mod short;
+#[path = "../../../fuzz/src/capture.rs"]
+mod targets;
+
+#[test]
+fn wire_oip() {
+    short::run("wire_oip", 40_000, targets::wire_oip);
+}
+
+#[test]
+fn wire_kserve() {
+    short::run("wire_kserve", 40_000, targets::wire_kserve);
+}
+
+#[test]
+fn wire_json() {
+    short::run("wire_json", 40_000, targets::wire_json);
+}
+
+#[test]
+fn bodies() {
+    short::run("bodies", 20_000, targets::bodies);
+}
+
+#[test]
+fn configs() {
+    short::run("configs", 6_000, targets::configs);
+}

@@ -1,0 +1,18 @@
+//! The fuzz targets of this crate, in their short form: on the seeds, and on mutations of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "reads seeds, and says where the input is that failed"
+)]
+
+#[path = "../../../fuzz/src/short.rs"]
+mod short;
+#[path = "../../../fuzz/src/record.rs"]
+mod targets;
+
+#[test]
+fn entries() {
+    short::run("entries", 100_000, targets::entries);
+}
