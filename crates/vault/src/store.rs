@@ -220,6 +220,8 @@ impl Store {
                 // An append leaves the doubt about what the file showed before.
                 tail.own |= written.whole;
                 tail.buffer.drain(..written.records.min(tail.buffer.len()));
+                // A full page's tail stays: without this its buffer would keep the space of a page.
+                tail.buffer.shrink_to_fit();
             }
             if written.rewritten {
                 self.rewritten.insert(written.page);
