@@ -5,6 +5,8 @@
 //! of an integer within ±2^53. Keys stand in the order of their UTF-16 code units, each once (RFC 8785, section 3.2.3).
 
 mod entry;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use entry::{EntryScan, EventScan, ReferenceScan, State};
 

@@ -197,14 +197,13 @@ impl World {
         let decision = self.id();
         let key_id = KeyId { page: 1, slot: (self.rng.u16(..)) % 4096 };
         let subject = Pseudonym::new(self.rng.u128(..).to_be_bytes());
-        let mut opened =
-            self.event(system, DecisionOpened { route: Some(name("score")), ..DecisionOpened::default() });
+        let mut begun = self.event(system, opened("score"));
         let (reference, payload, sealed) = self.payload(PayloadRole::InputRaw, bytes, key_id);
-        opened.payloads.push(reference);
-        let first_event = opened.id;
+        begun.payloads.push(reference);
+        let first_event = begun.id;
         let mut payloads = Payloads::default();
         payloads.push(payload, &sealed);
-        let first = self.append(Some(decision), vec![opened], class, subject, payloads, Flags::OPENS);
+        let first = self.append(Some(decision), vec![begun], class, subject, payloads, Flags::OPENS);
 
         self.tick(1_000_000);
         let mut inference = self.event(system, inference());
@@ -277,6 +276,10 @@ impl World {
 
 pub fn name(text: &str) -> ClearName {
     ClearName::new(text).unwrap()
+}
+
+pub fn opened(route: &str) -> DecisionOpened {
+    DecisionOpened { route: Some(name(route)), ..DecisionOpened::default() }
 }
 
 pub fn closed(outcome: Outcome) -> DecisionClosed {

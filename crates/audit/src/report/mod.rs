@@ -1,5 +1,7 @@
 //! What a verification found.
 
+mod text;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 

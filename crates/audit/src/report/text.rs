@@ -1,0 +1,92 @@
+//! A report for people: the verdict with what it rests on, then every fault with its place.
+
+use std::fmt::Write as _;
+
+use super::{Fault, KeySource, Report};
+use crate::paint::Paint;
+
+impl Report {
+    /// The report as text, with colours for a terminal or without. It never says merely that a log is valid: it says what was
+    /// compared with what.
+    pub fn to_text(&self, color: bool) -> String {
+        let (mut out, paint) = (String::new(), Paint(color));
+        for log in &self.logs {
+            let root = log.root.as_deref().unwrap_or("none yet");
+            let _ = writeln!(out, "{}\n  {} entries, root {root}", paint.title(&log.origin), log.size);
+            for signer in &log.signed_by {
+                let whose = match log.key_from {
+                    KeySource::Given => "the key you gave",
+                    KeySource::Directory => "the key in the directory itself",
+                };
+                let _ = writeln!(out, "  signed by {signer} ({whose})");
+            }
+        }
+        let checked = format!("{} entries, {} payloads, {}", self.size, self.payloads, megabytes(self.bytes));
+        if self.ok {
+            let verdict = "No fault: every entry and payload is the one that the signed checkpoints cover.";
+            let _ = writeln!(out, "\n{} Read: {checked}.", paint.good(verdict));
+        } else {
+            let count = if self.fault_count == 1 {
+                "1 fault".to_owned()
+            } else {
+                format!("{} faults", self.fault_count)
+            };
+            let _ = writeln!(out, "\n{} Read: {checked}.", paint.bad(&format!("{count}.")));
+            self.faults.iter().for_each(|one| fault(&mut out, paint, one));
+            let left = self.fault_count - self.faults.len() as u64;
+            if left > 0 {
+                let _ = writeln!(out, "  and {left} more");
+            }
+        }
+        match &self.against {
+            Some(against) if against.unchanged => {
+                let _ = writeln!(out, "{}", paint.good(&sentence(&against.what)));
+            }
+            Some(against) => {
+                let _ = writeln!(out, "{}", paint.bad(&sentence(&against.what)));
+            }
+            None => {
+                let what = "No checkpoint of yours was compared: what was cut off or rewritten before these checkpoints were \
+                            signed cannot be seen. Keep a checkpoint, and give it with --against.";
+                let _ = writeln!(out, "{what}");
+            }
+        }
+        list(
+            &mut out,
+            paint,
+            "To know",
+            &mut self.notices.iter().map(|notice| match &notice.log {
+                Some(log) => format!("{log}: {}", notice.what),
+                None => notice.what.clone(),
+            }),
+        );
+        list(&mut out, paint, "Not covered", &mut self.not_covered.iter().map(|&what| what.to_owned()));
+        out
+    }
+}
+
+fn fault(out: &mut String, paint: Paint, fault: &Fault) {
+    let offset = fault.offset.map_or(String::new(), |offset| format!(", byte {offset}"));
+    let index = fault.index.map_or(String::new(), |index| format!(", entry {index}"));
+    let _ = writeln!(out, "  {}{offset}{index}: {}", paint.name(&fault.file), fault.what);
+}
+
+fn list(out: &mut String, paint: Paint, title: &str, lines: &mut dyn Iterator<Item = String>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        let _ = writeln!(out, "\n{}", paint.title(title));
+    }
+    for line in lines {
+        let _ = writeln!(out, "  {}", paint.dim(&line));
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map_or(String::new(), |first| first.to_uppercase().collect());
+    format!("{first}{}.", chars.as_str())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}

@@ -1,0 +1,254 @@
+//! From entries to events: parts put together, repetitions left out, the summary drawn.
+
+use std::collections::BTreeMap;
+
+use inferlog_record::body::Body;
+use inferlog_record::{
+    Absent, Content, Entry, Event, Id, Kind, Level, Reason, Reference, RoleDoc, violations,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::model::{MissingPart, Place, Story, StoryEvent, StoryPayload, StoryProof};
+use super::search::Hits;
+use crate::error::Result;
+use crate::open::OpenLog;
+
+/// The events of an entry as they stand.
+#[derive(Deserialize)]
+struct RawEvents {
+    events: Vec<Box<RawValue>>,
+}
+
+/// An event and where it was found.
+struct Told {
+    event: Event,
+    place: Place,
+}
+
+pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<StoryProof>) -> Result<Story> {
+    let mut story = Story {
+        decision,
+        system: found.first().map_or(String::new(), |(log, _)| log.dir.system().to_owned()),
+        outcome: None,
+        model: None,
+        model_version: None,
+        model_identity: None,
+        route: None,
+        started_at: None,
+        ended_at: None,
+        subjects: Vec::new(),
+        events: Vec::new(),
+        missing: Vec::new(),
+        proofs,
+        mentioned_in: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut told: Vec<Told> = Vec::new();
+    for (number, (log, hits)) in found.iter().enumerate() {
+        story.mentioned_in.extend(hits.mentions.iter().map(|index| Place { log: number, index: *index }));
+        for (index, bytes) in &hits.entries {
+            let entry = Entry::from_bytes(bytes).map_err(|error| log.malformed(*index, error))?;
+            let raw: RawEvents =
+                serde_json::from_slice(bytes).map_err(|error| log.malformed(*index, error))?;
+            check_part(&mut story, hits, *index, &entry);
+            for (event, raw) in entry.events.into_iter().zip(raw.events) {
+                take(&mut story, &mut told, event, raw, Place { log: number, index: *index });
+            }
+        }
+    }
+    for told in &told {
+        summarise(&mut story, &told.event);
+        find_missing(&mut story, told);
+    }
+    check_firsts(&mut story);
+    if !story.events.iter().any(|event| event.kind == Kind::DecisionOpened.as_str()) {
+        story.problems.push("no decision.opened was found".to_owned());
+    }
+    Ok(story)
+}
+
+/// The other parts of a write stand beside this one.
+fn check_part(story: &mut Story, hits: &Hits, index: u64, entry: &Entry) {
+    let first = (index + 1).checked_sub(u64::from(entry.part));
+    let parts = first.map(|first| first..first + u64::from(entry.of));
+    let has = |index: u64| hits.entries.binary_search_by_key(&index, |(index, _)| *index).is_ok();
+    if entry.of > 1 && !parts.is_some_and(|mut parts| parts.all(has)) {
+        let what = format!(
+            "entry {index} is part {} of {}, and not all parts stand beside it",
+            entry.part, entry.of
+        );
+        story.problems.push(what);
+    }
+}
+
+/// Adds an event, or the rest of one. An id may stand in the log twice after a retry: the first place wins.
+fn take(story: &mut Story, told: &mut Vec<Told>, event: Event, raw: Box<RawValue>, place: Place) {
+    let payloads = event.payloads.iter().map(payload);
+    let known = story.events.iter_mut().find(|known| known.id == event.id);
+    match (known, &event.body) {
+        (Some(known), Body::Rest(_)) if known.place.log == place.log => {
+            known.payloads.extend(payloads);
+            known.continued_in.push(place.index);
+            if let Some(whole) = told.iter_mut().find(|told| told.event.id == event.id) {
+                whole.event.payloads.extend(event.payloads);
+            }
+        }
+        (Some(_), _) => {}
+        (None, body) => {
+            if matches!(body, Body::Rest(_)) {
+                story.problems.push(format!(
+                    "event {} is continued in entry {} and was not begun",
+                    event.id, place.index
+                ));
+            }
+            story.events.push(StoryEvent {
+                place,
+                continued_in: Vec::new(),
+                id: event.id,
+                kind: event.body.kind_text().to_owned(),
+                serves: event.kind().map_or("", Kind::serves),
+                logged_at: event.logged_at.to_string(),
+                event: raw,
+                payloads: payloads.collect(),
+            });
+            told.push(Told { event, place });
+        }
+    }
+}
+
+fn payload(reference: &Reference) -> StoryPayload {
+    let mut payload = StoryPayload {
+        role: reference.role.to_string(),
+        payload: reference.payload,
+        state: reference.state().to_string(),
+        reason: None,
+        first: None,
+        media_type: None,
+        size: None,
+        key_id: None,
+        content: None,
+        verified: None,
+        problem: None,
+    };
+    match &reference.content {
+        Content::Sealed(sealed) => {
+            payload.media_type = Some(sealed.media_type.to_string());
+            payload.size = Some(sealed.size);
+            payload.key_id = Some(sealed.key_id.to_string());
+        }
+        Content::Shared(shared) => {
+            payload.media_type = Some(shared.media_type.to_string());
+            payload.size = Some(shared.size);
+        }
+        Content::First(first, _) => payload.first = Some(*first),
+        Content::Absent(absent) => payload.reason = Some(absent.reason.to_string()),
+    }
+    payload
+}
+
+fn summarise(story: &mut Story, event: &Event) {
+    for subject in event.subjects.iter().map(ToString::to_string) {
+        if !story.subjects.contains(&subject) {
+            story.subjects.push(subject);
+        }
+    }
+    let text = |time: Option<inferlog_record::Timestamp>| Some(time.unwrap_or(event.logged_at).to_string());
+    match &event.body {
+        Body::DecisionOpened(opened) => {
+            story.route = opened.route.as_ref().map(ToString::to_string);
+            story.started_at = text(event.started_at);
+        }
+        Body::Inference(inference) => {
+            let model = &inference.model;
+            story.model = model.returned.as_ref().or(model.requested.as_ref()).map(ToString::to_string);
+            story.model_version = model.version.as_ref().map(ToString::to_string);
+            story.model_identity = Some(model.identity.to_string());
+        }
+        // The highest index counts: events come in the order of the log.
+        Body::DecisionClosed(closed) => {
+            story.outcome = Some(closed.outcome.to_string());
+            story.ended_at = text(event.ended_at);
+        }
+        _ => {}
+    }
+}
+
+/// What the record's tables ask for and the event lacks, and what its references say is not there.
+fn find_missing(story: &mut Story, told: &Told) {
+    let event = &told.event;
+    for reference in &event.payloads {
+        if let Content::Absent(Absent { reason, .. }) = reference.content {
+            let row = row(event, reference);
+            story.missing.push(MissingPart {
+                place: told.place,
+                field: format!("{}.payloads[{}]", event.body.kind_text(), reference.role),
+                why: explain(reason),
+                serves: row.map_or("", |row| row.serves).to_owned(),
+                level: row.map_or("", |row| row.level.letter()),
+            });
+        }
+    }
+    for violation in violations(event, Level::Required) {
+        story.missing.push(MissingPart {
+            place: told.place,
+            field: violation.field,
+            why: format!("not recorded: {}", violation.rule),
+            serves: violation.serves.to_owned(),
+            level: violation.level.letter(),
+        });
+    }
+}
+
+/// What the record's tables say of a payload's role.
+fn row(event: &Event, reference: &Reference) -> Option<&'static RoleDoc> {
+    let rows = event.kind().map_or(&[][..], Kind::payloads);
+    rows.iter().chain(inferlog_record::COMMON_ROLES).find(|row| row.role == reference.role)
+}
+
+pub(super) fn explain(reason: Reason) -> String {
+    match reason {
+        Reason::Because(why) => {
+            let meaning = inferlog_record::Why::ALL
+                .iter()
+                .zip(inferlog_record::Why::MEANINGS)
+                .find(|(one, _)| **one == why);
+            let meaning = meaning.map_or("", |(_, meaning)| meaning.trim().trim_end_matches('.'));
+            format!("{why}: {}", lower(meaning))
+        }
+        Reason::ErasedByOrder(event) => format!("erased under the erasure event {event}"),
+        Reason::PurgedByPolicy(event) => format!("removed under the retention policy of purge event {event}"),
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// A reference to content recorded before leads to an event of this decision that holds it.
+fn check_firsts(story: &mut Story) {
+    let held: BTreeMap<(Id, Id), ()> = story
+        .events
+        .iter()
+        .flat_map(|event| {
+            event
+                .payloads
+                .iter()
+                .filter(|payload| payload.first.is_none())
+                .map(|payload| (event.id, payload.payload))
+        })
+        .map(|key| (key, ()))
+        .collect();
+    for event in &story.events {
+        for payload in &event.payloads {
+            if let Some(first) = payload.first.filter(|first| !held.contains_key(&(*first, payload.payload)))
+            {
+                story.problems.push(format!(
+                    "{} of event {} was first recorded by event {first}, which is not here",
+                    payload.role, event.id
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One decision, reconstructed: its entries found, put together, proved; its payloads opened where somebody has the keys; what
+//! is not there named, with the reason and the provision that it would serve.
+
+mod assemble;
+mod model;
+mod payloads;
+mod search;
+mod text;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use inferlog_disk::Fs;
+use inferlog_merkle::{VerifierKey, inclusion_proof, leaf_hash, verify_inclusion};
+use inferlog_record::{Id, KeyId};
+use inferlog_vault::{DataKey, Vault, VaultError};
+
+pub use model::{
+    EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof,
+};
+pub(crate) use search::{Hits, search};
+pub(crate) use text::{outcome, since};
+
+use crate::error::{AuditError, Result};
+use crate::open::OpenLog;
+use crate::select::Select;
+
+/// The most content of one payload that is opened, bytes, unless the caller says otherwise.
+pub const CONTENT_BYTES_MAX: usize = 64 << 20;
+
+/// Gives openings: a vault, or whoever was given some by one.
+pub trait Openings {
+    /// The opening of one payload.
+    fn data_key(&self, key: KeyId, payload: Id) -> Result<DataKey, Unopened>;
+}
+
+/// Why there is no opening.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unopened {
+    /// The key was destroyed.
+    #[error("its key was destroyed")]
+    Erased,
+    /// Another reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Openings for Vault {
+    fn data_key(&self, key: KeyId, payload: Id) -> Result<DataKey, Unopened> {
+        Vault::data_key(self, key, payload).map_err(|error| match error {
+            VaultError::Erased => Unopened::Erased,
+            other => Unopened::Other(other.to_string()),
+        })
+    }
+}
+
+/// What to tell and how.
+pub struct StoryOptions<'a> {
+    /// Which logs to look in.
+    pub select: Select,
+    /// Verifier keys that the caller holds.
+    pub keys: Vec<VerifierKey>,
+    /// Whoever gives openings; without, payloads stay sealed.
+    pub openings: Option<&'a dyn Openings>,
+    /// The most content of one payload to open, bytes.
+    pub content_bytes_max: usize,
+}
+
+impl Default for StoryOptions<'_> {
+    fn default() -> Self {
+        Self {
+            select: Select::default(),
+            keys: Vec::new(),
+            openings: None,
+            content_bytes_max: CONTENT_BYTES_MAX,
+        }
+    }
+}
+
+/// Reads a decision's id as a person typed it.
+pub fn parse_decision(text: &str) -> Result<Id> {
+    text.trim().parse().map_err(|_| AuditError::NotAnId(text.chars().take(80).collect()))
+}
+
+/// Tells a decision.
+///
+/// # Errors
+/// [`AuditError::NoDecision`] if no log under a checkpoint has an entry of it; damage that keeps entries from being read.
+pub fn story(fs: &Arc<dyn Fs>, dir: &Path, decision: Id, options: &StoryOptions<'_>) -> Result<Story> {
+    let (mut found, mut erasures) = (Vec::new(), Vec::new());
+    for log in OpenLog::all(fs, dir, &options.select, &options.keys)? {
+        let mut hits = search(&log, decision)?;
+        erasures.extend(hits.erasures.drain(..).map(|erasure| (log.origin.clone(), erasure)));
+        if !hits.entries.is_empty() || !hits.mentions.is_empty() {
+            found.push((log, hits));
+        }
+    }
+    // The logs that tell the decision come before those that only name it.
+    found.sort_by_key(|(_, hits)| hits.entries.is_empty());
+    if found.first().is_none_or(|(_, hits)| hits.entries.is_empty()) {
+        return Err(AuditError::NoDecision(decision.to_string()));
+    }
+    let proofs = found.iter().map(|(log, hits)| proof(log, hits)).collect();
+    let mut story = assemble::assemble(decision, &found, proofs)?;
+    payloads::open(&mut story, &found, &erasures, options)?;
+    Ok(story)
+}
+
+/// Proves the entries of one log against its checkpoint.
+fn proof(log: &OpenLog, hits: &Hits) -> StoryProof {
+    let mut proof = StoryProof {
+        log: log.origin.clone(),
+        size: log.size(),
+        root: String::new(),
+        signed_by: Vec::new(),
+        key_from: log.keys.source,
+        entries: Vec::new(),
+        problem: None,
+    };
+    let Some((note, checkpoint)) = &log.signed else { return proof };
+    proof.root = checkpoint.root().to_base64();
+    match log.keys.verify(note, &log.origin) {
+        Ok(verified) => {
+            proof.signed_by = verified.log.iter().map(|signature| signature.key.to_string()).collect();
+        }
+        Err(error) => proof.problem = Some(error.to_string()),
+    }
+    proof.entries = hits
+        .entries
+        .iter()
+        .map(|(index, entry)| {
+            let path =
+                inclusion_proof(&log.reader, *index, checkpoint.size()).map_err(|error| error.to_string());
+            let checked = path.and_then(|path| {
+                let leaf = leaf_hash(entry);
+                verify_inclusion(&leaf, *index, checkpoint.size(), &path, &checkpoint.root())
+                    .map_err(|error| error.to_string())
+            });
+            EntryProof { index: *index, included: checked.is_ok(), problem: checked.err() }
+        })
+        .collect();
+    proof
+}

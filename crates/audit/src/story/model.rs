@@ -1,0 +1,185 @@
+//! What is told of a decision. Everything serialises to JSON.
+
+use inferlog_record::Id;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::report::KeySource;
+
+/// A decision, as its entries tell it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Story {
+    /// The decision's id.
+    pub decision: Id,
+    /// The system.
+    pub system: String,
+    /// How it ended, by the `decision.closed` with the highest index; absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// The model, as the last model call names it: as answered, else as asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+    /// Whether the names pin one model: `exact`, `alias`, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<String>,
+    /// The configured route that admitted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// Pseudonyms of the persons that it is about.
+    pub subjects: Vec<String>,
+    /// What happened, in the order of the log.
+    pub events: Vec<StoryEvent>,
+    /// What is not there, and why.
+    pub missing: Vec<MissingPart>,
+    /// Whether the entries are in the logs that they were found in; one for each log.
+    pub proofs: Vec<StoryProof>,
+    /// Entries that name the decision and are not part of it: alarms, holds, readers.
+    pub mentioned_in: Vec<Place>,
+    /// What does not fit together, though every entry is as it was written.
+    pub problems: Vec<String>,
+}
+
+/// An entry: its log, by its place in `proofs`, and its index there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Which of `proofs`.
+    pub log: usize,
+    /// Index of the entry.
+    pub index: u64,
+}
+
+/// One step of the decision.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoryEvent {
+    /// The entry that holds it.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Entries that continue it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub continued_in: Vec<u64>,
+    /// The event's own id.
+    pub id: Id,
+    /// What kind it is: `decision.opened`, `inference`, …
+    pub kind: String,
+    /// The provision that events of this kind serve.
+    pub serves: &'static str,
+    /// When the Recorder took it.
+    pub logged_at: String,
+    /// The event as it stands in the entry.
+    pub event: Box<RawValue>,
+    /// Its payloads, those of `continued_in` too.
+    pub payloads: Vec<StoryPayload>,
+}
+
+/// Content that an event speaks of.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoryPayload {
+    /// What the content is to the event.
+    pub role: String,
+    /// The payload's own id.
+    pub payload: Id,
+    /// `present`, `redacted`, `erased`, `purged`, `not_captured`. An erasure that came later counts.
+    pub state: String,
+    /// Why it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The event that first recorded it, if another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Id>,
+    /// Its form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Length of what is sealed: a bucket, not the content's own length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Address of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The content, where it was opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<PayloadContent>,
+    /// Whether the content is the one that the entry committed to; absent if it was not opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// Why it could not be opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Opened content, in the most readable form that keeps every byte.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadContent {
+    /// JSON without a duplicate spelling to lose: as it came.
+    Json(Box<RawValue>),
+    /// Text in UTF-8.
+    Text(String),
+    /// Any bytes.
+    Base64(String),
+}
+
+/// Something that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingPart {
+    /// The entry whose event lacks it.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Kind and member, or kind and payload role: `inference.payloads[output.raw]`.
+    pub field: String,
+    /// Why, as far as the record says.
+    pub why: String,
+    /// The provision that it would serve, as in the record's tables.
+    pub serves: String,
+    /// `M` required by law for some systems, `R` by inferlog's profile, `r` recommended.
+    pub level: &'static str,
+}
+
+/// Whether the entries of the decision are in one log.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoryProof {
+    /// Origin of the log.
+    pub log: String,
+    /// Entries under the checkpoint.
+    pub size: u64,
+    /// Its root hash, base64.
+    pub root: String,
+    /// Verifier keys whose signatures on the checkpoint verify.
+    pub signed_by: Vec<String>,
+    /// Whose word those keys are.
+    pub key_from: KeySource,
+    /// The entries, each with its inclusion proof checked against the checkpoint.
+    pub entries: Vec<EntryProof>,
+    /// Why the checkpoint is not to be believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Whether an entry is in the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryProof {
+    /// The entry.
+    pub index: u64,
+    /// Whether its inclusion proof leads to the checkpoint's root.
+    pub included: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Story {
+    /// Whether every entry is proved under a checkpoint whose signature verifies, and nothing contradicts anything.
+    pub fn is_proved(&self) -> bool {
+        let proved =
+            |proof: &StoryProof| proof.problem.is_none() && proof.entries.iter().all(|entry| entry.included);
+        self.problems.is_empty() && self.proofs.iter().all(proved)
+    }
+}
