@@ -53,8 +53,24 @@ pub(crate) struct Intended {
 
 impl Recorder {
     /// Destroys the keys of a person or a decision, in every system of this recorder or in the one named. What the log says of
-    /// them in clear stays. Empty if nobody and nothing of the kind is known. May be called again after any error.
+    /// them in clear stays. Empty if nobody and nothing of the kind is known. May be called again after any error. What was
+    /// begun goes on if the future is dropped.
     pub async fn erase(
+        &self,
+        target: Target,
+        only: Option<&SystemName>,
+        order: OrderKind,
+    ) -> Result<Vec<Erased>, RecordError> {
+        // In a task of its own: were the gate opened while the vault rewrites pages, keys born meanwhile would be sealed for
+        // pages that are gone, and lost.
+        let (recorder, only) = (self.clone(), only.cloned());
+        self.inner
+            .runtime
+            .spawn(async move { recorder.erase_to_the_end(target, only.as_ref(), order).await })
+            .await?
+    }
+
+    async fn erase_to_the_end(
         &self,
         target: Target,
         only: Option<&SystemName>,
@@ -99,10 +115,10 @@ impl System {
             scanned = self.look(wanted, scanned).await?;
         }
         let _gate = self.inner.gate.write().await;
+        // What is queued already has its place before this, and is durable with it: no birth comes from now on.
+        self.tell_clock().await?;
         self.finish_intended().await?;
         let Some(wanted) = self.wanted(target, &mut subject)? else { return Ok(None) };
-        // What is queued already has its place before this, and is published with it.
-        self.tell_clock().await?;
         self.inner.node.integrate().await?;
         let found = self.look(wanted, scanned).await?;
         let keys = match subject {
@@ -182,7 +198,7 @@ impl System {
         Ok(())
     }
 
-    /// Destroys the keys and says so. The caller holds the gate.
+    /// Destroys the keys and says so. The caller holds the gate, and something was made durable since.
     async fn carry_out(&self, intended: &Intended) -> Result<Erased, RecordError> {
         let Body::Erasure(stated) = &intended.event.body else {
             return Err(RecordError::Invalid("the entry flagged as an erasure holds none".into()));
@@ -281,18 +297,21 @@ impl Inner {
 }
 
 /// The erasures of a log that have to be carried out, newest first. In one log they were carried out in their order, so that
-/// the search ends at the first that was, and that the keystore has seen.
+/// the search ends at the first that was, and that the keystore has seen: by its index in the log of the last one that it saw,
+/// for a clock may have been set back in between; in other logs by its time.
 fn unfinished(inner: &Inner, log: &RecoveredLog, last: Timestamp) -> Result<Vec<Intended>, RecordError> {
     let reader = LogReader::new(inner.env.fs.clone(), log.dir.clone());
+    let id = LogId::of(&log.identity.origin).0;
+    let (last_log, last_index) = inner.vault.last_erasure();
     let mut found = Vec::new();
     for index in log.erasures.iter().rev() {
         let event = read_intent(inner, log, *index)?;
         let is_completed = crate::recorder::scan::is_completed(&reader, *index, event.id)?;
-        if is_completed && event.logged_at <= last {
+        let is_seen = if id == last_log { *index <= last_index } else { event.logged_at <= last };
+        if is_completed && is_seen {
             break;
         }
-        let position = (LogId::of(&log.identity.origin).0, *index);
-        found.push(Intended { event, position, is_completed });
+        found.push(Intended { event, position: (id, *index), is_completed });
     }
     Ok(found)
 }

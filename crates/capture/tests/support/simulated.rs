@@ -33,7 +33,11 @@ pub fn vault(env: &Env, lock: &NodeLock) -> Result<Vault, RecordError> {
 }
 
 pub async fn open(fs: &SimFs) -> Result<Recorder, RecordError> {
-    let env = env(fs);
+    open_in(env(fs)).await
+}
+
+/// The same in another world around the same disk.
+pub async fn open_in(env: Env) -> Result<Recorder, RecordError> {
     let lock = NodeLock::take(&*env.fs, Path::new(DATA))?;
     let vault = vault(&env, &lock)?;
     let mut node = NodeConfig::new(DATA);
