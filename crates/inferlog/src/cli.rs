@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
+use inferlog::Settings;
 use inferlog_vault::RootSource;
 
-use crate::commands::{bench, demo, erase, keys, serve, verify};
+use crate::commands::{bench, demo, erase, find, keys, receipt, serve, show, verify};
 use crate::output::{self, BAD, Failure, Verdict, styled};
 
 const STYLES: Styles = Styles::styled()
@@ -36,7 +37,10 @@ Exit status: 0 done and well; 1 the answer is no (a fault was found, a proof doe
 enum Command {
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
+    Show(show::ShowArgs),
+    Find(find::FindArgs),
     Verify(verify::VerifyArgs),
+    Receipt(receipt::ReceiptArgs),
     Erase(erase::EraseArgs),
     Keys(keys::KeysArgs),
     Bench(bench::BenchArgs),
@@ -60,13 +64,23 @@ pub(crate) struct OpenArgs {
     pub(crate) root_key: Option<RootSource>,
 }
 
+impl OpenArgs {
+    /// How to open it, the rest by default.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { root_key: self.root_key.clone(), ..Settings::new(&self.dir.data) }
+    }
+}
+
 /// Reads the command line, does what it says, and answers the exit status.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Find(args) => find::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Receipt(args) => receipt::run(args),
         Command::Erase(args) => erase::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Bench(args) => bench::run(args),

@@ -9,7 +9,6 @@ mod http_server;
 mod logging;
 mod model;
 mod output;
-#[expect(dead_code, reason = "find reads its times with it, and comes next")]
 mod when;
 
 fn main() -> std::process::ExitCode {

@@ -123,6 +123,14 @@ impl Instance {
     }
 }
 
+/// Opens the keystore alone, to read content with, of a directory that nobody records in meanwhile: the lock says so as long
+/// as it is kept. Only what is published can be read so; what a crash left behind waits for [`Instance::open`].
+pub fn open_to_read(env: &Env, settings: &Settings) -> Result<(NodeLock, Vault), OpenError> {
+    let lock = NodeLock::take(&*env.fs, &settings.data)?;
+    let vault = open_vault(&lock, env, settings)?;
+    Ok((lock, vault))
+}
+
 /// Makes new logs, which recovery then takes for the newest: what the old ones signed binds them no more.
 fn begin_epochs(
     env: &Env,

@@ -1,13 +1,14 @@
 //! What can be asked, and doing it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use inferlog::Instance;
+use inferlog_audit::{AuditError, Openings, StoryOptions, story};
 use inferlog_capture::recorder::{self, Erased};
-use inferlog_log::{LogReader, list_logs};
+use inferlog_log::{Env, LogReader, list_logs};
 use inferlog_record::body::OrderKind;
 use inferlog_record::{EntryView, EventView, Id, Kind, SystemName};
-use inferlog_vault::OldRoot;
+use inferlog_vault::{OldRoot, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ use crate::output::Failure;
 pub(crate) enum Act {
     /// Sign a checkpoint over all that is acknowledged.
     Checkpoint,
+    /// Tell a decision, its content opened.
+    Show { decision: Id, form: Form },
     /// Say what an erasure would erase.
     PlanErasure { target: Target, system: Option<SystemName> },
     /// Erase.
@@ -34,12 +37,21 @@ impl Act {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
+            Self::Show { .. } => "show",
             Self::PlanErasure { .. } => "plan_erasure",
             Self::Erase { .. } => "erase",
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
         }
     }
+}
+
+/// How a decision is told.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Form {
+    Json,
+    Text { color: bool },
 }
 
 /// Whose keys are to be destroyed.
@@ -94,6 +106,14 @@ pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure>
             instance.recorder.integrate().await?;
             Ok(Value::Null)
         }
+        Act::Show { decision, form } => {
+            instance.recorder.integrate().await?;
+            let (vault, env, data) = (instance.vault.clone(), instance.env.clone(), instance.data.clone());
+            json(
+                tokio::task::spawn_blocking(move || tell(&env, &data, decision, Some(&vault), form))
+                    .await??,
+            )
+        }
         Act::PlanErasure { target, system } => json(plan(instance, target, system.as_ref()).await?),
         Act::Erase { target, system } => {
             let target = match target {
@@ -123,6 +143,25 @@ async fn rotate(instance: &Instance, name: &SystemName) -> Result<String, Failur
             Err(Failure::new(format!("there is no log of {name} here; there are: {}", known.join(", "))))
         }
     }
+}
+
+/// A decision as text or JSON, content included where the vault opens it; `None` if there is no such decision.
+pub(crate) fn tell(
+    env: &Env,
+    data: &Path,
+    decision: Id,
+    vault: Option<&Vault>,
+    form: Form,
+) -> Result<Option<String>, Failure> {
+    let openings = vault.map(|vault| vault as &dyn Openings);
+    let told = match story(&env.fs, data, decision, &StoryOptions { openings, ..StoryOptions::default() }) {
+        Err(AuditError::NoDecision(_)) => return Ok(None),
+        other => other?,
+    };
+    Ok(Some(match form {
+        Form::Json => serde_json::to_string(&told)?,
+        Form::Text { color } => told.to_text(color),
+    }))
 }
 
 fn json(value: impl Serialize) -> Result<Value, Failure> {

@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use inferlog::{Instance, OpenError, Settings, real_env};
+use inferlog::{Instance, OpenError, real_env};
 use inferlog_log::LogError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,23 +34,23 @@ impl Door {
     /// Connects to the process that serves the directory, or opens it.
     pub(crate) async fn open(args: &OpenArgs) -> Result<Self, Failure> {
         let data = &args.dir.data;
-        require_data(data)?;
-        if let Some(stream) = connect(data).await? {
-            return Self::server(stream).await;
+        if let Some(server) = Self::to_server(data).await? {
+            return Ok(server);
         }
-        let settings = Settings { root_key: args.root_key.clone(), ..Settings::new(data) };
-        match Instance::open(real_env(), &settings).await {
+        match Instance::open(real_env(), &args.settings()).await {
             Ok(instance) => Ok(Self::Own(Box::new(instance))),
-            Err(error) if is_locked(&error) => match connect(data).await? {
-                // It began to serve a moment ago.
-                Some(stream) => Self::server(stream).await,
-                None => Err(Failure::new(format!(
-                    "another process has {} open and does not answer at {}: wait for it to end, or stop it",
-                    data.display(),
-                    data.join(socket::SOCKET).display()
-                ))),
-            },
+            // It may have begun to serve a moment ago.
+            Err(error) if is_locked(&error) => Self::to_server(data).await?.ok_or_else(|| held(data)),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Connects to the process that serves a directory; `None` if none does.
+    pub(crate) async fn to_server(data: &Path) -> Result<Option<Self>, Failure> {
+        require_data(data)?;
+        match connect(data).await? {
+            Some(stream) => Ok(Some(Self::server(stream).await?)),
+            None => Ok(None),
         }
     }
 
@@ -110,6 +110,15 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
             path.display()
         ))
     })
+}
+
+/// What to say of a directory that a process holds which cannot be asked.
+fn held(data: &Path) -> Failure {
+    Failure::new(format!(
+        "another process has {} open and does not answer at {}: wait for it to end, or stop it",
+        data.display(),
+        data.join(socket::SOCKET).display()
+    ))
 }
 
 fn is_locked(error: &OpenError) -> bool {

@@ -9,7 +9,7 @@ mod door;
 mod server;
 mod socket;
 
-pub(crate) use act::{Act, ErasureDone, ErasurePlan, Rotated, Target, act};
+pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use server::AdminServer;
 

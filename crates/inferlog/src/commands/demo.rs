@@ -52,7 +52,7 @@ pub(crate) fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let done = runtime.block_on(async {
         let demo = Demo::start(&data, root_key, args.listen).await?;
-        let told = show_and_serve(&args, &demo, &scratch.path().join("copy")).await;
+        let told = show_and_serve(&args, &demo, scratch.path()).await;
         demo.stop().await?;
         told
     });
@@ -61,10 +61,10 @@ pub(crate) fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     done.map(|()| Verdict::Well)
 }
 
-async fn show_and_serve(args: &DemoArgs, demo: &Demo, copy: &Path) -> Result<(), Failure> {
+async fn show_and_serve(args: &DemoArgs, demo: &Demo, scratch: &Path) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     tokio::select! {
-        told = tour(demo, copy) => told?,
+        told = tour(demo, scratch) => told?,
         () = signals.next() => return Err(Failure::new("stopped")),
     }
     if args.once {

@@ -3,6 +3,9 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod erase;
+pub(crate) mod find;
 pub(crate) mod keys;
+pub(crate) mod receipt;
 pub(crate) mod serve;
+pub(crate) mod show;
 pub(crate) mod verify;

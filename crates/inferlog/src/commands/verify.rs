@@ -1,6 +1,6 @@
 //! `inferlog verify`: is the record what was signed?
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use inferlog_record::SystemName;
 
 use crate::admin;
 use crate::cli::DataArg;
-use crate::output::{self, BAD, DIM, Failure, GOOD, Verdict, counted, styled};
+use crate::output::{self, DIM, Failure, Verdict, styled};
 
 /// Check every byte of the logs against their signed checkpoints, and say where each fault is.
 ///
@@ -71,7 +71,8 @@ pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        print(&mut out, &report, began.elapsed().as_secs_f64())?;
+        writeln!(out, "{}", report.to_text(true).trim_end())?;
+        writeln!(out, "{}", styled(DIM, format!("took {:.1} s", began.elapsed().as_secs_f64())))?;
     }
     Ok(if report.ok { Verdict::Well } else { Verdict::No })
 }
@@ -91,46 +92,6 @@ pub(crate) fn check(data: &Path, options: &Options) -> Result<Report, Failure> {
     });
     bar.finish_and_clear();
     Ok(report?)
-}
-
-/// The report for people. It never says "valid": it says since when nothing has changed, and on whose word.
-pub(crate) fn print(out: &mut impl Write, report: &Report, seconds: f64) -> io::Result<()> {
-    for fault in &report.faults {
-        let log = fault.log.as_deref().map(|log| format!(" in {log}")).unwrap_or_default();
-        let offset = fault.offset.map(|offset| format!(", byte {offset}")).unwrap_or_default();
-        let entry = fault.index.map(|index| format!(", entry {index}")).unwrap_or_default();
-        writeln!(out, "{} {}{offset}{entry}{log}\n      {}", styled(BAD, "FAULT"), fault.file, fault.what)?;
-    }
-    let unlisted = report.fault_count - report.faults.len() as u64;
-    if unlisted > 0 {
-        writeln!(out, "      and {} more", counted(unlisted, "fault"))?;
-    }
-    for log in &report.logs {
-        let root = log.root.as_deref().unwrap_or("none yet");
-        writeln!(out, "{}  {}  root {root}", log.origin, counted_entries(log.size))?;
-    }
-    if let Some(against) = &report.against {
-        let style = if against.unchanged { GOOD } else { BAD };
-        writeln!(out, "{}", styled(style, &against.what))?;
-    }
-    let read = format!(
-        "{}, {}, {} read in {seconds:.1} s",
-        counted_entries(report.size),
-        counted(report.payloads, "sealed payload"),
-        size(report.bytes)
-    );
-    match report.fault_count {
-        0 => writeln!(out, "{} {read}", styled(GOOD, "no fault:"))?,
-        count => writeln!(out, "{} {read}", styled(BAD, format!("{}:", counted(count, "fault"))))?,
-    }
-    for notice in &report.notices {
-        writeln!(out, "{} {}", styled(DIM, "note:"), notice.what)?;
-    }
-    Ok(())
-}
-
-fn counted_entries(count: u64) -> String {
-    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
 }
 
 fn size(bytes: u64) -> String {

@@ -7,6 +7,7 @@ mod tamper;
 mod tour;
 mod traffic;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::admin::AdminServer;
 use crate::http_server::serve;
 use crate::model::ModelServer;
-use crate::output::Failure;
+use crate::output::{self, BOLD, DIM, Failure, styled};
 use traffic::{ANSWER_TIME_MAX, SUBJECT_HEADER};
 
 pub(crate) use tour::tour;
@@ -56,7 +57,12 @@ impl Demo {
             Failure::new(format!("cannot listen on {listen}: {error}: give another --listen"))
         })?;
         let gateway = listener.local_addr()?;
-        let settings = Settings { root_key, configuration: "demo".into(), ..Settings::new(data) };
+        let settings = Settings {
+            root_key,
+            configuration: "demo".into(),
+            org: Some("demo".into()),
+            ..Settings::new(data)
+        };
         let instance = Instance::open(real_env(), &settings).await?;
         let mut routes = routes_from_flags(&format!("http://{model}"), SYSTEM, Some(SUBJECT_HEADER))?;
         for route in &mut routes {
@@ -77,13 +83,37 @@ impl Demo {
         &self.instance.data
     }
 
-    /// Says what to try, and serves on.
+    /// Says what to try while it serves on.
     pub(crate) fn invite(&self) -> Result<(), Failure> {
+        let (gateway, data) = (self.gateway, self.data().display());
+        let infer =
+            r#"{"inputs":[{"name":"applicant","shape":[1,5],"datatype":"FP64","data":[48,0.2,8,0,1.5]}]}"#;
+        let mut out = output::stdout();
+        writeln!(
+            out,
+            "\n{}\n   curl -i http://{gateway}/v2/models/production/infer -H '{SUBJECT_HEADER}: me' -d '{infer}'\n   \
+             inferlog find --data {data} --limit 5\n   inferlog show DECISION --data {data}\n   \
+             inferlog erase --data {data} --subject me\n{}",
+            styled(BOLD, "It goes on serving. Try, in another terminal:"),
+            styled(DIM, "   Ctrl-C ends it."),
+        )?;
         Ok(())
     }
 
     /// Says what is left.
-    pub(crate) fn farewell(&self, _is_kept: bool) -> Result<(), Failure> {
+    pub(crate) fn farewell(&self, is_kept: bool) -> Result<(), Failure> {
+        let mut out = output::stdout();
+        match is_kept {
+            true => writeln!(
+                out,
+                "\nThe log stays in {}: look at it with find, show and verify.",
+                self.data().display()
+            )?,
+            false => writeln!(
+                out,
+                "\nThe demo's log is removed. With --data DIR it stays. Next: inferlog help serve"
+            )?,
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::output::{self, BOLD, DIM, Failure, styled};
+use crate::output::{self, BOLD, DIM, styled};
 
 const INDENT: &str = "   ";
 
@@ -29,18 +29,15 @@ impl Story {
 
     pub(super) fn say(&self, line: impl Display) -> io::Result<()> {
         let mut out = output::stdout();
-        line.to_string().lines().try_for_each(|line| writeln!(out, "{INDENT}{line}"))
+        for line in line.to_string().lines() {
+            writeln!(out, "{}", format!("{INDENT}{line}").trim_end())?;
+        }
+        Ok(())
     }
 
     /// A command, and what it prints.
-    pub(super) fn command(
-        &self,
-        command: impl Display,
-        print: impl FnOnce(&mut Vec<u8>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    pub(super) fn command(&self, command: impl Display, prints: &str) -> io::Result<()> {
         self.say(styled(DIM, format!("$ {command}")))?;
-        let mut printed = Vec::new();
-        print(&mut printed)?;
-        Ok(self.say(String::from_utf8_lossy(&printed))?)
+        self.say(prints.trim_matches('\n'))
     }
 }

@@ -1,101 +1,306 @@
 //! What the demo does, in order, and what it says of it.
 
-use std::path::Path;
-use std::time::Instant;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use inferlog_audit::{Options, Report};
+use http::StatusCode;
+use inferlog_audit::{
+    FindOptions, FoundDecision, Options, Report, Select, check_receipt_file, find, receipts,
+};
+use inferlog_log::{LogDir, LogIdentity, list_logs};
+use inferlog_merkle::VerifierKey;
+use inferlog_record::Id;
 
 use super::story::Story;
-use super::traffic::{self, Exchange, MIX};
+use super::traffic::{self, Exchange, Kind, MIX};
 use super::{Demo, tamper};
-use crate::admin::{Act, ErasureDone, Target, act};
-use crate::commands::{erase, verify};
-use crate::output::Failure;
+use crate::admin::{Act, ErasureDone, Form, Target, act};
+use crate::commands::{erase, receipt, verify};
+use crate::output::{DIM, Failure, styled};
 
-/// Shows all of it.
-pub(crate) async fn tour(demo: &Demo, copy: &Path) -> Result<(), Failure> {
-    let mut story = Story::begin("inferlog demo: from a decision to a record that stands up")?;
-    introduce(&mut story, demo)?;
-    let exchanges = send(&mut story, demo).await?;
-    check(&mut story, demo).await?;
-    change_a_byte(&mut story, demo, copy).await?;
-    erase_one(&mut story, demo, &exchanges).await?;
-    story.last("What this shows, and what it does not")?;
-    story.say(
-        "Whoever holds an earlier checkpoint and the verifier key finds any later change of the record, and its place. Content\n\
-         can be erased and the proofs stay. It does not show that what was recorded was true. It is a capability, not compliance:\n\
-         the Act's Article 12 prescribes no log content outside its paragraph 3, and does not mention tamper evidence.",
-    )?;
-    Ok(())
+/// Shows all of it; `scratch` is a directory for what is made on the way.
+pub(crate) async fn tour(demo: &Demo, scratch: &Path) -> Result<(), Failure> {
+    let mut tour = Tour::begin(demo, scratch)?;
+    tour.introduce()?;
+    let exchanges = tour.send().await?;
+    let chosen = choose(&exchanges)?;
+    tour.show(chosen).await?;
+    tour.check().await?;
+    tour.change_a_byte().await?;
+    let receipt = tour.prove(chosen).await?;
+    tour.erase(chosen, receipt).await?;
+    tour.conclude()
 }
 
-fn introduce(story: &mut Story, demo: &Demo) -> Result<(), Failure> {
-    story.chapter("A model, and a gateway in front of it")?;
-    story.say(format!(
-        "A logistic regression for credit scoring, fitted just now to 2,000 synthetic loans, answers at http://{}\n\
-         (Open Inference Protocol v2). The gateway at http://{} passes requests on and records them in\n{}.",
-        demo.model,
-        demo.gateway,
-        demo.data().display()
-    ))?;
-    Ok(())
+struct Tour<'a> {
+    story: Story,
+    demo: &'a Demo,
+    scratch: &'a Path,
+    log: LogDir,
+    key: VerifierKey,
 }
 
-async fn send(story: &mut Story, demo: &Demo) -> Result<Vec<Exchange>, Failure> {
-    let total: usize = MIX.iter().map(|(_, count)| count).sum();
-    story.chapter(&format!("{total} requests, some of them as they should not be"))?;
-    let began = Instant::now();
-    let exchanges = traffic::send(demo.gateway).await?;
-    let seconds = began.elapsed().as_secs_f64();
-    demo.instance.recorder.integrate().await?;
-    for (kind, count) in MIX {
-        let of: Vec<_> = exchanges.iter().filter(|exchange| exchange.kind == kind).collect();
-        let mut seen: Vec<_> =
-            of.iter().map(|exchange| exchange.status.map_or(0, |status| status.as_u16())).collect();
-        seen.dedup();
-        let seen: Vec<_> =
-            seen.iter().map(|status| if *status == 0 { "left".into() } else { status.to_string() }).collect();
-        story.say(format!("{count:>4}  {:<34}{}", kind.what(), seen.join(", ")))?;
+/// The decision to follow: declined, through the alias, about somebody of whom there are more.
+fn choose(exchanges: &[Exchange]) -> Result<&Exchange, Failure> {
+    let declined = |exchange: &&Exchange| {
+        exchange.kind == Kind::Alias
+            && exchange.verdict.as_deref() == Some("decline")
+            && exchange.decision.is_some()
+    };
+    exchanges.iter().find(declined).ok_or_else(|| Failure::new("no loan was declined: please report this"))
+}
+
+impl<'a> Tour<'a> {
+    fn begin(demo: &'a Demo, scratch: &'a Path) -> Result<Self, Failure> {
+        let story = Story::begin("inferlog: one decision's whole life, in a minute")?;
+        let fs = &demo.instance.env.fs;
+        let log = list_logs(&**fs, demo.data())?.pop().ok_or_else(|| Failure::new("the demo has no log"))?;
+        let vkeys = LogIdentity::load(&**fs, &log)?.vkeys;
+        let key = vkeys.last().ok_or_else(|| Failure::new("the demo's log has no key"))?.parse()?;
+        Ok(Self { story, demo, scratch, log, key })
     }
-    story.say(format!("in {seconds:.1} s"))?;
-    Ok(exchanges)
-}
 
-/// Verifies off the threads that serve.
-async fn verified(data: &Path) -> Result<(Report, f64), Failure> {
-    let (data, began) = (data.to_owned(), Instant::now());
-    let report = tokio::task::spawn_blocking(move || verify::check(&data, &Options::default())).await??;
-    Ok((report, began.elapsed().as_secs_f64()))
-}
-
-async fn check(story: &mut Story, demo: &Demo) -> Result<(), Failure> {
-    story.chapter("Is the record as it was signed?")?;
-    let (report, seconds) = verified(demo.data()).await?;
-    story.command(format!("inferlog verify --data {}", demo.data().display()), |out| {
-        Ok(verify::print(out, &report, seconds)?)
-    })
-}
-
-async fn change_a_byte(story: &mut Story, demo: &Demo, copy: &Path) -> Result<(), Failure> {
-    story.chapter("Somebody changes one bit, in a copy")?;
-    let tampered = tamper::copy_and_flip(demo.data(), copy)?;
-    story.say(format!("Byte {} of {} is one bit off.", tampered.offset, tampered.file.display()))?;
-    let (report, seconds) = verified(copy).await?;
-    if report.ok {
-        return Err(Failure::new("verify did not find the changed byte: please report this"));
+    fn data(&self) -> std::path::Display<'a> {
+        self.demo.data().display()
     }
-    story.command("inferlog verify --data COPY", |out| Ok(verify::print(out, &report, seconds)?))
+
+    fn introduce(&mut self) -> Result<(), Failure> {
+        self.story.chapter("A model, and a gateway in front of it")?;
+        self.story.say(format!(
+            "A credit-scoring model (logistic regression, fitted just now to 2,000 synthetic loans) answers at\n\
+             http://{} in the Open Inference Protocol. The gateway at http://{} passes requests on,\n\
+             and records them in {}. No answer leaves before its record is on disk.",
+            self.demo.model,
+            self.demo.gateway,
+            self.data()
+        ))?;
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<Vec<Exchange>, Failure> {
+        let total: usize = MIX.iter().map(|(_, count)| count).sum();
+        self.story.chapter(&format!("{total} requests over HTTP, some of them as they should not be"))?;
+        let began = Instant::now();
+        let exchanges = traffic::send(self.demo.gateway).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        self.demo.instance.recorder.integrate().await?;
+        // What the auditor keeps, to compare with later.
+        std::fs::copy(self.log.checkpoint(), self.kept())?;
+
+        let found = self.found().await?;
+        self.story
+            .say(styled(DIM, format!("{:>4}  {:<33}{:<12}recorded as", "sent", "what", "client saw")))?;
+        for (kind, count) in MIX {
+            let of: Vec<_> = exchanges.iter().filter(|exchange| exchange.kind == kind).collect();
+            let saw = summary(
+                of.iter().map(|exchange| exchange.status.map_or("gone".into(), |s| s.as_u16().to_string())),
+            );
+            let recorded = match kind {
+                // Who left has no answer to read the id from: theirs are those that nobody else has.
+                Kind::ClientLeaves => summary(unclaimed(&found, &exchanges)),
+                _ => summary(of.iter().map(|exchange| outcome(&found, exchange.decision))),
+            };
+            self.story.say(format!("{count:>4}  {:<33}{saw:<12}{recorded}", kind.what()))?;
+        }
+        let mut good: Vec<Duration> =
+            exchanges.iter().filter(|one| one.status == Some(StatusCode::OK)).map(|one| one.took).collect();
+        good.sort();
+        let middle = good.get(good.len() / 2).copied().unwrap_or_default();
+        let verdicts =
+            |verdict: &str| exchanges.iter().filter(|one| one.verdict.as_deref() == Some(verdict)).count();
+        self.story.say(format!(
+            "{} loans approved, {} declined. {} decisions on record, {seconds:.1} s; half of the good answers took less than {:.1} ms.",
+            verdicts("approve"),
+            verdicts("decline"),
+            found.len(),
+            middle.as_secs_f64() * 1e3,
+        ))?;
+        Ok(exchanges)
+    }
+
+    async fn found(&self) -> Result<HashMap<String, FoundDecision>, Failure> {
+        let (fs, data) = (self.demo.instance.env.fs.clone(), self.demo.data().clone());
+        let all = tokio::task::spawn_blocking(move || {
+            let mut all = HashMap::new();
+            find(&fs, &data, &FindOptions::default(), &mut |found| {
+                all.insert(found.decision.clone(), found);
+                ControlFlow::Continue(())
+            })?;
+            Ok::<_, Failure>(all)
+        });
+        all.await?
+    }
+
+    async fn show(&mut self, chosen: &Exchange) -> Result<(), Failure> {
+        self.story.chapter("One decision in full: a loan that was declined")?;
+        let told = self.told(chosen, true).await?;
+        self.story.command(format!("inferlog show {} --data {}", id(chosen), self.data()), &told)?;
+        Ok(())
+    }
+
+    /// What `show` prints.
+    async fn told(&self, chosen: &Exchange, color: bool) -> Result<String, Failure> {
+        let decision = chosen.decision.ok_or_else(|| Failure::new("the decision has no id"))?;
+        let form = Form::Text { color };
+        let told = act(&self.demo.instance, Act::Show { decision, form }).await?;
+        serde_json::from_value::<Option<String>>(told)?
+            .ok_or_else(|| Failure::new("the decision is not in the log"))
+    }
+
+    async fn check(&mut self) -> Result<(), Failure> {
+        self.story.chapter("Is the record what was signed?")?;
+        self.story.say(
+            "Without the secret keys: every entry, tile, payload and checkpoint, against the key that the auditor was given.\n\
+             (Here and below without the notes, which say what cannot be seen without keys.)",
+        )?;
+        let report = self.verified(self.demo.data(), false).await?;
+        self.story.command(
+            format!("inferlog verify --data {} --key $KEY", self.data()),
+            brief(&report.to_text(true)),
+        )?;
+        sound(&report)
+    }
+
+    /// Verifies off the threads that serve, with the key, and with the checkpoint that was kept if asked to.
+    async fn verified(&self, data: &Path, against: bool) -> Result<Report, Failure> {
+        let against = against.then(|| std::fs::read(self.kept())).transpose()?;
+        let options = Options { keys: vec![self.key.clone()], against, ..Options::default() };
+        let data = data.to_owned();
+        tokio::task::spawn_blocking(move || verify::check(&data, &options)).await?
+    }
+
+    async fn change_a_byte(&mut self) -> Result<(), Failure> {
+        self.story.chapter("Somebody changes one bit, in a copy")?;
+        let copy = self.scratch.join("copy");
+        let tampered = tamper::copy_and_flip(self.demo.data(), &copy)?;
+        self.story.say(format!("One bit of byte {} of {}.", tampered.offset, tampered.file.display()))?;
+        let report = self.verified(&copy, false).await?;
+        if report.ok {
+            return Err(Failure::new("verify did not find the changed byte: please report this"));
+        }
+        self.story.command("inferlog verify --data COPY --key $KEY", verdict(&report.to_text(true)))?;
+        Ok(())
+    }
+
+    async fn prove(&mut self, chosen: &Exchange) -> Result<Option<PathBuf>, Failure> {
+        self.story.chapter("A receipt: proof of one decision, without the log")?;
+        let (fs, data, decision) = (self.demo.instance.env.fs.clone(), self.demo.data(), chosen.decision);
+        let decision = decision.ok_or_else(|| Failure::new("the decision has no id"))?;
+        let to = self.scratch.join("receipts");
+        let receipts = receipts(&fs, data, decision, &Select::default())?;
+        receipt::write(&receipts, &to)?;
+        let mut printed = Vec::new();
+        receipts
+            .iter()
+            .try_for_each(|made| receipt::print_made(&mut printed, made, Path::new("receipts")))?;
+        let command = format!("inferlog receipt {decision} --data {} --output receipts", self.data());
+        self.story.command(command, &String::from_utf8_lossy(&printed))?;
+        let Some(last) = receipts.last() else { return Ok(None) };
+        let receipt = to.join(last.proof_file());
+        let checked = check_receipt_file(&*fs, &receipt, std::slice::from_ref(&self.key))?;
+        let mut printed = Vec::new();
+        receipt::print_checked(&mut printed, &checked)?;
+        let command = format!("inferlog receipt check receipts/{} --key $KEY", last.proof_file());
+        self.story.command(command, &String::from_utf8_lossy(&printed))?;
+        Ok(Some(receipt))
+    }
+
+    async fn erase(&mut self, chosen: &Exchange, receipt: Option<PathBuf>) -> Result<(), Failure> {
+        self.story.chapter("The applicant asks to be erased")?;
+        let target = Target::Subject(chosen.applicant.clone());
+        let erased = act(&self.demo.instance, Act::Erase { target, system: None }).await?;
+        let erased: Vec<ErasureDone> = serde_json::from_value(erased)?;
+        let mut printed = Vec::new();
+        erased.iter().try_for_each(|done| erase::print(&mut printed, done))?;
+        let command = format!("inferlog erase --data {} --subject {} --yes", self.data(), chosen.applicant);
+        self.story.command(command, &String::from_utf8_lossy(&printed))?;
+
+        let told = self.told(chosen, false).await?;
+        let gone: Vec<&str> = told.lines().filter(is_telling).collect();
+        self.story
+            .say("The same decision now (shortened): what stands in clear stays, the content is gone.")?;
+        self.story
+            .command(format!("inferlog show {} --data {}", id(chosen), self.data()), &gone.join("\n"))?;
+
+        self.demo.instance.recorder.integrate().await?;
+        let report = self.verified(self.demo.data(), true).await?;
+        self.story.say("And the record is still the one of which the auditor kept a checkpoint before:")?;
+        let command = format!("inferlog verify --data {} --key $KEY --against kept.checkpoint", self.data());
+        self.story.command(command, verdict(&report.to_text(true)))?;
+        let Some(receipt) = receipt else { return sound(&report) };
+        check_receipt_file(&*self.demo.instance.env.fs, &receipt, std::slice::from_ref(&self.key))?;
+        self.story
+            .say("The receipt that was given out before was checked again, and still proves its entry.")?;
+        sound(&report)
+    }
+
+    fn conclude(&self) -> Result<(), Failure> {
+        self.story.last("What this shows, and what it does not")?;
+        self.story.say(
+            "Whoever keeps a checkpoint and the verifier key finds any later change, and its place. It does not show that what was\n\
+             recorded was true, nor that nothing went past the gateway. It is a capability; compliance is your organisation's:\n\
+             Article 12 of the AI Act asks that events are recorded automatically, and prescribes neither this content (save in\n\
+             its paragraph 3) nor tamper evidence. The stricter fields are inferlog's own profile.",
+        )?;
+        Ok(())
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.scratch.join("kept.checkpoint")
+    }
 }
 
-async fn erase_one(story: &mut Story, demo: &Demo, exchanges: &[Exchange]) -> Result<(), Failure> {
-    story.chapter("An applicant asks to be erased")?;
-    let person = exchanges.first().map(|exchange| exchange.applicant.clone()).unwrap_or_default();
-    let target = Target::Subject(person.clone());
-    let erased = act(&demo.instance, Act::Erase { target, system: None }).await?;
-    let erased: Vec<ErasureDone> = serde_json::from_value(erased)?;
-    story.command(
-        format!("inferlog erase --data {} --subject {person} --yes", demo.data().display()),
-        |out| Ok(erased.iter().try_for_each(|done| erase::print(out, done))?),
-    )?;
-    check(story, demo).await
+fn id(chosen: &Exchange) -> String {
+    chosen.decision.map_or_else(String::new, |id| id.to_string())
+}
+
+fn outcome(found: &HashMap<String, FoundDecision>, decision: Option<Id>) -> String {
+    let found = decision.and_then(|id| found.get(&id.to_string()));
+    found.map_or("not recorded".into(), |found| found.outcome.clone().unwrap_or("open".into()))
+}
+
+/// Outcomes of decisions whose id no client was told.
+fn unclaimed(found: &HashMap<String, FoundDecision>, exchanges: &[Exchange]) -> Vec<String> {
+    let told: Vec<String> = exchanges.iter().filter_map(|one| Some(one.decision?.to_string())).collect();
+    let unclaimed = found.values().filter(|found| !told.contains(&found.decision));
+    unclaimed.map(|found| found.outcome.clone().unwrap_or("open".into())).collect()
+}
+
+/// `answered`, or `3 failed, 1 aborted` where they differ.
+fn summary(words: impl IntoIterator<Item = String>) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for word in words {
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    match counts.as_slice() {
+        [(word, _)] => word.clone(),
+        counts => counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A report without its notes.
+fn brief(report: &str) -> &str {
+    let notes = report.lines().find(|line| line.contains("To know") || line.contains("Not covered"));
+    notes.and_then(|notes| report.split(notes).next()).unwrap_or(report)
+}
+
+/// A report without its notes, and without the logs that were shown before.
+fn verdict(report: &str) -> &str {
+    let brief = brief(report).trim_end();
+    brief.split_once("\n\n").map_or(brief, |(_, verdict)| verdict)
+}
+
+/// Lines of a decision that tell what an erasure left and took.
+fn is_telling(line: &&str) -> bool {
+    let told = ["outcome ", "model ", "began ", "about ", "input.raw ", "output.raw "];
+    told.iter().any(|start| line.trim_start().starts_with(start)) || line.contains("entries are in the log")
+}
+
+fn sound(report: &Report) -> Result<(), Failure> {
+    if report.ok { Ok(()) } else { Err(Failure::new("the demo's own log has a fault: please report this")) }
 }

@@ -1,0 +1,64 @@
+//! `inferlog show`: one decision, in full.
+
+use std::io::Write;
+
+use clap::Args;
+use inferlog::{open_to_read, real_env};
+use inferlog_record::Id;
+
+use crate::admin::{self, Act, Door, Form, tell};
+use crate::cli::OpenArgs;
+use crate::output::{self, Failure, Verdict};
+
+/// Show one decision in full: every step, what went in, what came out, and what is missing and why.
+///
+/// Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
+/// `serve` runs the request goes through its admin.sock. The exit status is 1 if there is no such decision.
+#[derive(Args)]
+#[command(after_long_help = "\
+Example:
+  inferlog show 0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11 --data /var/lib/inferlog
+  inferlog show 0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11 --data /var/lib/inferlog --json | jq .")]
+pub(crate) struct ShowArgs {
+    /// The decision's id, from the answer's header `inferlog-decision-id` or from `find`.
+    pub(crate) decision: Id,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
+    /// Leave content sealed: needs no key and no lock.
+    #[arg(long)]
+    pub(crate) sealed: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(args: ShowArgs) -> Result<Verdict, Failure> {
+    // Standard output drops colours where nobody sees them.
+    let form = if args.json { Form::Json } else { Form::Text { color: true } };
+    let told = tokio::runtime::Runtime::new()?.block_on(told(&args, form))?;
+    let Some(told) = told else {
+        writeln!(
+            output::stderr(),
+            "There is no decision {} in {}.",
+            args.decision,
+            args.open.dir.data.display()
+        )?;
+        return Ok(Verdict::No);
+    };
+    writeln!(output::stdout(), "{}", told.trim_end())?;
+    Ok(Verdict::Well)
+}
+
+async fn told(args: &ShowArgs, form: Form) -> Result<Option<String>, Failure> {
+    let (data, decision) = (&args.open.dir.data, args.decision);
+    if args.sealed {
+        admin::require_data(data)?;
+        return tell(&real_env(), data, decision, None, form);
+    }
+    if let Some(mut server) = Door::to_server(data).await? {
+        return server.ask(Act::Show { decision, form }).await;
+    }
+    let env = real_env();
+    let (_lock, vault) = open_to_read(&env, &args.open.settings())?;
+    tell(&env, data, decision, Some(&vault), form)
+}
