@@ -120,6 +120,7 @@ pub fn routes_from_flags(
         .into_iter()
         .map(|wire| Route {
             name: ClearName::or_unlisted(wire.name()),
+            adapter: ClearName::or_unlisted(wire.name()),
             path: PathPattern::Prefix(String::new()),
             wire,
             upstream: upstream.clone(),
@@ -169,10 +170,12 @@ impl Place<'_> {
     }
 
     fn route(&self, file: RouteFile) -> Result<Route, ConfigError> {
+        let wire = self.wire(file.wire.as_ref(), file.json.as_ref())?;
         Ok(Route {
             name: self.name(&file.name)?,
             path: self.path(file.path.as_ref())?,
-            wire: self.wire(file.wire.as_ref(), file.json.as_ref())?,
+            adapter: ClearName::or_unlisted(wire.name()),
+            wire,
             limits: self.limits(&file)?,
             upstream: self.upstream(&file.upstream, file.ca_file)?,
             system: self.system(&file.system)?,

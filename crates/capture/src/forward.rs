@@ -19,9 +19,9 @@ pub async fn forward(
     request: Request<Incoming>,
     peer: IpAddr,
 ) -> Result<Response<Body>, UpstreamError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = Either::Right(Limited::new(body, route.limits.request_bytes_max));
-    let request = upstream::request(route, &parts, peer, body)
+    let request = upstream::request(route, &mut parts, peer, body)
         .ok_or_else(|| UpstreamError::Unreachable("the path makes no valid address there".into()))?;
     let answer = timeout(route.limits.answer_time_max, client.send(request)).await;
     let (mut parts, body) = answer.map_err(|_| UpstreamError::TimedOut)??.into_parts();

@@ -1,11 +1,13 @@
 //! Headers: which ones a proxy must not pass on, which ones are recorded, which ones name a request.
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1), and proxy credentials.
-const HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -18,27 +20,27 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Headers that are recorded, sealed. All others are not: an allow-list, so that no credential ever is.
-const RECORDED: [&str; 12] = [
-    "accept",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "inference-header-content-length",
-    "retry-after",
-    "server",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "x-request-id",
+static RECORDED: [HeaderName; 12] = [
+    header::ACCEPT,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::DATE,
+    HeaderName::from_static("inference-header-content-length"),
+    header::RETRY_AFTER,
+    header::SERVER,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    header::USER_AGENT,
+    HeaderName::from_static("x-request-id"),
 ];
 
 /// Headers that name a request, and the name under which the record's `external_ids` has each.
-const EXTERNAL_IDS: [(&str, &str); 4] = [
-    ("x-request-id", "x-request-id"),
-    ("request-id", "request-id"),
-    ("traceparent", "traceparent"),
-    ("ce-id", "cloudevents.id"),
+static EXTERNAL_IDS: [(HeaderName, &str); 4] = [
+    (HeaderName::from_static("x-request-id"), "x-request-id"),
+    (HeaderName::from_static("request-id"), "request-id"),
+    (HeaderName::from_static("traceparent"), "traceparent"),
+    (HeaderName::from_static("ce-id"), "cloudevents.id"),
 ];
 
 /// Removes what a proxy must not pass on, the headers that `Connection` names among it.
@@ -77,8 +79,10 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
 
 fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
     let name = HeaderName::from_static("x-forwarded-for");
-    let before = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
-    let chain = before.map(str::to_owned).chain([peer.to_string()]).collect::<Vec<_>>().join(", ");
+    let mut chain = peer.to_string();
+    for before in headers.get_all(&name).iter().rev().filter_map(|value| value.to_str().ok()) {
+        chain = format!("{before}, {chain}");
+    }
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert(name, chain);
     }
@@ -86,25 +90,61 @@ fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
 
 /// What is recorded of a message's head, as a JSON object: the headers on the allow-list, name to value or to the list of its
 /// values, and `first`, which HTTP/2 calls pseudo-headers (RFC 9113, section 8.3).
-pub fn recorded(headers: &HeaderMap, first: &[(&str, &str)]) -> Value {
-    let mut kept: Map<String, Value> =
-        first.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    for name in RECORDED {
-        let mut values: Vec<Value> =
-            headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into()).collect();
-        match values.len() {
-            0 => continue,
-            1 => kept.insert(name.to_owned(), values.remove(0)),
-            _ => kept.insert(name.to_owned(), values.into()),
-        };
+pub fn recorded(headers: &HeaderMap, first: &[(&str, &str)]) -> Bytes {
+    let mut members = Members::default();
+    first.iter().for_each(|(name, value)| members.add(name, value));
+    for name in &RECORDED {
+        let mut values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match (values.next(), values.next()) {
+            (Some(value), None) => members.add(name.as_str(), &value),
+            (Some(first), Some(second)) => {
+                members.add(name.as_str(), &[first, second].into_iter().chain(values).collect::<Vec<_>>());
+            }
+            (None, _) => {}
+        }
     }
-    Value::Object(kept)
+    members.end()
+}
+
+/// Writes a JSON object member by member: the record of every request has some, and a tree of maps would cost more than the
+/// rest of its description.
+#[derive(Default)]
+pub(crate) struct Members(Vec<u8>);
+
+impl Members {
+    pub(crate) fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        if self.0.is_empty() {
+            self.0.reserve(512);
+        }
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        let end = self.0.len();
+        let written = serde_json::to_writer(&mut self.0, name).and_then(|()| {
+            self.0.push(b':');
+            serde_json::to_writer(&mut self.0, value)
+        });
+        if written.is_err() {
+            // Texts always are JSON; what is not leaves its member out.
+            self.0.truncate(end - 1);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn end(mut self) -> Bytes {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
+        self.0.into()
+    }
 }
 
 /// The ids that other parties gave this request.
-pub fn external_ids(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, String)> {
-    EXTERNAL_IDS.into_iter().filter_map(|(header, name)| {
+pub fn external_ids(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+    EXTERNAL_IDS.iter().filter_map(|(header, name)| {
         let value = headers.get(header)?;
-        Some((name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        Some((*name, String::from_utf8_lossy(value.as_bytes())))
     })
 }

@@ -33,6 +33,8 @@ pub struct Route {
     pub path: PathPattern,
     /// The protocol spoken on it.
     pub wire: Wire,
+    /// The wire's name, as records have it.
+    pub adapter: ClearName,
     /// Where its requests go.
     pub upstream: Upstream,
     /// The AI system whose log its decisions are recorded in.

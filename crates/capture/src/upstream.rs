@@ -124,16 +124,23 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> (String, bool) {
     (cause.to_string(), timed_out)
 }
 
-/// The request that goes upstream in place of the client's. `None` where route and path make no valid address.
-pub fn request(route: &Route, client: &request::Parts, peer: IpAddr, body: Body) -> Option<Request<Body>> {
-    let mut headers = client.headers.clone();
+/// The request that goes upstream in place of the client's, whose headers it takes. `None` where route and path make no valid
+/// address.
+pub fn request(
+    route: &Route,
+    client: &mut request::Parts,
+    peer: IpAddr,
+    body: Body,
+) -> Option<Request<Body>> {
+    let target = route.target(&client.uri)?;
+    let mut headers = std::mem::take(&mut client.headers);
     headers::to_upstream(&mut headers, peer);
     if matches!(body, Either::Left(_)) {
         headers.remove(header::CONTENT_LENGTH);
     }
     let mut request = Request::new(body);
     *request.method_mut() = client.method.clone();
-    *request.uri_mut() = route.target(&client.uri)?;
+    *request.uri_mut() = target;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
     Some(request)

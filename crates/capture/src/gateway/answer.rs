@@ -21,7 +21,8 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response<R
 /// The answer where the record failed. Nothing of the model's answer is in it.
 pub(crate) fn not_recorded(failure: &RecordError) -> Response<Reply> {
     let message = format!(
-        "this request cannot be recorded, and this route answers nothing unrecorded ({failure}). What to do: {}",
+        "this request cannot be recorded, and this route answers nothing unrecorded: {}. What to do: {}",
+        failure.summary(),
         failure.advice()
     );
     let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, failure.code(), &message);

@@ -41,12 +41,14 @@ impl Drop for Release {
         let Some(mut recorded) = self.recorded.take() else { return };
         let lane = self.lane.clone();
         lane.metrics.undelivered.inc();
-        self.gateway.tasks.spawn(async move {
+        let add = async move {
             let event = undelivered(&lane, recorded.now());
             if let Err(error) = recorded.add(vec![event]).await {
                 tracing::warn!(decision = %recorded.id(), %error, "an answer that was not delivered could not be recorded as such");
             }
-        });
+        };
+        // The runtime may be gone from this thread when the last connections are dropped.
+        self.gateway.tasks.spawn_on(add, self.gateway.recorder.runtime());
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::body::{self, End as BodyEnd, Read};
 use crate::decode::{DecodeError, decode};
 use crate::gateway::delivery::{Outbox, Release, Reply};
-use crate::gateway::describe::{self, Verdict};
+use crate::gateway::describe;
 use crate::gateway::metrics::End;
+use crate::gateway::verdict::Verdict;
 use crate::gateway::{Inner, Lane, answer, subject};
 use crate::headers;
 use crate::recorder::{Decision, NewEvent, RecordError};
@@ -115,7 +116,10 @@ impl Inner {
             }
         };
         lane.metrics.count(end);
-        lane.metrics.request.observe(began.elapsed().as_secs_f64());
+        let took = began.elapsed();
+        lane.metrics.request.observe(took.as_secs_f64());
+        let decision = answer.headers().get(answer::DECISION_ID);
+        tracing::debug!(route = %lane.route.name, ?decision, ?end, status = answer.status().as_u16(), ?took, "a decision");
         answer
     }
 }
@@ -130,7 +134,7 @@ impl Exchange {
         let limits = self.lane.route.limits;
         let (head, body) = request.into_parts();
         let read = body::read(body, limits.request_bytes_max, began.steady + limits.request_time_max).await;
-        let asked = Asked::new(self.lane.clone(), call, head, read, began).await?;
+        let mut asked = Asked::new(self.lane.clone(), call, head, read, began).await?;
         let Ok(subjects) = self.subjects(&asked) else {
             let message = format!(
                 "a request may name at most {} persons: send fewer rows at once",
@@ -150,7 +154,7 @@ impl Exchange {
             decision.opened().await?;
         }
         let called_at = Moment::now(&self.lane);
-        let called = self.call(&mut decision, &asked, limits).await?;
+        let called = self.call(&mut decision, &mut asked, limits).await?;
         let verdict = Verdict::of_call(&called);
         let events = describe::rest(&self.lane.route, &asked, &called, &verdict, called_at);
         self.finish(decision, events, verdict, called).await
@@ -179,11 +183,11 @@ impl Exchange {
     async fn call(
         &mut self,
         decision: &mut Decision,
-        asked: &Asked,
+        asked: &mut Asked,
         limits: Limits,
     ) -> Result<Called, RecordError> {
         let body = whole(asked.content.raw.clone());
-        let Some(request) = upstream::request(&self.lane.route, &asked.head, self.peer.ip(), body) else {
+        let Some(request) = upstream::request(&self.lane.route, &mut asked.head, self.peer.ip(), body) else {
             return Ok(Called::Failed(UpstreamError::Unreachable(
                 "the path makes no valid address there".into(),
             )));

@@ -3,6 +3,7 @@
 use crate::forward::forward;
 use crate::gateway::answer;
 use crate::gateway::delivery::{Outbox, Reply, Watched};
+use crate::gateway::detach::Detach;
 use crate::gateway::metrics::End;
 use crate::gateway::{Gateway, Inner, Lane};
 use crate::route::{Matched, find};
@@ -153,15 +154,12 @@ impl Inner {
         let _counted = Counted::new(&self.metrics.in_flight);
         match find(&self.lanes, request.method(), request.uri()) {
             Matched::Inference(lane, call) => {
-                let (here, gone) = tokio::sync::oneshot::channel::<()>();
-                let outbox = connection.outbox.clone();
-                let decided = self.clone().decide(lane.clone(), call, request, connection.peer, gone, outbox);
-                // A task of its own: a client that leaves drops this future, and `here` with it, but not the task.
-                let answer = self.tasks.spawn(decided).await;
-                drop(here);
-                answer.unwrap_or_else(|error| {
-                    answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string())
+                let (outbox, peer) = (connection.outbox.clone(), connection.peer);
+                let (gateway, lane) = (self.clone(), lane.clone());
+                Detach::new(&self.tasks, self.recorder.runtime(), |gone| {
+                    gateway.decide(lane, call, request, peer, gone, outbox)
                 })
+                .await
             }
             Matched::Control(lane) => self.pass(lane, request, connection, End::Control).await,
             Matched::Passthrough(lane) => self.pass(lane, request, connection, End::Passthrough).await,

@@ -48,6 +48,7 @@ impl System {
     /// dropped before it is done, nothing was opened.
     pub async fn begin(&self, new: NewDecision) -> Result<Decision, RecordError> {
         let _gate = self.inner.gate.read().await;
+        self.inner.check_open()?;
         let NewDecision { subjects, class, opened } = new;
         let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
         let appends = self.build(&mut steps, vec![opened]).await?;
@@ -77,6 +78,7 @@ impl System {
 
     async fn write(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Pending, RecordError> {
         let _gate = self.inner.gate.read().await;
+        self.inner.check_open()?;
         let appends = self.build(steps, events).await?;
         Ok(self.state.log.submit(appends).await?)
     }

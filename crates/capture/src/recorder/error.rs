@@ -50,6 +50,21 @@ impl RecordError {
         }
     }
 
+    /// What happened, in words that tell a stranger nothing of this machine.
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::Append(AppendError::Full(_)) => "the disk of the record is full",
+            Self::Append(AppendError::Poisoned(_)) => "the disk of the record failed",
+            Self::Append(AppendError::Closed) => "the recorder is stopping",
+            Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => {
+                "it does not fit the record"
+            }
+            Self::Log(_) | Self::Read(_) => "the log cannot be read or written",
+            Self::Vault(_) => "the keystore failed",
+            Self::Disk(_) | Self::Thread(_) => "the recorder failed",
+        }
+    }
+
     /// What whoever runs the system should do.
     pub fn advice(&self) -> &'static str {
         match self {

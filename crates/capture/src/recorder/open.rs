@@ -4,7 +4,7 @@ use crate::recorder::ids::Minter;
 use crate::recorder::{
     Health, Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
 };
-use inferlog_log::{Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog};
+use inferlog_log::{AppendError, Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog};
 use inferlog_record::body::StopReason;
 use inferlog_record::{SystemName, Timestamp};
 use inferlog_vault::Vault;
@@ -42,6 +42,7 @@ impl Recorder {
             gate: tokio::sync::RwLock::new(()),
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
+            events: AtomicU64::new(0),
             violations: AtomicU64::new(0),
             keystore_failed: Mutex::new(None),
             is_closed: AtomicBool::new(false),
@@ -66,6 +67,7 @@ impl Recorder {
     async fn start(&self, name: SystemName, recovered: Option<&RecoveredLog>) -> Result<System, RecordError> {
         // Held until the log says that recording begins: nobody may record in it before.
         let mut systems = self.inner.systems.lock().await;
+        self.inner.check_open()?;
         if let Some(state) = systems.get(&name) {
             return Ok(System { inner: self.inner.clone(), state: state.clone() });
         }
@@ -90,12 +92,27 @@ impl Recorder {
         systems.values().map(|state| System { inner: self.inner.clone(), state: state.clone() }).collect()
     }
 
+    /// The keystore, for what is no record: backups, signing keys.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
+    /// The node, for what is no record: the verifier keys of its logs.
+    pub fn node(&self) -> &Node {
+        &self.inner.node
+    }
+
+    /// The runtime that it was opened on, which outlives it.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
     /// How it is doing.
     pub fn health(&self) -> Health {
         Health { log: self.inner.node.status(), keystore_failed: self.inner.keystore_failed.lock().clone() }
     }
 
-    /// How many times an event lacked something that the profile asks for.
+    /// How many times an event lacked something that the profile asks for, of those that were checked: one in sixteen.
     pub fn violations(&self) -> u64 {
         self.inner.violations.load(Ordering::Relaxed)
     }
@@ -116,6 +133,8 @@ impl Recorder {
         if self.inner.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        // What holds the gate has its place before; nothing gets one after.
+        let _gate = self.inner.gate.write().await;
         let mut result = Ok(());
         for system in self.systems().await {
             if let Err(error) = system.stop(StopReason::Requested).await {
@@ -145,15 +164,25 @@ impl System {
     }
 }
 
+impl Inner {
+    /// Fails once the recorder is closed. Whoever asks holds the gate, or the list of systems.
+    pub(crate) fn check_open(&self) -> Result<(), RecordError> {
+        if self.is_closed.load(Ordering::Acquire) { Err(AppendError::Closed.into()) } else { Ok(()) }
+    }
+}
+
 /// Says in every log what the clock is worth, as long as the recorder lives.
 async fn tell_clocks(inner: Weak<Inner>) {
     loop {
         let Some(period) = inner.upgrade().map(|inner| inner.config.clock_period) else { return };
         tokio::time::sleep(period).await;
-        let Some(inner) = inner.upgrade().filter(|inner| !inner.is_closed.load(Ordering::Acquire)) else {
-            return;
-        };
-        for system in (Recorder { inner }).systems().await {
+        let Some(inner) = inner.upgrade() else { return };
+        let recorder = Recorder { inner };
+        for system in recorder.systems().await {
+            let _gate = recorder.inner.gate.read().await;
+            if recorder.inner.check_open().is_err() {
+                return;
+            }
             if let Err(error) = system.tell_clock().await {
                 tracing::warn!(system = %system.state.name, %error, "the clock's state could not be recorded");
             }
