@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use toml::Table;
 
-use super::Finding;
 use super::tree::{Tree, array, text};
+use super::{Finding, modules};
 
 const DENY: &str = "deny.toml";
 
@@ -16,10 +16,9 @@ pub(super) fn check_used(tree: &Tree) -> Result<Vec<Finding>, String> {
     let mut named = BTreeSet::new();
     for package in tree.members() {
         let manifest = tree.relative(text(&package["manifest_path"]));
-        let folder = manifest.trim_end_matches("Cargo.toml");
         let mut sources = String::new();
-        for file in tree.with_ending(&[".rs"]).filter(|file| file.starts_with(folder)) {
-            sources.push_str(&tree.text(file)?.unwrap_or_default());
+        for file in modules::sources(tree, package)? {
+            sources.push_str(&tree.text(&file)?.unwrap_or_default());
         }
         // Where a dependency is there for its features alone, the manifest says so, as cargo-machete reads it.
         let excused = array(&package["metadata"]["cargo-machete"]["ignored"]);

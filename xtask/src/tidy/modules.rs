@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::Value;
+
 use super::Finding;
 use super::tree::{Tree, array, text};
 
@@ -11,8 +13,8 @@ const LIBRARY_DOC_LINES_MIN: usize = 3;
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>, String> {
     let mut reached = BTreeSet::new();
-    for target in tree.members().flat_map(|package| array(&package["targets"])) {
-        walk(tree, &tree.relative(text(&target["src_path"])), true, &mut reached)?;
+    for package in tree.members() {
+        reached.extend(sources(tree, package)?);
     }
     let mut findings = Vec::new();
     for file in tree.with_ending(&[".rs"]) {
@@ -32,6 +34,15 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>, String> {
         }
     }
     Ok(findings)
+}
+
+/// The files that a package's targets are made of, wherever they lie.
+pub(super) fn sources(tree: &Tree, package: &Value) -> Result<BTreeSet<String>, String> {
+    let mut reached = BTreeSet::new();
+    for target in array(&package["targets"]) {
+        walk(tree, &tree.relative(text(&target["src_path"])), true, &mut reached)?;
+    }
+    Ok(reached)
 }
 
 /// Follows the `mod` lines of a file. `is_root` is set for a target's root file, whose modules lie beside it.
