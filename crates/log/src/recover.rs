@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inferlog_disk::{Clock, Fs, LockGuard, Rng, create_dir_all};
+use inferlog_record::Timestamp;
 
 use crate::error::{LogError, Result};
 use crate::identity::{LogIdentity, NodeIdentity, is_org, list_logs};
@@ -195,6 +196,18 @@ fn newest_epochs(logs: Vec<(LogIdentity, LogDir)>) -> Vec<(LogIdentity, LogDir)>
     newest.into_values().collect()
 }
 
+/// When a new epoch was created: now, but later than every older epoch of the log, though the clock may have been set back.
+fn created_after(env: &Env, dir: &Path, new: &LogDir, now: u64) -> Result<String> {
+    let mut created = Timestamp(now);
+    for log in list_logs(&*env.fs, dir)? {
+        if (log.system(), log.shard()) == (new.system(), new.shard()) {
+            let older: Option<Timestamp> = LogIdentity::load(&*env.fs, &log)?.created.parse().ok();
+            created = created.max(Timestamp(older.map_or(0, |older| older.nanos().saturating_add(1))));
+        }
+    }
+    Ok(created.to_string())
+}
+
 /// Creates a log: its directory, an empty `state`, then its identity, which is what makes it a log. A crash before that
 /// leaves a directory that is never looked at.
 pub fn create_log(
@@ -221,7 +234,7 @@ pub fn create_log(
     create_dir_all(&*env.fs, &dir.packs())?;
     let vkeys = crate::integrate::vkeys(&*hooks.signer, &origin)?;
     State::empty(LogId::of(&origin)).store(&*env.fs, &dir.state())?;
-    let created = inferlog_record::Timestamp(now).to_string();
+    let created = created_after(env, &config.dir, &dir, now)?;
     let identity = LogIdentity::new(origin, created, vkeys);
     identity.store(&*env.fs, &dir)?;
     Ok((identity, dir))

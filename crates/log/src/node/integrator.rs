@@ -24,8 +24,24 @@ pub(super) struct Restart {
 
 pub(super) fn spawn(shared: Arc<Shared>, restart: Restart) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name("inferlog-integrate".into());
-    let spawned = thread.spawn(move || run(&shared, restart));
+    let spawned = thread.spawn(move || {
+        let _over = Over(&shared);
+        run(&shared, restart);
+    });
     spawned.map_err(|error| LogError::hook("cannot start the integrator's thread", error.into()))
+}
+
+/// Tells those who wait for integration, however the thread ends, that there is none any more.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("the integrator's thread panicked");
+        }
+        self.0.state.lock().is_over = true;
+        self.0.integrated.send_modify(|_| {});
+    }
 }
 
 fn run(shared: &Shared, mut restart: Restart) {
@@ -40,7 +56,6 @@ fn run(shared: &Shared, mut restart: Restart) {
             Err(error) if error.is_full() => {
                 tracing::warn!(%error, "integration waits for space");
                 shared.state.lock().stalled = Some(error.to_string());
-                restart.integrator = None;
                 if is_last {
                     return;
                 }
@@ -70,16 +85,10 @@ fn wait(shared: &Shared, restart: &mut Restart) -> (Vec<LiveSegment>, bool) {
 
 /// Integrates up to the end of `live`. True when nothing durable is left over.
 fn round(shared: &Shared, restart: &mut Restart, live: &[LiveSegment]) -> Result<bool> {
-    let integrator = restart.integrator.get_or_insert_with(|| {
-        let mut new =
-            Integrator::new(shared.env.fs.clone(), shared.wal.clone(), restart.node, restart.hooks.clone());
-        restart.logs.iter().for_each(|(id, dir)| new.add_log(*id, dir.clone()));
-        new
-    });
     let target = live.last().map(|last| Place { incarnation: last.incarnation, offset: last.end });
     loop {
         let began_ns = shared.env.clock.boot_ns();
-        let place = integrator.round(live)?;
+        let place = integrate(shared, restart, live)?;
         let is_done = finish(&mut shared.state.lock(), place, began_ns);
         retire(shared, &restart.spares, place)?;
         shared.integrated.send_replace(place);
@@ -87,6 +96,20 @@ fn round(shared: &Shared, restart: &mut Restart, live: &[LiveSegment]) -> Result
             return Ok(is_done);
         }
     }
+}
+
+/// One round, by a new integrator if the last one failed. One whose round is done stays, though segments cannot be given
+/// back: those that it has settled cannot be read again.
+fn integrate(shared: &Shared, restart: &mut Restart, live: &[LiveSegment]) -> Result<Option<Place>> {
+    let mut integrator = restart.integrator.take().unwrap_or_else(|| {
+        let mut new =
+            Integrator::new(shared.env.fs.clone(), shared.wal.clone(), restart.node, restart.hooks.clone());
+        restart.logs.iter().for_each(|(id, dir)| new.add_log(*id, dir.clone()));
+        new
+    });
+    let place = integrator.round(live)?;
+    restart.integrator = Some(integrator);
+    Ok(place)
 }
 
 /// Notes how far integration has come. True when it has caught up.

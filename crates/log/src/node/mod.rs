@@ -30,6 +30,8 @@ pub struct Node {
     queue: Sender<Message>,
     threads: Mutex<Option<Threads>>,
     logs: Mutex<HashMap<String, LogHandle>>,
+    /// Held by whoever makes a log, or lists its keys.
+    identities: Mutex<()>,
     recovered: Vec<RecoveredLog>,
     identity: NodeIdentity,
     config: NodeConfig,
@@ -66,6 +68,8 @@ struct Work {
     poison: Option<String>,
     /// Set while the integrator waits for space.
     stalled: Option<String>,
+    /// The integrator's thread has ended.
+    is_over: bool,
     new_logs: Vec<(LogId, LogDir)>,
 }
 
@@ -132,6 +136,7 @@ impl Node {
                 closing: false,
                 poison: None,
                 stalled: None,
+                is_over: false,
                 new_logs: Vec::new(),
             }),
             wake: Condvar::new(),
@@ -155,6 +160,7 @@ impl Node {
             queue,
             threads: Mutex::new(Some(threads)),
             logs: Mutex::new(HashMap::new()),
+            identities: Mutex::new(()),
             recovered: recovered.logs,
             identity: recovered.node,
             config,
@@ -188,14 +194,22 @@ impl Node {
 
     /// The log of a system, created if the node has none. Blocks while it is created.
     pub fn log(&self, system: &str) -> Result<LogHandle> {
-        if let Some(log) = self.logs.lock().get(system) {
-            return Ok(log.clone());
+        let known = || self.logs.lock().get(system).cloned();
+        if let Some(log) = known() {
+            return Ok(log);
         }
-        self.new_epoch(system)
+        let _identities = self.identities.lock();
+        // Another thread may have been here first.
+        known().map_or_else(|| self.create(system), Ok)
     }
 
     /// Begins a new epoch of a system's log: a new origin, a new tree. What older epochs hold stays readable.
     pub fn new_epoch(&self, system: &str) -> Result<LogHandle> {
+        let _identities = self.identities.lock();
+        self.create(system)
+    }
+
+    fn create(&self, system: &str) -> Result<LogHandle> {
         let org = self.identity.org();
         let (identity, dir) = create_log(&self.env, &self.config, &self.hooks, org, system, SHARD)?;
         self.shared.state.lock().new_logs.push((identity.id(), dir.clone()));
@@ -205,6 +219,8 @@ impl Node {
     /// Writes the keys a log signs with, after a rotation, to where readers find them.
     pub fn refresh_keys(&self, system: &str) -> Result<()> {
         let log = self.log(system)?;
+        // Of two at the same time the later one lists what the earlier did.
+        let _identities = self.identities.lock();
         let vkeys = crate::integrate::vkeys(&*self.hooks.signer, &log.identity.origin)?;
         let mut identity = (*log.identity).clone();
         identity.vkeys = vkeys;
@@ -356,6 +372,9 @@ impl Shared {
             self.check()?;
             if *progress.borrow_and_update() >= target {
                 return Ok(());
+            }
+            if self.state.lock().is_over {
+                return Err(AppendError::Closed);
             }
             progress.changed().await.map_err(|_| AppendError::Closed)?;
         }

@@ -14,8 +14,22 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 
 pub(super) fn spawn(shared: Arc<Shared>, writer: Writer, queue: Receiver<Message>) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name("inferlog-wal".into());
-    let spawned = thread.spawn(move || run(&shared, writer, &queue));
+    let spawned = thread.spawn(move || {
+        let _over = Over(&shared);
+        run(&shared, writer, &queue);
+    });
     spawned.map_err(|error| LogError::hook("cannot start the WAL's thread", error.into()))
+}
+
+/// Poisons the node if the thread panics: nothing is appended any more, and whoever asks is told.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("the WAL's thread panicked");
+        }
+    }
 }
 
 fn run(shared: &Shared, mut writer: Writer, queue: &Receiver<Message>) {

@@ -38,22 +38,22 @@ pub fn scan(
     node: [u8; 16],
     mut visit: impl FnMut(&Frame<'_>, &Path, u64) -> Result<()>,
 ) -> Result<Scan> {
-    let mut live = Vec::new();
-    let mut readers = Vec::new();
+    // Opened one at a time: a node that could not integrate for long has more segments than a process has open files.
+    let (mut live, mut firsts) = (Vec::new(), Vec::new());
     for incarnation in Segments::list(fs, dir)?.live {
         if let Some(reader) = BatchReader::open(fs, dir, incarnation, node)? {
             live.push(incarnation);
-            readers.push(reader);
+            firsts.push(reader.header().first_batch);
         }
     }
-    let firsts: Vec<u64> = readers.iter().map(|reader| reader.header().first_batch).collect();
     // Not the oldest segment's: one that was begun and never written to may claim a later batch than its successor.
     let mut found = Scan { next_batch: firsts.iter().min().copied().unwrap_or(1), ..Scan::default() };
-    for (position, reader) in readers.iter_mut().enumerate() {
+    for (position, incarnation) in live.into_iter().enumerate() {
         // The oldest claim on a batch number by any later segment ends what counts in this one.
         let superseded = firsts[position + 1..].iter().min().copied();
-        let end = scan_segment(reader, superseded, &mut found, &mut visit)?;
-        found.segments.push(LiveSegment { incarnation: live[position], end });
+        let Some(mut reader) = BatchReader::open(fs, dir, incarnation, node)? else { continue };
+        let end = scan_segment(&mut reader, superseded, &mut found, &mut visit)?;
+        found.segments.push(LiveSegment { incarnation, end });
     }
     Ok(found)
 }

@@ -98,7 +98,8 @@ impl Writer {
         let mut writer = Self {
             dir: dir.to_owned(),
             node,
-            segment_bytes,
+            // Whole pages, so that what fits by its length fits with its padding.
+            segment_bytes: segment_bytes.div_ceil(PAGE_BYTES).saturating_mul(PAGE_BYTES),
             next_batch: scan.next_batch,
             next_incarnation: Segments::sweep(&*fs, dir)?,
             spares: Spares::default(),
@@ -178,7 +179,8 @@ impl Writer {
 
     /// The largest append that fits a segment, bytes of its frame.
     pub fn frame_bytes_max(&self) -> u64 {
-        self.segment_bytes.saturating_sub(PAGE_BYTES + BATCH_HEADER_BYTES as u64)
+        // A frame's length has four bytes.
+        self.segment_bytes.saturating_sub(PAGE_BYTES + BATCH_HEADER_BYTES as u64).min(u32::MAX.into())
     }
 
     /// Begins a segment whose first batch is `batch` (already framed for the next incarnation) or the next commit.
