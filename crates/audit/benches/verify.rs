@@ -4,7 +4,11 @@
 //! cache: this measures the work, not the disk. Beside the time on the wall it prints the time on the processor, which says
 //! the same on a machine that others use.
 
-#![allow(clippy::print_stdout, reason = "its result is what it prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "its result is what it prints, or why it cannot"
+)]
 
 #[path = "../tests/world/mod.rs"]
 mod world;

@@ -1,10 +1,6 @@
 //! A decision told: put together, opened, proved; found in a row; and taken away as receipts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may fail by panicking, and says what it did"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod sealed;
 mod world;

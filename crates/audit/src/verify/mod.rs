@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
-use inferlog_log::{LogDir, LogId};
+use inferlog_log::{LogDir, LogId, LogIdentity, LogReader, State};
 use inferlog_merkle::{TILE_WIDTH, VerifierKey};
 
 pub use progress::Progress;
@@ -34,7 +34,7 @@ use crate::report::{AgainstReport, FaultKind, Faults, KeySource, LogReport, Repo
 use crate::select::Select;
 use against::Held;
 use progress::Tracker;
-use wal::Settled;
+use wal::{Settled, Wal};
 
 /// Faults that are listed unless the caller says otherwise; all are counted.
 pub const FAULTS_LISTED_MAX: usize = 1_000;
@@ -116,7 +116,8 @@ pub fn verify(
         let is_chosen = chosen.contains(&named.dir);
         run.log(named, is_chosen, &tracker, held.as_mut().and_then(|held| held.as_mut().ok()));
     }
-    wal::check(&**fs, dir, node, &run.settled, sink);
+    let settled_now = || names.iter().filter_map(|named| settled(&**fs, &named.dir)).collect();
+    Wal { fs: &**fs, dir, settled: &run.settled, settled_now: &settled_now, sink }.check(node);
     keystore::check(&**fs, dir, sink);
     for key in options.keys.iter().filter(|key| !names.iter().any(|named| named.origin == key.name())) {
         let what = format!("there is no log {} here, whose key you gave", key.name());
@@ -146,14 +147,14 @@ struct Named {
 impl Named {
     /// Bundles under its checkpoint, for the progress bar.
     fn bundles(&self, fs: &Arc<dyn Fs>) -> u64 {
-        let reader = inferlog_log::LogReader::new(fs.clone(), self.dir.clone());
+        let reader = LogReader::new(fs.clone(), self.dir.clone());
         reader.size().unwrap_or(0).div_ceil(u64::from(TILE_WIDTH))
     }
 }
 
 impl<'a> Run<'a> {
     fn name(&self, dir: LogDir) -> Named {
-        let identity = inferlog_log::LogIdentity::load(&**self.fs, &dir).ok();
+        let identity = LogIdentity::load(&**self.fs, &dir).ok();
         Named { origin: signed::origin(self.fs, &dir, identity.as_ref()), dir }
     }
 
@@ -161,9 +162,7 @@ impl<'a> Run<'a> {
         let before = self.faults.count();
         if !is_chosen {
             // The WAL holds entries of every log.
-            if let Ok(state) = inferlog_log::State::load(&**self.fs, &named.dir) {
-                self.settled.insert(state.log.0, state.size);
-            }
+            self.settled.extend(settled(&**self.fs, &named.dir));
             return;
         }
         let sink = Sink { faults: self.faults, root: self.dir, log: Some(&named.origin) };
@@ -214,6 +213,12 @@ impl<'a> Run<'a> {
             not_covered: NOT_COVERED.to_vec(),
         }
     }
+}
+
+/// A log and how many of its entries are integrated.
+fn settled(fs: &dyn Fs, dir: &LogDir) -> Option<([u8; 16], u64)> {
+    let state = State::load(fs, dir).ok()?;
+    Some((state.log.0, state.size))
 }
 
 /// Whether these are the bytes that inferlog writes for this JSON: sorted members, no spaces, one newline.

@@ -60,7 +60,7 @@ pub(super) struct Records<'p> {
 
 impl<'p> Records<'p> {
     pub(super) fn new(pack: &'p Pack, ahead_max: u64) -> Self {
-        Self { pack, ahead_max, buffer: Vec::new(), start: 0 }
+        Self { pack, ahead_max: ahead_max.min(pack.len), buffer: Vec::new(), start: 0 }
     }
 
     /// The header at this place, not yet checked; `None` if the pack ends before the record does.

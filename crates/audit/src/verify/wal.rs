@@ -13,44 +13,125 @@ use inferlog_log::{LogError, LogId};
 
 use crate::report::{FaultKind, Sink};
 
-/// A running node recycles segments under the reader: damage counts if it is found in the same place this often.
-const ATTEMPTS: usize = 3;
+/// A running node recycles segments under the reader: it is read again, so often at most.
+const ATTEMPTS: usize = 20;
 /// Bytes of a segment header that mean something; the rest of its page is zero.
 const HEADER_BYTES: usize = 44;
 
 /// Entries of a log that are integrated, by log.
 pub(super) type Settled = BTreeMap<[u8; 16], u64>;
 
-/// Checks the WAL. `node` is what the file `node` says, if it checks.
-pub(super) fn check(fs: &dyn Fs, dir: &Path, node: Option<[u8; 16]>, settled: &Settled, sink: Sink<'_>) {
-    let wal = dir.join("wal");
-    if !fs.exists(&wal).unwrap_or(false) {
-        return sink
-            .notice("there is no write-ahead log here: what was not yet integrated is not in this copy");
+/// A write-ahead log under verification.
+pub(super) struct Wal<'a> {
+    pub(super) fs: &'a dyn Fs,
+    /// The data directory.
+    pub(super) dir: &'a Path,
+    /// What is integrated, as read before.
+    pub(super) settled: &'a Settled,
+    /// The same, as it is when asked.
+    pub(super) settled_now: &'a dyn Fn() -> Settled,
+    pub(super) sink: Sink<'a>,
+}
+
+impl Wal<'_> {
+    /// Checks the WAL. `node` is what the file `node` says, if it checks.
+    pub(super) fn check(&self, node: Option<[u8; 16]>) {
+        let wal = self.dir.join("wal");
+        if !self.fs.exists(&wal).unwrap_or(false) {
+            let what = "there is no write-ahead log here: what was not yet integrated is not in this copy";
+            return self.sink.notice(what);
+        }
+        let written_by = written_by(self.fs, &wal);
+        if let (Some(node), Some(written_by)) = (node, written_by)
+            && node != written_by
+        {
+            let what =
+                format!("the node's id is not the one in its write-ahead log, {}", hex::encode(written_by));
+            self.sink.file(&self.dir.join("node"), FaultKind::Identity, what);
+        }
+        let Some(node) = written_by.or(node) else { return };
+        // Damage stays where it is; what a running node changes meanwhile does not.
+        let mut last: Option<String> = None;
+        for _ in 0..ATTEMPTS {
+            let mut seen = Seen::default();
+            let found = scan(self.fs, &wal, node, |frame, path, offset| {
+                seen.frame(frame.log, frame.index, self.settled, path, offset);
+                Ok(())
+            });
+            match found {
+                Ok(found) => return self.report(seen, &wal, node, &found),
+                Err(LogError::Disk(error)) if error.is_not_found() => {}
+                Err(error) if last.as_ref() == Some(&error.to_string()) => {
+                    return self.sink.error(&wal, FaultKind::Wal, &error);
+                }
+                Err(error) => last = Some(error.to_string()),
+            }
+        }
+        self.sink.notice("the write-ahead log changed too fast to be checked: stop the node, or try again");
     }
-    let written_by = written_by(fs, &wal);
-    if let (Some(node), Some(written_by)) = (node, written_by)
-        && node != written_by
-    {
-        let what =
-            format!("the node's id is not the one in its write-ahead log, {}", hex::encode(written_by));
-        sink.file(&dir.join("node"), FaultKind::Identity, what);
-    }
-    let Some(node) = written_by.or(node) else { return };
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
-        let mut seen = Seen::default();
-        let found = scan(fs, &wal, node, |frame, path, offset| {
-            seen.frame(frame.log, frame.index, settled, path, offset);
-            Ok(())
-        });
-        match found {
-            Ok(found) => return seen.report(fs, &wal, node, &found, settled, sink),
-            Err(error) => last = Some(error),
+
+    fn report(&self, seen: Seen, wal: &Path, node: [u8; 16], found: &Scan) {
+        let (fs, sink) = (self.fs, self.sink);
+        for (path, offset, what) in &seen.gaps {
+            sink.byte(path, *offset, FaultKind::Wal, what.as_str());
+        }
+        if !seen.begins.is_empty() {
+            let now = (self.settled_now)();
+            for (log, index, path, offset) in &seen.begins {
+                if let Some(settled) = now.get(&log.0).filter(|settled| index > *settled) {
+                    let what = format!("log {log:?} begins at entry {index}; {settled} are integrated");
+                    sink.byte(path, *offset, FaultKind::Wal, what);
+                }
+            }
+        }
+        for segment in &found.segments {
+            self.check_zeros(wal, node, *segment);
+        }
+        if seen.unsettled > 0 {
+            let what = "entries are durable in the write-ahead log and not yet under a checkpoint";
+            sink.notice(format!("{} {what}", seen.unsettled));
+        }
+        let Some(end) = found.segments.last() else {
+            return sink.notice("the write-ahead log has no live segment");
+        };
+        let path = segment_path(wal, end.incarnation);
+        // Segments go oldest first: if one frame of a log is live, all that follow it are.
+        let lost = seen
+            .next
+            .iter()
+            .find(|(log, next)| self.settled.get(*log).is_some_and(|settled| settled > *next));
+        let torn = torn_end(fs, &path, *end, found.next_batch, self.settled);
+        if let Some((log, next)) = lost {
+            let what = format!(
+                "a batch of the WAL that was durable does not check: entries of log {} from {next} on are integrated",
+                hex::encode(log)
+            );
+            sink.byte(&path, end.end, FaultKind::Wal, what);
+        } else if torn == Some(true) {
+            let what = "a batch of the WAL that was durable does not check: its entries are integrated";
+            sink.byte(&path, end.end, FaultKind::Wal, what);
+        } else if torn == Some(false) {
+            sink.notice(format!(
+                "{}: byte {}: the last batch is not whole. A crash tore it before it was acknowledged, or it is damaged",
+                sink.relative(&path),
+                end.end
+            ));
         }
     }
-    if let Some(error) = last {
-        sink.error(&wal, FaultKind::Wal, &error);
+
+    /// No checksum covers what is zero: after the segment's header, and between a batch's frames and the next page.
+    fn check_zeros(&self, wal: &Path, node: [u8; 16], segment: LiveSegment) {
+        let path = segment_path(wal, segment.incarnation);
+        let found = not_zero(self.fs, wal, node, segment);
+        // Recycled meanwhile: it lost its name before it was written to.
+        if !self.fs.exists(&path).unwrap_or(true) {
+            return;
+        }
+        match found {
+            Ok(None) => {}
+            Ok(Some(at)) => self.sink.byte(&path, at, FaultKind::Wal, "this byte of padding is not zero"),
+            Err(error) => self.sink.error(&path, FaultKind::Wal, &error),
+        }
     }
 }
 
@@ -71,71 +152,24 @@ struct Seen {
     next: BTreeMap<[u8; 16], u64>,
     unsettled: u64,
     gaps: Vec<(PathBuf, u64, String)>,
+    /// Logs whose first frame is beyond what was integrated when that was read.
+    begins: Vec<(LogId, u64, PathBuf, u64)>,
 }
 
 impl Seen {
     fn frame(&mut self, log: LogId, index: u64, settled: &Settled, path: &Path, offset: u64) {
-        let mut gap = |what: String| self.gaps.push((path.to_owned(), offset, what));
         match (self.next.get(&log.0), settled.get(&log.0)) {
             (Some(next), _) if index != *next => {
-                gap(format!("log {log:?} goes on at entry {index} instead of {next}"))
+                let what = format!("log {log:?} goes on at entry {index} instead of {next}");
+                self.gaps.push((path.to_owned(), offset, what));
             }
             (None, Some(settled)) if index > *settled => {
-                gap(format!("log {log:?} begins at entry {index}; {settled} are integrated"));
+                self.begins.push((log, index, path.to_owned(), offset))
             }
             _ => {}
         }
         self.next.insert(log.0, index.saturating_add(1));
         self.unsettled += u64::from(settled.get(&log.0).is_some_and(|settled| index >= *settled));
-    }
-
-    fn report(
-        self,
-        fs: &dyn Fs,
-        wal: &Path,
-        node: [u8; 16],
-        found: &Scan,
-        settled: &Settled,
-        sink: Sink<'_>,
-    ) {
-        for (path, offset, what) in &self.gaps {
-            sink.byte(path, *offset, FaultKind::Wal, what.as_str());
-        }
-        for segment in &found.segments {
-            if let Err(error) = check_zeros(fs, wal, node, *segment, sink) {
-                sink.file(&segment_path(wal, segment.incarnation), FaultKind::Wal, error.to_string());
-            }
-        }
-        if self.unsettled > 0 {
-            sink.notice(format!(
-                "{} entries are durable in the write-ahead log and not yet under a checkpoint",
-                self.unsettled
-            ));
-        }
-        let Some(end) = found.segments.last() else {
-            return sink.notice("the write-ahead log has no live segment");
-        };
-        let path = segment_path(wal, end.incarnation);
-        // Segments go oldest first: if one frame of a log is live, all that follow it are.
-        let lost =
-            self.next.iter().find(|(log, next)| settled.get(*log).is_some_and(|settled| settled > *next));
-        let torn = torn_end(fs, &path, *end, found.next_batch, settled);
-        if let Some((log, next)) = lost {
-            let what = format!(
-                "a batch of the WAL that was durable does not check: entries of log {} from {next} on are integrated",
-                hex::encode(log)
-            );
-            sink.byte(&path, end.end, FaultKind::Wal, what);
-        } else if torn == Some(true) {
-            let what = "a batch of the WAL that was durable does not check: its entries are integrated";
-            sink.byte(&path, end.end, FaultKind::Wal, what);
-        } else if torn == Some(false) {
-            sink.notice(format!(
-                "{}: byte {}: the last batch is not whole. A crash tore it before it was acknowledged, or it is damaged",
-                sink.relative(&path),
-                end.end
-            ));
-        }
     }
 }
 
@@ -179,34 +213,25 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// No checksum covers what is zero: after the segment's header, and between a batch's frames and the next page.
-fn check_zeros(
-    fs: &dyn Fs,
-    wal: &Path,
-    node: [u8; 16],
-    segment: LiveSegment,
-    sink: Sink<'_>,
-) -> Result<(), LogError> {
-    let path = segment_path(wal, segment.incarnation);
-    let file = fs.open(&path, Open::Read)?;
-    let zeros = |from: u64, length: u64| -> Result<(), LogError> {
+/// The first byte of a segment that should be zero and is not.
+fn not_zero(fs: &dyn Fs, wal: &Path, node: [u8; 16], segment: LiveSegment) -> Result<Option<u64>, LogError> {
+    let file = fs.open(&segment_path(wal, segment.incarnation), Open::Read)?;
+    let search = |from: u64, length: u64| -> Result<Option<u64>, LogError> {
         let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, from)?;
-        if let Some(at) = bytes.iter().position(|byte| *byte != 0) {
-            sink.byte(&path, from + at as u64, FaultKind::Wal, "this byte of padding is not zero");
-        }
-        Ok(())
+        Ok(bytes.iter().position(|byte| *byte != 0).map(|at| from + at as u64))
     };
-    zeros(HEADER_BYTES as u64, PAGE_BYTES - HEADER_BYTES as u64)?;
     // `None`: settled while this was read.
-    let Some(reader) = BatchReader::open(fs, wal, segment.incarnation, node)? else { return Ok(()) };
+    let Some(reader) = BatchReader::open(fs, wal, segment.incarnation, node)? else { return Ok(None) };
+    let mut found = search(HEADER_BYTES as u64, PAGE_BYTES - HEADER_BYTES as u64)?;
     let mut offset = PAGE_BYTES;
-    while offset < segment.end
+    while found.is_none()
+        && offset < segment.end
         && let Some(batch) = reader.header_at(offset)?
     {
         let used = BATCH_HEADER_BYTES as u64 + batch.body_bytes;
-        zeros(offset + used, batch.span() - used)?;
+        found = search(offset + used, batch.span() - used)?;
         offset += batch.span();
     }
-    Ok(())
+    Ok(found)
 }

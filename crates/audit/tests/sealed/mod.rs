@@ -1,5 +1,6 @@
 //! Decisions whose payloads are sealed by a real vault, as the Recorder writes them.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub fn system() -> SystemName {
 pub struct Sealer {
     pub world: World,
     pub vault: Vault,
+    pub sim: SimFs,
     origin: String,
 }
 
@@ -51,7 +53,8 @@ pub struct Draft {
 
 impl Sealer {
     pub fn new() -> Self {
-        let fs: Arc<dyn Fs> = Arc::new(SimFs::new(1));
+        let sim = SimFs::new(1);
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
         let keystore = Path::new(DIR).join("keystore");
         let rng = Arc::new(SeededRng::new(2));
         let roots = Box::new(FileRoot::without_modes(fs.clone(), PathBuf::from("/root.key")));
@@ -59,7 +62,7 @@ impl Sealer {
         let vault = Vault::create(fs.clone(), rng, clock, &keystore, KeystoreId([5; 16]), roots).unwrap();
         let mut world = World::new(fs, Path::new(DIR), 1 << 20, Arc::new(Births(vault.clone())));
         let origin = world.create("credit");
-        Self { world, vault, origin }
+        Self { world, vault, sim, origin }
     }
 
     pub fn begin(&mut self, person: &str) -> Draft {
