@@ -284,7 +284,13 @@ fn check_twin(
     if options.twins.is_none() {
         log.sink.notice("the twin lies on the same disk as the log: no rollback protection");
     }
-    let Some((twin, _)) = check_note(log.sink, path, bytes, origin, keys, FaultKind::Twin) else { return };
+    let Some((twin, signers)) = check_note(log.sink, path, bytes, origin, keys, FaultKind::Twin) else {
+        return;
+    };
+    if signers.is_empty() && !keys.keys.is_empty() {
+        // What nobody signed says nothing.
+        return;
+    }
     let integrated = log.state.as_ref().map_or(log.size, |state| state.size.max(log.size));
     if twin.size() < log.size {
         let what = format!("the twin has {} entries, the checkpoint {}", twin.size(), log.size);

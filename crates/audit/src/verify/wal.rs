@@ -41,15 +41,16 @@ impl Wal<'_> {
             let what = "there is no write-ahead log here: what was not yet integrated is not in this copy";
             return self.sink.notice(what);
         }
-        let written_by = written_by(self.fs, &wal);
-        if let (Some(node), Some(written_by)) = (node, written_by)
-            && node != written_by
+        let writers = writers(self.fs, &wal);
+        let writer = node.filter(|node| writers.contains(node)).or(writers.first().copied());
+        if let (Some(node), Some(writer)) = (node, writer)
+            && node != writer
         {
             let what =
-                format!("the node's id is not the one in its write-ahead log, {}", hex::encode(written_by));
+                format!("the node's id is not the one in its write-ahead log, {}", hex::encode(writer));
             self.sink.file(&self.dir.join("node"), FaultKind::Identity, what);
         }
-        let Some(node) = written_by.or(node) else { return };
+        let Some(node) = writer.or(node) else { return };
         // Damage stays where it is; what a running node changes meanwhile does not.
         let mut last: Option<String> = None;
         for _ in 0..ATTEMPTS {
@@ -135,14 +136,15 @@ impl Wal<'_> {
     }
 }
 
-/// The node that the segments name; their headers carry a checksum.
-fn written_by(fs: &dyn Fs, wal: &Path) -> Option<[u8; 16]> {
-    let live = Segments::list(fs, wal).ok()?.live;
-    live.iter().find_map(|incarnation| {
+/// The nodes that the live segments name, whose headers carry a checksum.
+fn writers(fs: &dyn Fs, wal: &Path) -> Vec<[u8; 16]> {
+    let live = Segments::list(fs, wal).map_or(Vec::new(), |segments| segments.live);
+    let node = |incarnation: &u64| {
         let mut page = vec![0; PAGE_BYTES as usize];
         let read = fs.open(&segment_path(wal, *incarnation), Open::Read).ok()?.read_at(&mut page, 0).ok()?;
         Some(SegmentHeader::decode(page.get(..read)?)?.node)
-    })
+    };
+    live.iter().filter_map(node).collect()
 }
 
 /// What the frames say.

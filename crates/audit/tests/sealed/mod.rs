@@ -51,16 +51,23 @@ pub struct Draft {
     sealed: Vec<(Id, Vec<u8>)>,
 }
 
+/// Where the root key lies, outside the data directory.
+pub const ROOT: &str = "/root.key";
+
 impl Sealer {
     pub fn new() -> Self {
+        Self::with_segments(1 << 20)
+    }
+
+    pub fn with_segments(segment_bytes: u64) -> Self {
         let sim = SimFs::new(1);
         let fs: Arc<dyn Fs> = Arc::new(sim.clone());
         let keystore = Path::new(DIR).join("keystore");
         let rng = Arc::new(SeededRng::new(2));
-        let roots = Box::new(FileRoot::without_modes(fs.clone(), PathBuf::from("/root.key")));
+        let roots = Box::new(FileRoot::without_modes(fs.clone(), PathBuf::from(ROOT)));
         let clock = Arc::new(ManualClock::new(START_NS));
         let vault = Vault::create(fs.clone(), rng, clock, &keystore, KeystoreId([5; 16]), roots).unwrap();
-        let mut world = World::new(fs, Path::new(DIR), 1 << 20, Arc::new(Births(vault.clone())));
+        let mut world = World::new(fs, Path::new(DIR), segment_bytes, Arc::new(Births(vault.clone())));
         let origin = world.create("credit");
         Self { world, vault, sim, origin }
     }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail by panicking")]
 
+pub mod look;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
