@@ -57,9 +57,9 @@ const BOB: &str = "bob@example.org";
 /// Everything but the root key's home: files, and every byte ever written.
 fn loot(fs: &SimFs) -> Loot {
     let home = Path::new(simulated::ROOT).parent().unwrap();
-    let mut loot = Loot::default();
-    loot.files =
+    let files =
         fs.files().into_iter().filter(|(path, _)| !path.starts_with(home)).map(|(_, bytes)| bytes).collect();
+    let mut loot = Loot { files, ..Loot::default() };
     for remain in fs.remains().into_iter().filter(|remain| !remain.path.starts_with(home)) {
         let name = remain.path.file_name().unwrap().to_string_lossy().replace(".tmp-", "");
         let page = name.split_once('.').and_then(|(page, _)| u32::from_str_radix(page, 16).ok());

@@ -45,106 +45,107 @@ enum Upstream {
     Answers(&'static [u8], Then),
 }
 
+const FAILED: &str = "inference failed, decision.closed failed";
+const CUT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"model_name\":\"cre";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"m\r\n";
+const ABORTED: &str = "not_captured: upstream_aborted";
+
+const ENDINGS: [Ending; 9] = [
+    Ending {
+        about: "nobody listens",
+        upstream: Upstream::Nobody,
+        keys: "",
+        status: 502,
+        code: "connect_failed",
+        outline: FAILED,
+        closing: "upstream_abort connect_failed 0",
+        output: ABORTED,
+    },
+    Ending {
+        about: "closes without a word",
+        upstream: Upstream::Answers(b"", Then::Close),
+        keys: "",
+        status: 502,
+        code: "connection_lost",
+        outline: FAILED,
+        closing: "upstream_abort connection_lost 0",
+        output: ABORTED,
+    },
+    Ending {
+        about: "resets",
+        upstream: Upstream::Answers(b"", Then::Reset),
+        keys: "",
+        status: 502,
+        code: "connection_lost",
+        outline: FAILED,
+        closing: "upstream_abort connection_lost 0",
+        output: ABORTED,
+    },
+    Ending {
+        about: "speaks no HTTP",
+        upstream: Upstream::Answers(b"220 smtp ready\r\n", Then::Close),
+        keys: "",
+        status: 502,
+        code: "connection_lost",
+        outline: FAILED,
+        closing: "upstream_abort connection_lost 0",
+        output: ABORTED,
+    },
+    Ending {
+        about: "never answers",
+        upstream: Upstream::Answers(b"", Then::Stall),
+        keys: "answer_ms_max = 200",
+        status: 504,
+        code: "timeout",
+        outline: FAILED,
+        closing: "timeout timeout 0",
+        output: "not_captured: timed_out",
+    },
+    Ending {
+        about: "stalls in the middle",
+        upstream: Upstream::Answers(CUT, Then::Stall),
+        keys: "answer_ms_max = 200",
+        status: 504,
+        code: "timeout",
+        outline: FAILED,
+        closing: "timeout timeout 200",
+        output: "{\"model_name\":\"cre",
+    },
+    Ending {
+        about: "breaks off in the middle",
+        upstream: Upstream::Answers(CUT, Then::Close),
+        keys: "",
+        status: 502,
+        code: "connection_lost",
+        outline: FAILED,
+        closing: "upstream_abort connection_lost 200",
+        output: "{\"model_name\":\"cre",
+    },
+    Ending {
+        about: "breaks off between chunks",
+        upstream: Upstream::Answers(CHUNKED, Then::Close),
+        keys: "",
+        status: 502,
+        code: "connection_lost",
+        outline: FAILED,
+        closing: "upstream_abort connection_lost 200",
+        output: "{\"m",
+    },
+    Ending {
+        about: "says too much",
+        upstream: Upstream::Answers(OK, Then::Close),
+        keys: "response_bytes_max = 33",
+        status: 502,
+        code: "too_large",
+        outline: FAILED,
+        closing: "over_limit too_large 200",
+        output: "not_captured: over_limit",
+    },
+];
+
 #[tokio::test]
 async fn upstreams_that_give_no_whole_answer() {
-    use Upstream::{Answers, Nobody};
-    let failed = "inference failed, decision.closed failed";
-    let cut: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"model_name\":\"cre";
-    let chunked: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"m\r\n";
-    let none = "not_captured: upstream_aborted";
-    let endings = [
-        Ending {
-            about: "nobody listens",
-            upstream: Nobody,
-            keys: "",
-            status: 502,
-            code: "connect_failed",
-            outline: failed,
-            closing: "upstream_abort connect_failed 0",
-            output: none,
-        },
-        Ending {
-            about: "closes without a word",
-            upstream: Answers(b"", Then::Close),
-            keys: "",
-            status: 502,
-            code: "connection_lost",
-            outline: failed,
-            closing: "upstream_abort connection_lost 0",
-            output: none,
-        },
-        Ending {
-            about: "resets",
-            upstream: Answers(b"", Then::Reset),
-            keys: "",
-            status: 502,
-            code: "connection_lost",
-            outline: failed,
-            closing: "upstream_abort connection_lost 0",
-            output: none,
-        },
-        Ending {
-            about: "speaks no HTTP",
-            upstream: Answers(b"220 smtp ready\r\n", Then::Close),
-            keys: "",
-            status: 502,
-            code: "connection_lost",
-            outline: failed,
-            closing: "upstream_abort connection_lost 0",
-            output: none,
-        },
-        Ending {
-            about: "never answers",
-            upstream: Answers(b"", Then::Stall),
-            keys: "answer_ms_max = 200",
-            status: 504,
-            code: "timeout",
-            outline: failed,
-            closing: "timeout timeout 0",
-            output: "not_captured: timed_out",
-        },
-        Ending {
-            about: "stalls in the middle",
-            upstream: Answers(cut, Then::Stall),
-            keys: "answer_ms_max = 200",
-            status: 504,
-            code: "timeout",
-            outline: failed,
-            closing: "timeout timeout 200",
-            output: "{\"model_name\":\"cre",
-        },
-        Ending {
-            about: "breaks off in the middle",
-            upstream: Answers(cut, Then::Close),
-            keys: "",
-            status: 502,
-            code: "connection_lost",
-            outline: failed,
-            closing: "upstream_abort connection_lost 200",
-            output: "{\"model_name\":\"cre",
-        },
-        Ending {
-            about: "breaks off between chunks",
-            upstream: Answers(chunked, Then::Close),
-            keys: "",
-            status: 502,
-            code: "connection_lost",
-            outline: failed,
-            closing: "upstream_abort connection_lost 200",
-            output: "{\"m",
-        },
-        Ending {
-            about: "says too much",
-            upstream: Answers(OK, Then::Close),
-            keys: "response_bytes_max = 33",
-            status: 502,
-            code: "too_large",
-            outline: failed,
-            closing: "over_limit too_large 200",
-            output: "not_captured: over_limit",
-        },
-    ];
-    for ending in endings {
+    for ending in ENDINGS {
         let dir = tempfile::tempdir().unwrap();
         let url = match ending.upstream {
             Upstream::Nobody => {
@@ -168,61 +169,52 @@ async fn upstreams_that_give_no_whole_answer() {
     }
 }
 
+const HEAD: &str = "POST /v2/models/credit/infer HTTP/1.1\r\nHost: g\r\nConnection: close\r\n";
+
+/// What the client sends after the head, whether it then closes, the answer, and what the record says.
+type Unfinished = (&'static str, bool, u16, &'static str, &'static str, &'static str);
+
+const UNFINISHED: [Unfinished; 6] = [
+    (
+        "Content-Length: 21\r\n\r\n",
+        false,
+        413,
+        "decision.closed refused",
+        "over_limit - 0",
+        "not_captured: over_limit",
+    ),
+    (
+        "Transfer-Encoding: chunked\r\n\r\n15\r\n012345678901234567890\r\n",
+        false,
+        413,
+        "decision.closed refused",
+        "over_limit - 0",
+        "not_captured: over_limit",
+    ),
+    ("Content-Length: 20\r\n\r\nslow", false, 408, "decision.closed failed", "timeout timeout 0", "slow"),
+    (
+        "Content-Length: 20\r\n\r\n",
+        false,
+        408,
+        "decision.closed failed",
+        "timeout timeout 0",
+        "not_captured: timed_out",
+    ),
+    ("Content-Length: 20\r\n\r\ngone", true, 0, "decision.closed aborted", "client_abort - 0", "gone"),
+    (
+        "Transfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n",
+        true,
+        0,
+        "decision.closed aborted",
+        "client_abort - 0",
+        "gone",
+    ),
+];
+
 #[tokio::test]
 async fn requests_that_never_become_whole() {
-    // What the client sends, whether it then closes, the answer, and what the record says.
-    let head = "POST /v2/models/credit/infer HTTP/1.1\r\nHost: g\r\nConnection: close\r\n";
-    let cases = [
-        (
-            format!("{head}Content-Length: 21\r\n\r\n"),
-            false,
-            413,
-            "decision.closed refused",
-            "over_limit - 0",
-            "not_captured: over_limit",
-        ),
-        (
-            format!("{head}Transfer-Encoding: chunked\r\n\r\n15\r\n012345678901234567890\r\n"),
-            false,
-            413,
-            "decision.closed refused",
-            "over_limit - 0",
-            "not_captured: over_limit",
-        ),
-        (
-            format!("{head}Content-Length: 20\r\n\r\nslow"),
-            false,
-            408,
-            "decision.closed failed",
-            "timeout timeout 0",
-            "slow",
-        ),
-        (
-            format!("{head}Content-Length: 20\r\n\r\n"),
-            false,
-            408,
-            "decision.closed failed",
-            "timeout timeout 0",
-            "not_captured: timed_out",
-        ),
-        (
-            format!("{head}Content-Length: 20\r\n\r\ngone"),
-            true,
-            0,
-            "decision.closed aborted",
-            "client_abort - 0",
-            "gone",
-        ),
-        (
-            format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n"),
-            true,
-            0,
-            "decision.closed aborted",
-            "client_abort - 0",
-            "gone",
-        ),
-    ];
-    for (request, closes, code, outline, close, input) in cases {
+    for (rest, closes, code, outline, close, input) in UNFINISHED {
+        let request = format!("{HEAD}{rest}");
         let dir = tempfile::tempdir().unwrap();
         let mut upstream = RawServer::answering(OK, Then::Close).await;
         let keys = "request_bytes_max = 20\nrequest_ms_max = 200";

@@ -65,7 +65,7 @@ impl Entry {
     ///
     /// Fails only on an event of a kind that this version does not know.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EntryError> {
-        let mut bytes = Vec::with_capacity(1024);
+        let mut bytes = Vec::with_capacity(4096);
         serde_json::to_writer(&mut bytes, self)?;
         Ok(bytes)
     }

@@ -8,8 +8,8 @@ use zstd::bulk::Compressor;
 
 use crate::seal::OpenError;
 
-/// Content shorter than this stays as it is, bytes: its bucket would not get smaller.
-const COMPRESS_BYTES_MIN: usize = 128;
+/// Content shorter than this stays as it is, bytes: with its length it fits the smallest bucket, of 256.
+const COMPRESS_BYTES_MIN: usize = 249;
 /// Fastest of the regular levels.
 const LEVEL: i32 = 1;
 /// The largest scratch buffer that a thread keeps, bytes.

@@ -116,8 +116,7 @@ struct Inner {
     gate: tokio::sync::RwLock<()>,
     systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
     orders: Mutex<Orders>,
-    /// Events recorded, and what those of them that were checked lacked of the profile.
-    events: AtomicU64,
+    /// What events lacked of the profile.
     violations: AtomicU64,
     /// Why the keystore makes no keys until it is opened anew.
     keystore_failed: Mutex<Option<String>>,

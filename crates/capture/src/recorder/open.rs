@@ -42,7 +42,6 @@ impl Recorder {
             gate: tokio::sync::RwLock::new(()),
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
-            events: AtomicU64::new(0),
             violations: AtomicU64::new(0),
             keystore_failed: Mutex::new(None),
             is_closed: AtomicBool::new(false),

@@ -1,23 +1,6 @@
-//! Routes as they are written: in a TOML file, or as a command's flags.
-//!
-//! ```toml
-//! [[route]]
-//! name = "credit"                               # stands in records and metrics
-//! upstream = "http://127.0.0.1:9000"            # or https://…
-//! system = "credit-scoring"                     # whose log it is
-//! wire = "oip-v2"                               # default; or "kserve-v1", "json"
-//! path = "/*"                                   # default; "/score" for one path, "/credit/*" for all below
-//! subject = { header = "x-applicant" }          # or { pointer = "/applicant/id" }
-//! opened = "before-first-byte"                  # default; or "before-call"
-//! context = { environment = "production", build = { env = "BUILD" }, variant = { header = "x-variant", values = ["a", "b"] } }
-//! models = ["credit-risk"]                      # names that may stand in clear even when the upstream refused them
-//! passthrough = false                           # default: what the wire does not know is refused
-//! request_bytes_max = 16777216                  # and response_bytes_max
-//! request_ms_max = 30000                        # and connect_ms_max, answer_ms_max
-//! ca_file = "ca.pem"                            # authorities to trust besides the system's
-//! json = { model = "/model", output = "/score" } # wire "json" alone: where what stands
-//! ```
+//! What stands at each key, checked, with errors that name line and key.
 
+use super::{ConfigError, RESERVED_PATHS, RouteFile};
 use crate::route::{
     BODY_BYTES_LIMIT, ContextFrom, ContextMember, Limits, Opened, PathPattern, Route, SubjectFrom, Upstream,
 };
@@ -26,133 +9,29 @@ use http::Uri;
 use http::header::HeaderName;
 use http::uri::Scheme;
 use inferlog_record::{ClearName, SystemName};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::{Spanned, Value};
 
-/// Paths that the gateway itself answers; no route may claim one.
-pub const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-
-/// What is wrong with a configuration, where, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}`{key}`: {what}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
-pub struct ConfigError {
-    /// Line in the file, from 1; none for flags.
-    pub line: Option<usize>,
-    /// The key or flag.
-    pub key: String,
-    /// What is wrong and what to do.
-    pub what: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    route: Vec<RouteFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RouteFile {
-    name: Spanned<String>,
-    upstream: Spanned<String>,
-    system: Spanned<String>,
-    wire: Option<Spanned<String>>,
-    path: Option<Spanned<String>>,
-    opened: Option<Spanned<String>>,
-    subject: Option<Spanned<Value>>,
-    #[serde(default)]
-    context: BTreeMap<Spanned<String>, Spanned<Value>>,
-    #[serde(default)]
-    models: Vec<Spanned<String>>,
-    #[serde(default)]
-    passthrough: bool,
-    request_bytes_max: Option<Spanned<usize>>,
-    response_bytes_max: Option<Spanned<usize>>,
-    request_ms_max: Option<Spanned<u64>>,
-    connect_ms_max: Option<Spanned<u64>>,
-    answer_ms_max: Option<Spanned<u64>>,
-    ca_file: Option<PathBuf>,
-    json: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
-}
-
-/// Reads routes from TOML. `env` answers the names of environment variables.
-pub fn routes(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Route>, ConfigError> {
-    let at = Place { text: Some(text), env };
-    let file: File = toml::from_str(text).map_err(|e| at.syntax(&e))?;
-    if file.route.is_empty() {
-        return Err(ConfigError {
-            line: None,
-            key: "route".into(),
-            what: "there is no route: add a `[[route]]` with `name`, `upstream` and `system`".into(),
-        });
-    }
-    let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
-    for route in file.route {
-        let name = route.name.clone();
-        let route = at.route(route)?;
-        if routes.iter().any(|other| other.name == route.name) {
-            return Err(at.error(&name, "name", "another route has this name: choose one that stands once"));
-        }
-        routes.push(route);
-    }
-    Ok(routes)
-}
-
-/// The routes of a lone model server: Open Inference Protocol v2 and KServe v1, both to `upstream`.
-pub fn routes_from_flags(
-    upstream: &str,
-    system: &str,
-    subject_header: Option<&str>,
-) -> Result<Vec<Route>, ConfigError> {
-    let at = Place { text: None, env: &|_| None };
-    let flag = |key: &str, error: ConfigError| ConfigError { key: key.to_owned(), ..error };
-    let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
-    let upstream = at.upstream(&spanned(upstream), None).map_err(|e| flag("--upstream", e))?;
-    let system = at.system(&spanned(system)).map_err(|e| flag("--system", e))?;
-    let subject = subject_header
-        .map(|name| at.header(&spanned(name), "--subject-header", name).map(SubjectFrom::Header))
-        .transpose()?;
-    Ok([Wire::OipV2, Wire::KserveV1]
-        .into_iter()
-        .map(|wire| Route {
-            name: ClearName::or_unlisted(wire.name()),
-            adapter: ClearName::or_unlisted(wire.name()),
-            path: PathPattern::Prefix(String::new()),
-            wire,
-            upstream: upstream.clone(),
-            system: system.clone(),
-            opened: Opened::default(),
-            subject: subject.clone(),
-            context: Vec::new(),
-            models: Vec::new(),
-            passthrough: false,
-            limits: Limits::default(),
-        })
-        .collect())
-}
-
 /// Where errors are reported against.
-struct Place<'a> {
-    text: Option<&'a str>,
-    env: &'a dyn Fn(&str) -> Option<String>,
+pub(super) struct Place<'a> {
+    pub(super) text: Option<&'a str>,
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Place<'_> {
-    fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
         ConfigError { line: self.line(at.span().start), key: key.to_owned(), what: what.into() }
     }
 
-    fn line(&self, offset: usize) -> Option<usize> {
+    pub(super) fn line(&self, offset: usize) -> Option<usize> {
         let before = self.text?.as_bytes().get(..offset)?;
         Some(before.iter().filter(|b| **b == b'\n').count() + 1)
     }
 
     /// Errors of TOML itself, and of keys that are unknown, missing or of the wrong type.
-    fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+    pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let message = error.message().replace('\n', " ");
         let line = error.span().and_then(|span| self.line(span.start));
         let source = line.and_then(|line| self.text?.lines().nth(line - 1)).unwrap_or_default();
@@ -169,7 +48,7 @@ impl Place<'_> {
         ConfigError { line, key: key.to_owned(), what: format!("{message}{advice}") }
     }
 
-    fn route(&self, file: RouteFile) -> Result<Route, ConfigError> {
+    pub(super) fn route(&self, file: RouteFile) -> Result<Route, ConfigError> {
         let wire = self.wire(file.wire.as_ref(), file.json.as_ref())?;
         Ok(Route {
             name: self.name(&file.name)?,
@@ -191,23 +70,23 @@ impl Place<'_> {
         })
     }
 
-    fn name(&self, name: &Spanned<String>) -> Result<ClearName, ConfigError> {
+    pub(super) fn name(&self, name: &Spanned<String>) -> Result<ClearName, ConfigError> {
         let system = SystemName::new(name.as_ref()).map_err(|_| self.error(name, "name", NAME_RULE))?;
         self.clear(name, "name", system.as_str())
     }
 
-    fn system(&self, system: &Spanned<String>) -> Result<SystemName, ConfigError> {
+    pub(super) fn system(&self, system: &Spanned<String>) -> Result<SystemName, ConfigError> {
         SystemName::new(system.as_ref()).map_err(|_| self.error(system, "system", NAME_RULE))
     }
 
-    fn clear<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<ClearName, ConfigError> {
+    pub(super) fn clear<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<ClearName, ConfigError> {
         ClearName::new(text).map_err(|_| {
             let rule = "may not stand in clear in a record: write 1 to 128 letters, digits, or of `._:/@-`";
             self.error(at, key, format!("{text:?} {rule}"))
         })
     }
 
-    fn path(&self, path: Option<&Spanned<String>>) -> Result<PathPattern, ConfigError> {
+    pub(super) fn path(&self, path: Option<&Spanned<String>>) -> Result<PathPattern, ConfigError> {
         let Some(path) = path else { return Ok(PathPattern::Prefix(String::new())) };
         if RESERVED_PATHS.contains(&path.as_ref().as_str()) {
             return Err(self.error(path, "path", "the gateway answers this path itself: choose another"));
@@ -221,7 +100,7 @@ impl Place<'_> {
         })
     }
 
-    fn wire(
+    pub(super) fn wire(
         &self,
         wire: Option<&Spanned<String>>,
         json: Option<&Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
@@ -243,7 +122,7 @@ impl Place<'_> {
         }
     }
 
-    fn pointers(
+    pub(super) fn pointers(
         &self,
         json: Option<&Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
     ) -> Result<JsonWire, ConfigError> {
@@ -274,17 +153,26 @@ impl Place<'_> {
         Ok(wire)
     }
 
-    fn pointer<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<Pointer, ConfigError> {
+    pub(super) fn pointer<T>(&self, at: &Spanned<T>, key: &str, text: &str) -> Result<Pointer, ConfigError> {
         Pointer::parse(text).map_err(|e| self.error(at, key, e.to_string()))
     }
 
-    fn header<T>(&self, at: &Spanned<T>, key: &str, name: &str) -> Result<HeaderName, ConfigError> {
+    pub(super) fn header<T>(
+        &self,
+        at: &Spanned<T>,
+        key: &str,
+        name: &str,
+    ) -> Result<HeaderName, ConfigError> {
         HeaderName::try_from(name).map_err(|_| {
             self.error(at, key, format!("`{name}` is no header name: write one, as in `x-applicant`"))
         })
     }
 
-    fn upstream(&self, url: &Spanned<String>, ca_file: Option<PathBuf>) -> Result<Upstream, ConfigError> {
+    pub(super) fn upstream(
+        &self,
+        url: &Spanned<String>,
+        ca_file: Option<PathBuf>,
+    ) -> Result<Upstream, ConfigError> {
         let bad = || {
             self.error(url, "upstream", "write `http://HOST:PORT` or `https://HOST`, with or without a path")
         };
@@ -301,7 +189,7 @@ impl Place<'_> {
         Ok(Upstream { scheme, authority, base: path.path().trim_end_matches('/').to_owned(), ca_file })
     }
 
-    fn opened(&self, opened: Option<&Spanned<String>>) -> Result<Opened, ConfigError> {
+    pub(super) fn opened(&self, opened: Option<&Spanned<String>>) -> Result<Opened, ConfigError> {
         match opened.map(|text| (text, text.as_ref().as_str())) {
             None | Some((_, "before-first-byte")) => Ok(Opened::BeforeFirstByte),
             Some((_, "before-call")) => Ok(Opened::BeforeCall),
@@ -311,7 +199,7 @@ impl Place<'_> {
         }
     }
 
-    fn subject(&self, subject: &Spanned<Value>) -> Result<SubjectFrom, ConfigError> {
+    pub(super) fn subject(&self, subject: &Spanned<Value>) -> Result<SubjectFrom, ConfigError> {
         match single(subject.as_ref()) {
             Some(("header", name)) => Ok(SubjectFrom::Header(self.header(subject, "subject", name)?)),
             Some(("pointer", text)) => Ok(SubjectFrom::Pointer(self.pointer(subject, "subject", text)?)),
@@ -319,7 +207,7 @@ impl Place<'_> {
         }
     }
 
-    fn context(
+    pub(super) fn context(
         &self,
         key: &Spanned<String>,
         value: &Spanned<Value>,
@@ -367,7 +255,12 @@ impl Place<'_> {
         Ok((member, from))
     }
 
-    fn variable<T>(&self, at: &Spanned<T>, key: &str, variable: &str) -> Result<String, ConfigError> {
+    pub(super) fn variable<T>(
+        &self,
+        at: &Spanned<T>,
+        key: &str,
+        variable: &str,
+    ) -> Result<String, ConfigError> {
         (self.env)(variable).ok_or_else(|| {
             let what =
                 format!("the environment variable `{variable}` is not set: set it, or write the value here");
@@ -375,7 +268,7 @@ impl Place<'_> {
         })
     }
 
-    fn limits(&self, file: &RouteFile) -> Result<Limits, ConfigError> {
+    pub(super) fn limits(&self, file: &RouteFile) -> Result<Limits, ConfigError> {
         let mut limits = Limits::default();
         let sizes = [
             ("request_bytes_max", &file.request_bytes_max, &mut limits.request_bytes_max),

@@ -1,0 +1,134 @@
+//! Routes as they are written: in a TOML file, or as a command's flags.
+//!
+//! ```toml
+//! [[route]]
+//! name = "credit"                               # stands in records and metrics
+//! upstream = "http://127.0.0.1:9000"            # or https://…
+//! system = "credit-scoring"                     # whose log it is
+//! wire = "oip-v2"                               # default; or "kserve-v1", "json"
+//! path = "/*"                                   # default; "/score" for one path, "/credit/*" for all below
+//! subject = { header = "x-applicant" }          # or { pointer = "/applicant/id" }
+//! opened = "before-first-byte"                  # default; or "before-call"
+//! context = { environment = "production", build = { env = "BUILD" }, variant = { header = "x-variant", values = ["a", "b"] } }
+//! models = ["credit-risk"]                      # names that may stand in clear even when the upstream refused them
+//! passthrough = false                           # default: what the wire does not know is refused
+//! request_bytes_max = 16777216                  # and response_bytes_max
+//! request_ms_max = 30000                        # and connect_ms_max, answer_ms_max
+//! ca_file = "ca.pem"                            # authorities to trust besides the system's
+//! json = { model = "/model", output = "/score" } # wire "json" alone: where what stands
+//! ```
+
+mod place;
+
+use crate::route::{Limits, Opened, PathPattern, Route, SubjectFrom};
+use crate::wire::Wire;
+use inferlog_record::ClearName;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::{Spanned, Value};
+
+use place::Place;
+
+/// Paths that the gateway itself answers; no route may claim one.
+pub const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What is wrong with a configuration, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}`{key}`: {what}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct ConfigError {
+    /// Line in the file, from 1; none for flags.
+    pub line: Option<usize>,
+    /// The key or flag.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    route: Vec<RouteFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteFile {
+    name: Spanned<String>,
+    upstream: Spanned<String>,
+    system: Spanned<String>,
+    wire: Option<Spanned<String>>,
+    path: Option<Spanned<String>>,
+    opened: Option<Spanned<String>>,
+    subject: Option<Spanned<Value>>,
+    #[serde(default)]
+    context: BTreeMap<Spanned<String>, Spanned<Value>>,
+    #[serde(default)]
+    models: Vec<Spanned<String>>,
+    #[serde(default)]
+    passthrough: bool,
+    request_bytes_max: Option<Spanned<usize>>,
+    response_bytes_max: Option<Spanned<usize>>,
+    request_ms_max: Option<Spanned<u64>>,
+    connect_ms_max: Option<Spanned<u64>>,
+    answer_ms_max: Option<Spanned<u64>>,
+    ca_file: Option<PathBuf>,
+    json: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+}
+
+/// Reads routes from TOML. `env` answers the names of environment variables.
+pub fn routes(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Route>, ConfigError> {
+    let at = Place { text: Some(text), env };
+    let file: File = toml::from_str(text).map_err(|e| at.syntax(&e))?;
+    if file.route.is_empty() {
+        return Err(ConfigError {
+            line: None,
+            key: "route".into(),
+            what: "there is no route: add a `[[route]]` with `name`, `upstream` and `system`".into(),
+        });
+    }
+    let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+    for route in file.route {
+        let name = route.name.clone();
+        let route = at.route(route)?;
+        if routes.iter().any(|other| other.name == route.name) {
+            return Err(at.error(&name, "name", "another route has this name: choose one that stands once"));
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+/// The routes of a lone model server: Open Inference Protocol v2 and KServe v1, both to `upstream`.
+pub fn routes_from_flags(
+    upstream: &str,
+    system: &str,
+    subject_header: Option<&str>,
+) -> Result<Vec<Route>, ConfigError> {
+    let at = Place { text: None, env: &|_| None };
+    let flag = |key: &str, error: ConfigError| ConfigError { key: key.to_owned(), ..error };
+    let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
+    let upstream = at.upstream(&spanned(upstream), None).map_err(|e| flag("--upstream", e))?;
+    let system = at.system(&spanned(system)).map_err(|e| flag("--system", e))?;
+    let subject = subject_header
+        .map(|name| at.header(&spanned(name), "--subject-header", name).map(SubjectFrom::Header))
+        .transpose()?;
+    Ok([Wire::OipV2, Wire::KserveV1]
+        .into_iter()
+        .map(|wire| Route {
+            name: ClearName::or_unlisted(wire.name()),
+            adapter: ClearName::or_unlisted(wire.name()),
+            path: PathPattern::Prefix(String::new()),
+            wire,
+            upstream: upstream.clone(),
+            system: system.clone(),
+            opened: Opened::default(),
+            subject: subject.clone(),
+            context: Vec::new(),
+            models: Vec::new(),
+            passthrough: false,
+            limits: Limits::default(),
+        })
+        .collect())
+}
