@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use inferlog_disk::{Fs, Open};
+use inferlog_disk::{File, Fs, Open};
 
 use super::measure::percentile;
 use crate::output::Failure;
@@ -59,40 +59,48 @@ impl Batches {
         }
         Ok(newest)
     }
+}
 
-    /// Writes and syncs them, again and again, for so long.
-    pub(crate) fn replay(&self, fs: &dyn Fs, dir: &Path, time: Duration) -> Result<Floor, Failure> {
-        let path = dir.join("floor");
-        if fs.exists(&path)? {
-            fs.remove_file(&path)?;
-        }
-        let file = fs.open(&path, Open::CreateNew)?;
+/// The file that batches are written to: preallocated, and every block of it written once before, as those of a segment are
+/// that the Recorder uses again.
+pub(crate) struct FloorFile {
+    file: Box<dyn File>,
+    at: u64,
+}
+
+impl FloorFile {
+    pub(crate) fn create(fs: &dyn Fs, dir: &Path) -> Result<Self, Failure> {
+        let file = fs.open(&dir.join("floor"), Open::CreateNew)?;
         file.allocate(FILE_BYTES)?;
-        // Written once before: a block's first write costs the file system more, and the Recorder reuses its segments.
         let zeros = vec![0; 1 << 20];
         for at in (0..FILE_BYTES).step_by(zeros.len()) {
             file.write_all_at(&zeros, at)?;
         }
         file.sync_data()?;
-        let (began, mut frames, mut at, mut waits) = (Instant::now(), 0u64, 0u64, Vec::new());
-        for (start, end, count) in self.spans.iter().cycle() {
-            let batch = &self.bytes[*start..*end];
-            if at + batch.len() as u64 > FILE_BYTES {
-                at = 0;
+        fs.sync_dir(dir)?;
+        Ok(Self { file, at: 0 })
+    }
+
+    /// Writes and syncs the batches, one after the other, again and again, for so long.
+    pub(crate) fn replay(&mut self, batches: &Batches, time: Duration) -> Result<Floor, Failure> {
+        let (began, mut frames, mut waits) = (Instant::now(), 0u64, Vec::new());
+        for (start, end, count) in batches.spans.iter().cycle() {
+            let batch = &batches.bytes[*start..*end];
+            if self.at + batch.len() as u64 > FILE_BYTES {
+                self.at = 0;
             }
             let write_began = Instant::now();
-            file.write_all_at(batch, at)?;
-            file.sync_data()?;
+            self.file.write_all_at(batch, self.at)?;
+            self.file.sync_data()?;
             waits.push(write_began.elapsed().as_micros().try_into().unwrap_or(u32::MAX));
-            at += batch.len() as u64;
+            self.at += batch.len() as u64;
             frames += u64::from(*count);
             if began.elapsed() >= time {
                 break;
             }
         }
-        let seconds = began.elapsed().as_secs_f64();
-        fs.remove_file(&path)?;
-        Ok(Floor { frames_per_second: frames as f64 / seconds, p50_us: percentile(&mut waits, 500).into() })
+        let frames_per_second = frames as f64 / began.elapsed().as_secs_f64();
+        Ok(Floor { frames_per_second, p50_us: percentile(&mut waits, 500).into() })
     }
 }
 
