@@ -1,9 +1,9 @@
 //! The gateway: an HTTP server in front of model servers that answers nothing it has not recorded.
 //!
-//! A request that its route's wire knows as an inference becomes a decision ([`exchange`]): its body is read, its opening is
+//! A request that its route's wire knows as an inference becomes a decision (`exchange`): its body is read, its opening is
 //! queued, the model is called meanwhile, the answer is read whole, the rest is recorded, and only when all of it is durable
 //! does the first byte of the answer leave. Where the record fails the client gets a 503 and nothing of the answer. Whatever
-//! happens on the way is recorded as what it was: a client that leaves ends the wait, not the work ([`detach`]).
+//! happens on the way is recorded as what it was: a client that leaves ends the wait, not the work (`detach`).
 //!
 //! Health and metadata of the model server are passed on and counted ([`crate::forward`]). Everything else is refused, unless
 //! its route says `passthrough`.
