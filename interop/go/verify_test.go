@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,4 +119,43 @@ func TestRefusesOtherKeysAndOrigins(t *testing.T) {
 			t.Errorf("%q was taken for a key", text)
 		}
 	}
+}
+
+// TestAcceptsTheLogThatInferlogWrote runs the product itself; INFERLOG_BIN names its binary.
+func TestAcceptsTheLogThatInferlogWrote(t *testing.T) {
+	home := t.TempDir()
+	data, rootKey := filepath.Join(home, "data"), "file:"+filepath.Join(home, "root-key")
+	inferlog(t, "demo", "--once", "--data", data, "--root-key", rootKey)
+	vkey := strings.TrimSpace(inferlog(t, "keys", "vkey", "--data", data, "--system", "credit-scoring"))
+	dirs, err := filepath.Glob(filepath.Join(data, "logs/credit-scoring/*/*"))
+	check(t, err)
+	if len(dirs) != 1 {
+		t.Fatalf("logs: %q", dirs)
+	}
+	tree, err := verify(dirs[0], []string{vkey})
+	// More than one full tile, and an erasure among the entries.
+	if err != nil || tree.N <= 256 {
+		t.Fatalf("%d entries: %v", tree.N, err)
+	}
+	name := filepath.Join(dirs[0], "tile/entries/000")
+	bundle, err := os.ReadFile(name)
+	check(t, err)
+	bundle[len(bundle)/2] ^= 1
+	write(t, name, bundle)
+	if _, err := verify(dirs[0], []string{vkey}); err == nil {
+		t.Error("a flipped bit went unseen")
+	}
+}
+
+func inferlog(t *testing.T, arguments ...string) string {
+	t.Helper()
+	binary := os.Getenv("INFERLOG_BIN")
+	if binary == "" {
+		t.Fatal("set INFERLOG_BIN to the inferlog binary, or run `cargo xtask test interop`")
+	}
+	command := exec.Command(binary, arguments...)
+	command.Stderr = os.Stderr
+	output, err := command.Output()
+	check(t, err)
+	return string(output)
 }

@@ -1,4 +1,4 @@
-"""A small credit model, served by MLServer for the whole session."""
+"""A small credit model, served by MLServer, and the gateway in front of it, for the whole session."""
 
 import joblib
 import numpy
@@ -6,6 +6,36 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import servers
+from recompress import recompressing
+
+ROUTES = """
+[[route]]
+name = "compressed"
+path = "/compressed/*"
+upstream = "{compressed}"
+system = "credit-scoring"
+
+[[route]]
+name = "impatient"
+path = "/impatient/*"
+upstream = "{mlserver}"
+system = "credit-scoring"
+models = ["sleeper"]
+answer_ms_max = 1000
+
+[[route]]
+name = "credit"
+upstream = "{mlserver}"
+system = "credit-scoring"
+subject = {{ header = "x-applicant-id" }}
+context = {{ environment = "test", build = "2026.7", variant = {{ header = "x-variant", values = ["a", "b"] }} }}
+
+[[route]]
+name = "credit-v1"
+wire = "kserve-v1"
+upstream = "{mlserver}"
+system = "credit-scoring"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +51,15 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mlserver_url(tmp_path_factory, model_file):
-    with servers.mlserver(tmp_path_factory.mktemp("mlserver"), model_file) as url:
-        yield url
+    with servers.mlserver(tmp_path_factory.mktemp("mlserver"), model_file) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory, mlserver_url):
+    """The gateway with `ROUTES`; its log is the one that every test but `test_proof.py` adds to."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with recompressing(mlserver_url) as compressed:
+        (folder / "routes.toml").write_text(ROUTES.format(mlserver=mlserver_url, compressed=compressed))
+        with servers.gateway(folder, "--config", folder / "routes.toml") as gateway:
+            yield gateway

@@ -2,13 +2,17 @@
 
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
+
+from reader import BINARY, Inferlog
 
 START_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 20
@@ -24,15 +28,16 @@ def free_ports(count):
 
 
 @contextlib.contextmanager
-def running(command, folder, ready_url):
-    """Runs a server until the block ends; enters it once `ready_url` answers 200. Its output is `folder/server.log`."""
+def running(command, folder, *ready_urls):
+    """Runs a server until the block ends; enters it once these answer 200. Its output is `folder/server.log`."""
     log = Path(folder) / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        wait_until_ready(process, ready_url, log)
+        for url in ready_urls:
+            wait_until_ready(process, url, log)
         yield process
     finally:
         process.terminate()
@@ -57,9 +62,16 @@ def wait_until_ready(process, url, log):
         time.sleep(0.05)
 
 
+class Server(NamedTuple):
+    """A server that runs."""
+
+    url: str
+    process: subprocess.Popen
+
+
 @contextlib.contextmanager
 def mlserver(folder, model_file, **more_settings):
-    """MLServer with the model `credit`, version `v0.1.0`; yields its address."""
+    """MLServer with the models `credit`, version `v0.1.0`, and `sleeper`."""
     http_port, grpc_port = free_ports(2)
     settings = {
         "host": "127.0.0.1",
@@ -71,14 +83,38 @@ def mlserver(folder, model_file, **more_settings):
         "debug": False,
         **more_settings,
     }
-    model_settings = {
-        "name": "credit",
-        "implementation": "mlserver_sklearn.SKLearnModel",
-        "parameters": {"uri": str(model_file), "version": "v0.1.0"},
-    }
     (folder / "settings.json").write_text(json.dumps(settings))
-    (folder / "model-settings.json").write_text(json.dumps(model_settings))
+    parameters = {"uri": str(model_file), "version": "v0.1.0"}
+    add_model(folder, "credit", "mlserver_sklearn.SKLearnModel", parameters=parameters)
+    add_model(folder, "sleeper", "sleeper.Sleeper")
+    shutil.copy(Path(__file__).with_name("sleeper.py"), folder / "sleeper")
     url = f"http://127.0.0.1:{http_port}"
     command = [str(Path(sys.executable).parent / "mlserver"), "start", str(folder)]
-    with running(command, folder, f"{url}/v2/models/credit/ready"):
-        yield url
+    with running(command, folder, f"{url}/v2/models/credit/ready", f"{url}/v2/models/sleeper/ready") as process:
+        yield Server(url, process)
+
+
+def add_model(folder, name, implementation, **settings):
+    (folder / name).mkdir()
+    settings = {"name": name, "implementation": implementation, **settings}
+    (folder / name / "model-settings.json").write_text(json.dumps(settings))
+
+
+@contextlib.contextmanager
+def gateway(folder, *arguments):
+    """`inferlog serve`; its data lies in `folder/data`, its root key beside it."""
+    (port,) = free_ports(1)
+    log = Inferlog(folder / "data", folder / "root-key")
+    command = [BINARY, "serve", "--data", log.data, "--root-key", f"file:{log.root_key}"]
+    command += ["--listen", f"127.0.0.1:{port}", *arguments]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, f"{url}/readyz") as process:
+        yield Gateway(url, process, log)
+
+
+class Gateway(NamedTuple):
+    """A gateway that runs, and its data."""
+
+    url: str
+    process: subprocess.Popen
+    log: Inferlog

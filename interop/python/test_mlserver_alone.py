@@ -48,8 +48,8 @@ def test_metadata_names_the_model_but_not_its_version(mlserver_url):
 
 def test_by_default_a_failure_answers_with_a_traceback(tmp_path, model_file):
     case = next(case for case in REFUSED if case.status == 500)
-    with servers.mlserver(tmp_path, model_file, debug=True) as url:
-        answer = httpx.post(url + case.path, content=case.body, headers=case.headers())
+    with servers.mlserver(tmp_path, model_file, debug=True) as server:
+        answer = httpx.post(server.url + case.path, content=case.body, headers=case.headers())
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.startswith("Traceback (most recent call last):\n")
