@@ -7,10 +7,11 @@
 mod simulated;
 
 use inferlog_capture::recorder::Recorder;
-use inferlog_disk::sim::SimFs;
+use inferlog_disk::sim::{Call, Fault, How, Op, SimFs};
 use inferlog_log::NodeLock;
 use inferlog_record::Id;
 use simulated::{open, read, record, system_name};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,13 +25,47 @@ async fn a_disk_that_was_full_for_a_while_needs_no_restart() {
     assert!(refused > 0, "the disk was never full");
 }
 
+/// The keystore meets the end of the disk first: its table, a page, a page that is new, its marks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_that_met_a_full_disk_needs_no_restart() {
+    let hows = [How::NoEffect, How::Partial].into_iter();
+    let runs = hows.flat_map(|how| (0..24).map(move |after| tokio::spawn(keystore(how, after))));
+    for run in runs.collect::<Vec<_>>() {
+        run.await.unwrap();
+    }
+}
+
+async fn keystore(how: How, after: u64) {
+    let fs = SimFs::new(after);
+    let recorder = open(&fs).await.unwrap();
+    let system = recorder.system(&system_name()).await.unwrap();
+    let takes_space = |call: &Call| {
+        call.path.starts_with("/data/keystore") && matches!(call.op, Op::Create | Op::Write | Op::Rename)
+    };
+    fs.inject(Fault::on(takes_space).kind(ErrorKind::StorageFull).after(after).times(1).how(how));
+    let mut acked = Vec::new();
+    for person in 0..6 {
+        acked.extend(record(&system, &format!("person {person}"), "{}").await);
+        recorder.integrate().await.unwrap();
+    }
+    assert_eq!(fs.faults_fired(), 1, "{how:?} after {after}");
+    acked.push(record(&system, "eve", "{}").await.unwrap());
+    assert_readable(&fs, recorder, acked).await;
+}
+
 /// Fills a disk that has so many sectors left, then makes room. How many decisions were refused.
 async fn run(sectors: u64) -> usize {
     let fs = SimFs::new(sectors);
     let recorder = open(&fs).await.unwrap();
     let (acked, refused) = fill(&fs, &recorder, sectors * 512).await;
+    assert_readable(&fs, recorder, acked).await;
+    refused
+}
+
+/// Nothing was given up meanwhile, and everything is there and opens after a crash.
+async fn assert_readable(fs: &SimFs, recorder: Recorder, acked: Vec<Id>) {
     let health = recorder.health();
-    assert_eq!((health.log.poisoned, health.keystore_failed), (None, None), "{sectors} sectors left");
+    assert_eq!((health.log.poisoned, health.keystore_failed), (None, None));
     recorder.close().await.unwrap();
     drop(recorder);
     let fs = fs.crash();
@@ -43,7 +78,6 @@ async fn run(sectors: u64) -> usize {
         let (_, found) = stored.iter().find(|(decision, _)| *decision == id).expect("it is there");
         found.open(&vault).expect("it opens");
     }
-    refused
 }
 
 /// Records while there are only so many bytes left, and when there is room again.

@@ -74,7 +74,12 @@ impl LogError {
 
     /// Whether the disk was full and nothing else: free space and it goes on.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Disk(error) if error.is_full() && !error.op.starts_with("sync"))
+        let disk = match self {
+            Self::Disk(error) => Some(error),
+            Self::Hook { source, .. } => source.downcast_ref(),
+            _ => None,
+        };
+        disk.is_some_and(|error: &DiskError| error.is_full() && !error.op.starts_with("sync"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a log needs from whoever holds keys.
 
-/// Why a hook failed; the vault's own error.
+/// Why a hook failed; the vault's own error. An [`inferlog_disk::DiskError`] of a full disk says that the same call succeeds
+/// once there is space.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An Ed25519 signature (RFC 8032) and the key that made it.

@@ -78,3 +78,10 @@ pub enum VaultError {
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
+
+impl VaultError {
+    /// Whether the disk was full and nothing else: what was there stands, and once there is space the same call succeeds.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.is_full() && !error.op.starts_with("sync"))
+    }
+}

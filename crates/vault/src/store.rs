@@ -236,6 +236,17 @@ impl Store {
         }
     }
 
+    /// Nothing of [`Store::begin_sync`] counts: the next one does it again.
+    pub(crate) fn undo_sync(&mut self, writes: &[PageWrite]) {
+        for write in writes {
+            let page = write.header.page;
+            if let Some(tail) = self.tails.peek_mut(&page) {
+                tail.rewrite |= write.rewrite;
+                self.dirty.insert(page);
+            }
+        }
+    }
+
     /// The plaintext at `id`; `None` if the page has none there.
     pub(crate) fn read(&mut self, id: KeyId, page_key: &PageKey) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let buffered = self.tails.peek(&id.page).map(|tail| &tail.buffer[..]).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Making durable what was absorbed: while nobody is kept from reading keys.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use inferlog_disk::{Fs, Open, Result as DiskResult, replace_file};
+use inferlog_disk::{File, Fs, Open, Result as DiskResult, replace_file};
 use parking_lot::MutexGuard;
 
 use crate::aead::Key;
@@ -71,7 +72,7 @@ impl PageWrite {
             None => {
                 header.encode(&mut bytes);
                 bytes.extend_from_slice(records);
-                let file = fs.open(path, Open::CreateNew)?;
+                let file = create_over(fs, path)?;
                 file.write_all_at(&bytes, 0)?;
                 file.sync_data()?;
                 Ok(written(bytes.len(), true, false))
@@ -80,14 +81,29 @@ impl PageWrite {
     }
 }
 
+/// Creates a page's file. One that is there was left by an attempt that met a full disk.
+fn create_over(fs: &dyn Fs, path: &Path) -> DiskResult<Box<dyn File>> {
+    match fs.open(path, Open::CreateNew) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs.remove_file(path)?;
+            fs.open(path, Open::CreateNew)
+        }
+        other => other,
+    }
+}
+
 impl Inner {
     /// Writes what was absorbed to the pages, durably. The store is not held meanwhile.
     pub(crate) fn sync_pages(&self, _writer: &MutexGuard<'_, Writer>) -> Result<()> {
         self.check()?;
         let writes = self.store.lock().begin_sync(&self.table());
-        let written = self.poison_on_error(self.write_pages(&writes).map_err(VaultError::from))?;
-        self.store.lock().end_sync(&written);
-        Ok(())
+        let written = self.poison_unless_full(self.write_pages(&writes).map_err(VaultError::from));
+        match &written {
+            Ok(written) => self.store.lock().end_sync(written),
+            // What was written in part is written over.
+            Err(_) => self.store.lock().undo_sync(&writes),
+        }
+        written.map(drop)
     }
 
     fn write_pages(&self, writes: &[PageWrite]) -> DiskResult<Vec<Written>> {

@@ -186,7 +186,7 @@ impl Vault {
             new.iter().map(|(log, index)| format!("{} {index}\n", hex::encode(log))).collect();
         // A crash before this is whole leaves lower marks: births that are in the pages come again, and change nothing.
         let written = replace_file(&*self.inner.fs, &self.inner.dir.absorbed(), lines.as_bytes());
-        self.inner.poison_on_error(written.map_err(VaultError::from))?;
+        self.inner.poison_unless_full(written.map_err(VaultError::from))?;
         *self.inner.absorbed.lock() = new;
         Ok(())
     }
@@ -209,6 +209,14 @@ impl Inner {
 
     pub(crate) fn check(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Acquire) { Err(VaultError::Poisoned) } else { Ok(()) }
+    }
+
+    /// As [`Inner::poison_on_error`], but for a disk that is full: it took nothing away, and the caller tries again.
+    pub(crate) fn poison_unless_full<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if error.is_full() => Err(error),
+            other => self.poison_on_error(other),
+        }
     }
 
     /// After a write that failed nothing may be assumed of what is on disk.
@@ -235,7 +243,7 @@ impl Inner {
         let bytes = table.seal(&*self.rng, self.keystore, &admin.root)?;
         // A crash leaves the old table or the new one. Nothing was sealed under a key that only the new one has.
         let written = replace_file(&*self.fs, &self.dir.table(), &bytes);
-        self.poison_on_error(written.map_err(VaultError::from))?;
+        self.poison_unless_full(written.map_err(VaultError::from))?;
         *self.table.write() = Arc::new(table);
         Ok(())
     }

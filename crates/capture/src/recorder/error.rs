@@ -41,6 +41,7 @@ impl RecordError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Append(AppendError::Full(_)) => "disk_full",
+            Self::Vault(error) if error.is_full() => "disk_full",
             Self::Append(AppendError::Poisoned(_)) => "log_poisoned",
             Self::Append(AppendError::Closed) => "log_closed",
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => "not_recordable",
@@ -54,6 +55,7 @@ impl RecordError {
     pub fn summary(&self) -> &'static str {
         match self {
             Self::Append(AppendError::Full(_)) => "the disk of the record is full",
+            Self::Vault(error) if error.is_full() => "the disk of the record is full",
             Self::Append(AppendError::Poisoned(_)) => "the disk of the record failed",
             Self::Append(AppendError::Closed) => "the recorder is stopping",
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => {
@@ -69,6 +71,9 @@ impl RecordError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Append(AppendError::Full(_)) => {
+                "free space on the file system of the data directory; recording resumes by itself"
+            }
+            Self::Vault(error) if error.is_full() => {
                 "free space on the file system of the data directory; recording resumes by itself"
             }
             Self::Append(AppendError::Poisoned(_)) => {
@@ -90,8 +95,10 @@ impl RecordError {
 impl Inner {
     /// Remembers a failure that only a restart ends.
     pub(crate) fn note(&self, error: &RecordError) {
-        if let RecordError::Vault(VaultError::Poisoned | VaultError::Disk(_) | VaultError::Damaged { .. }) =
-            error
+        if let RecordError::Vault(
+            error @ (VaultError::Poisoned | VaultError::Disk(_) | VaultError::Damaged { .. }),
+        ) = error
+            && !error.is_full()
         {
             self.keystore_failed.lock().get_or_insert_with(|| error.to_string());
         }
