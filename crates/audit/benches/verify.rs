@@ -1,4 +1,5 @@
-//! How fast `verify` is: entries a second, per thread, with parsing and reference checks.
+//! How fast `verify` is: entries a second, per thread, with parsing and reference checks. And how long it takes to find every
+//! decision, and to tell the first.
 //!
 //! `cargo bench -p inferlog-audit`; `ENTRIES`, `PAYLOAD_BYTES` and `RUNS` change what is measured. The files are in the page
 //! cache: this measures the work, not the disk. Beside the time on the wall it prints the time on the processor, which says
@@ -13,10 +14,11 @@
 #[path = "../tests/world/mod.rs"]
 mod world;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use inferlog_audit::{Options, verify};
+use inferlog_audit::{FindOptions, FoundDecision, Options, StoryOptions, find, story, verify};
 use inferlog_disk::{Fs, RealFs};
 use world::{NoBirths, World};
 
@@ -32,11 +34,13 @@ fn main() {
     let started = Instant::now();
     let mut world = World::new(fs.clone(), dir.path(), 64 << 20, Arc::new(NoBirths));
     world.create("bench");
-    let mut entry_bytes = 0;
+    let (mut entry_bytes, mut first) = (0, None);
     while world.size("bench") < entries as u64 {
         let mut batch = Vec::new();
         for _ in 0..2_500 {
-            batch.extend(world.decision("bench", "default", payload_bytes).1);
+            let (decision, appends) = world.decision("bench", "default", payload_bytes);
+            first.get_or_insert(decision);
+            batch.extend(appends);
         }
         entry_bytes += batch.iter().map(|append| append.entry.len()).sum::<usize>();
         world.commit("bench", &batch);
@@ -66,6 +70,18 @@ fn main() {
             size as f64 / cpu
         );
     }
+    let (started, mut rows) = (Instant::now(), 0_u64);
+    let count = |_: FoundDecision| {
+        rows += 1;
+        ControlFlow::Continue(())
+    };
+    find(&fs, dir.path(), &FindOptions::default(), &mut { count }).expect("a data directory");
+    println!("find: {rows} decisions in {:.3} s", started.elapsed().as_secs_f64());
+    let started = Instant::now();
+    let story =
+        story(&fs, dir.path(), first.expect("a decision"), &StoryOptions::default()).expect("a decision");
+    assert!(story.is_proved() && story.events.len() == 3);
+    println!("show: the first decision in {:.3} s", started.elapsed().as_secs_f64());
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
