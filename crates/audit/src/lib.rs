@@ -1,6 +1,13 @@
-//! The auditor's path: verify, reconstruct, find, prove. It reads a data directory and changes nothing in it.
+//! The auditor's path: verify, reconstruct, find, prove. It reads a data directory, takes no lock and changes nothing.
 //!
-//! [`verify`] needs no keys and trusts no file: it holds each against the others and says where they disagree.
+//! [`verify`] needs no keys and trusts no file: it holds each against the others and says where they disagree, and which of
+//! them does not lead to the signed root (docs/verify.md lists what is covered). [`story`] tells one decision: its entries
+//! proved under the checkpoint, its payloads opened where somebody gives [`Openings`], and what is not there named with the
+//! reason and the provision that it would serve. [`find`] gives decisions in a row; [`receipts`] gives proofs away, and
+//! [`check_receipt`] believes one with no more than a key.
+//!
+//! Nothing here shares the writer's code: the formats are read by pure code and by readers of their own. Entries are scanned
+//! in place, without values being built; memory does not grow with the log.
 
 mod error;
 mod find;

@@ -89,6 +89,11 @@ fn pages(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 16]> {
     let (mut id, mut leftovers) = (None, 0_u64);
     for entry in listed.iter().filter(|entry| !entry.is_dir && !entry.name.starts_with(TMP_PREFIX)) {
         let Some(bytes) = optional(fs, &entry.path, sink) else { continue };
+        if bytes.iter().all(|byte| *byte == 0) {
+            // A crash came before its first bytes were durable, or an erasure has just overwritten it.
+            leftovers += 1;
+            continue;
+        }
         let Some(page) = Page::parse(&bytes) else {
             let what =
                 "the header of this page does not check: damaged, or left by a crash before the page counted";
@@ -111,7 +116,7 @@ fn pages(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Option<[u8; 16]> {
     }
     if leftovers > 0 {
         sink.notice(format!(
-            "{leftovers} keystore pages end in bytes that are no record: left by a crash, or damaged; the keys can tell"
+            "{leftovers} keystore pages are empty or end in bytes that are no record: left by a crash, or damaged; the keys can tell"
         ));
     }
     id
