@@ -11,6 +11,10 @@ mod model;
 mod output;
 mod when;
 
+/// Recording a decision takes some two hundred small allocations; the system's allocator took a tenth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }
