@@ -30,8 +30,10 @@ const GUIDE: &str = "\
 Start with `inferlog demo`: it needs nothing but this program.
 `inferlog help COMMAND` explains a command with an example.
 
-Exit status: 0 done and well; 1 the answer is no (a fault was found, a proof does not hold, nothing was found);
-2 it could not be done (wrong command line, damaged or locked directory, failing disk).";
+Exit status:
+  0  done, and all is well
+  1  the answer is no: a fault was found, a proof does not hold, there is no such decision
+  2  it could not be done: wrong command line, damaged or locked directory, failing disk";
 
 #[derive(Subcommand)]
 enum Command {

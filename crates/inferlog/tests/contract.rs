@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{REQUEST, World, copy, get, model};
+use support::{DAWDLE, REQUEST, World, copy, get, model, post};
 
 /// Finds, shows and verifies a decision that was answered and one that failed.
 fn ask(world: &World, answered: &str, failed: &str) {
@@ -90,6 +90,37 @@ fn an_erasure_takes_the_content_and_leaves_the_proof() {
     world.ok(&["erase", "--decision", &others, "--yes"]);
     assert!(!world.ok(&["show", &others]).stdout().contains("48.5"));
     world.ok(&["verify"]);
+}
+
+#[test]
+fn a_request_in_progress_is_finished_before_the_end() {
+    let world = World::new();
+    let serve = world.serve(model(), &[]);
+    let address = serve.address;
+    let slow = std::thread::spawn(move || {
+        post(address, "/v2/models/credit/infer", "x-applicant-id: 1\r\n", r#"{"id":"dawdle","inputs":[{}]}"#)
+            .0
+    });
+    std::thread::sleep(DAWDLE / 4);
+    assert_eq!(serve.stop(), 0);
+    assert!(slow.join().unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(world.ok(&["find", "--json"]).lines()[0]["outcome"], "answered");
+}
+
+#[test]
+fn nobody_s_content_is_in_the_log_of_the_process() {
+    let world = World::new();
+    let serve = world.serve(model(), &[]);
+    let (_, decision, _) = serve.infer("person-4711", REQUEST);
+    serve.infer("person-4711", "nonsense");
+    world.ok(&["show", &decision]);
+    world.ok(&["erase", "--subject", "person-4711", "--yes"]);
+    let logged = serve.logged();
+    assert!(logged.iter().any(|event| event["act"] == "erase"), "{logged:?}");
+    for event in logged {
+        let text = event.to_string();
+        assert!(!text.contains("4711") && !text.contains("48.5") && !text.contains("nonsense"), "{text}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use inferlog::{Instance, Settings, real_env};
 use inferlog_capture::recorder::System;
 use inferlog_disk::SlowSyncFs;
@@ -85,56 +86,79 @@ impl Bench {
     }
 }
 
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// The Recorder, the bare disk and the bare work.
+    Recorder,
+    /// The gateway and the plain proxy.
+    Gateway,
+    /// Verification.
+    Verify,
+}
+
+impl Part {
+    /// All of it.
+    pub(crate) const ALL: [Self; 3] = [Self::Recorder, Self::Gateway, Self::Verify];
+}
+
 /// Measures in `dir`, an empty directory; the Recorder's phases take `time` together. Tells what it does through `tell`.
-pub(crate) async fn run(dir: &Path, time: Duration, tell: impl Fn(String)) -> Result<Results, Failure> {
+pub(crate) async fn run(
+    dir: &Path,
+    time: Duration,
+    parts: &[Part],
+    tell: impl Fn(String),
+) -> Result<Results, Failure> {
     let samples = Arc::new(Samples::new(sample::CONTENT_BYTES));
     let benches = [
         Bench::open(&dir.join("plain"), Duration::ZERO).await?,
         Bench::open(&dir.join("slow"), SLOW_SYNC).await?,
     ];
     let ways = Ways::start(&benches[0].instance.recorder).await?;
+    let phases = || benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
     let (mut recorded, mut work, mut served) = (vec![Vec::new(); 6], Vec::new(), vec![Vec::new(); 3]);
     let slice = time / (ROUNDS * recorded.len()) as u32;
     for round in 1..=ROUNDS {
-        tell(format!("round {round} of {ROUNDS}: Recorder and bare disk"));
-        let phases = benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
-        for ((bench, writers), measured) in phases.zip(&mut recorded) {
-            measured.push(bench.record(&samples, writers, slice).await?);
+        if parts.contains(&Part::Recorder) {
+            tell(format!("round {round} of {ROUNDS}: Recorder, bare disk, bare work"));
+            for ((bench, writers), measured) in phases().zip(&mut recorded) {
+                measured.push(bench.record(&samples, writers, slice).await?);
+            }
+            let (vault, samples) = (benches[0].instance.vault.clone(), samples.clone());
+            let bare =
+                tokio::task::spawn_blocking(move || work::decisions_per_second(&vault, &samples, slice));
+            work.push(bare.await??);
         }
-        tell(format!("round {round} of {ROUNDS}: bare work"));
-        let (vault, samples) = (benches[0].instance.vault.clone(), samples.clone());
-        let bare = tokio::task::spawn_blocking(move || work::decisions_per_second(&vault, &samples, slice));
-        work.push(bare.await??);
-        tell(format!("round {round} of {ROUNDS}: gateway and plain proxy"));
-        for (connections, measured) in CONNECTIONS.into_iter().zip(&mut served) {
-            let proxy = gateway::run(ways.proxy, connections, slice).await?;
-            measured.push((gateway::run(ways.gateway, connections, slice).await?, proxy));
+        if parts.contains(&Part::Gateway) {
+            tell(format!("round {round} of {ROUNDS}: gateway, plain proxy"));
+            for (connections, measured) in CONNECTIONS.into_iter().zip(&mut served) {
+                let proxy = gateway::run(ways.proxy, connections, slice).await?;
+                measured.push((gateway::run(ways.gateway, connections, slice).await?, proxy));
+            }
         }
     }
     drop(ways);
     for bench in &benches {
         bench.instance.recorder.close().await?;
     }
-    tell("verification".into());
-    let verification = verify(&dir.join("verify")).await?;
-    let work = median(work);
-    let phases = benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
-    let recorder: Vec<_> =
-        phases.zip(&recorded).map(|((bench, writers), of)| recorder_row(bench, writers, of, work)).collect();
-    Ok(Results {
-        cores: core_count(),
-        cpu: cpu_class(),
-        rounds: ROUNDS,
-        sync_p50_us: median(recorded[0].iter().map(|(_, floor)| floor.p50_us)),
-        work_decisions_per_second: work,
-        recorder,
-        gateway: CONNECTIONS
-            .into_iter()
-            .zip(&served)
-            .map(|(connections, of)| gateway_row(connections, of))
-            .collect(),
-        verification,
-    })
+    let mut results = Results { cores: core_count(), cpu: cpu_class(), rounds: ROUNDS, ..Results::default() };
+    if parts.contains(&Part::Verify) {
+        tell("verification".into());
+        results.verification = Some(verify(&dir.join("verify")).await?);
+    }
+    if parts.contains(&Part::Recorder) {
+        let bare = median(work);
+        results.sync_p50_us = Some(median(recorded[0].iter().map(|(_, floor)| floor.p50_us)));
+        results.work_decisions_per_second = Some(bare);
+        let rows =
+            phases().zip(&recorded).map(|((bench, writers), of)| recorder_row(bench, writers, of, bare));
+        results.recorder = rows.collect();
+    }
+    if parts.contains(&Part::Gateway) {
+        let rows = CONNECTIONS.into_iter().zip(&served).map(|(connections, of)| gateway_row(connections, of));
+        results.gateway = rows.collect();
+    }
+    Ok(results)
 }
 
 async fn verify(dir: &Path) -> Result<Verification, Failure> {

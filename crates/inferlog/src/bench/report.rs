@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::output::{BOLD, DIM, styled};
 
 /// Everything that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Results {
     /// Processors that this process may use.
     pub(crate) cores: usize,
@@ -16,12 +16,12 @@ pub(crate) struct Results {
     /// Each number is the median of so many rounds.
     pub(crate) rounds: usize,
     /// One write of one decision's half and its sync on the bare disk, microseconds.
-    pub(crate) sync_p50_us: f64,
+    pub(crate) sync_p50_us: Option<f64>,
     /// The bare work, on one core.
-    pub(crate) work_decisions_per_second: f64,
+    pub(crate) work_decisions_per_second: Option<f64>,
     pub(crate) recorder: Vec<RecorderRow>,
     pub(crate) gateway: Vec<GatewayRow>,
-    pub(crate) verification: Verification,
+    pub(crate) verification: Option<Verification>,
 }
 
 /// A rate, and the one it is held against.
@@ -88,11 +88,16 @@ impl Results {
     /// The tables.
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{} cores, {}; medians of {} rounds", self.cores, self.cpu, self.rounds)?;
-        self.print_recorder(out)?;
-        self.print_gateway(out)?;
-        section(out, "Verification", "without keys")?;
+        if !self.recorder.is_empty() {
+            self.print_recorder(out)?;
+        }
+        if !self.gateway.is_empty() {
+            self.print_gateway(out)?;
+        }
+        let Some(verification) = &self.verification else { return Ok(()) };
         let Verification { entries, entry_bytes, entries_per_second, entries_per_second_per_core } =
-            self.verification;
+            verification;
+        section(out, "Verification", "without keys")?;
         writeln!(
             out,
             "{entries} entries of {entry_bytes:.0} bytes: {entries_per_second:.0} entries/s, \
@@ -138,8 +143,10 @@ impl Results {
                 row.against_work_per_core.ratio,
             )?;
         }
-        let (sync, work) = (micros(self.sync_p50_us), self.work_decisions_per_second);
-        writeln!(out, "bare disk: a lone write and sync takes {sync} (p50)")?;
+        if let Some(sync) = self.sync_p50_us {
+            writeln!(out, "bare disk: a lone write and sync takes {} (p50)", micros(sync))?;
+        }
+        let Some(work) = self.work_decisions_per_second else { return Ok(()) };
         writeln!(out, "bare work (serialise, compress, seal, hash) on one core: {work:.0} decisions/s")
     }
 
@@ -169,11 +176,13 @@ impl Results {
             )?;
         }
         let Some(lone) = self.gateway.first() else { return Ok(()) };
-        let (over, syncs) = (micros(lone.p50_us - lone.proxy_p50_us), micros(2.0 * self.sync_p50_us));
         writeln!(
             out,
-            "with one connection {over} over the proxy (p50); two lone syncs of the bare disk take {syncs}"
-        )
+            "with one connection {} over the proxy (p50)",
+            micros(lone.p50_us - lone.proxy_p50_us)
+        )?;
+        let Some(sync) = self.sync_p50_us else { return Ok(()) };
+        writeln!(out, "two lone syncs of the bare disk take {} (p50)", micros(2.0 * sync))
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::bench;
 use crate::bench::memory::{self, Reading};
+use crate::bench::{self, Part};
 use crate::output::{self, Failure, Verdict, progress};
 
-/// Measure what recording costs here: on this disk, these processors.
+/// Measure what recording costs on this machine.
 ///
 /// Compares the Recorder with the bare disk (the same bytes in the same batches, no product code) and with the bare work (the
 /// same records, no disk), the gateway with the same proxy that does not record, and measures verification. Phases alternate,
@@ -28,6 +28,9 @@ pub(crate) struct BenchArgs {
     /// Time for the Recorder's phases together; the others take as long again.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) seconds: u64,
+    /// Only these parts.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_values_t = Part::ALL)]
+    pub(crate) only: Vec<Part>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -54,7 +57,7 @@ async fn measure(args: &BenchArgs, dir: &Path) -> Result<Verdict, Failure> {
     }
     let bar = progress(format!("about {} s", 3 * args.seconds));
     let time = Duration::from_secs(args.seconds.max(1));
-    let results = bench::run(dir, time, |what| bar.set_message(what)).await;
+    let results = bench::run(dir, time, &args.only, |what| bar.set_message(what)).await;
     bar.finish_and_clear();
     let (results, mut out) = (results?, output::stdout());
     if args.json {

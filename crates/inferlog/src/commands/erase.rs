@@ -9,9 +9,9 @@ use crate::admin::{Act, Door, ErasureDone, ErasurePlan, Target};
 use crate::cli::OpenArgs;
 use crate::output::{self, BAD, Failure, GOOD, Verdict, counted, styled};
 
-/// Make all content about a person, or of one decision, unreadable for ever. Proofs stay valid.
+/// Make content about a person, or of a decision, unreadable for ever.
 ///
-/// The keys are destroyed in the keystore and its configured backups, and the root key is replaced, so that older copies open
+/// All proofs stay valid. The keys are destroyed in the keystore and its configured backups, and the root key is replaced, so that older copies open
 /// nothing of it. The log's entries do not change: their clear fields (times, model, outcome, a random pseudonym) stay, the
 /// content is gone. Without --yes it says what would be erased and asks. The exit status is 1 if there is nothing to erase.
 #[derive(Args)]

@@ -20,9 +20,9 @@ use crate::cli::OpenArgs;
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 
-/// Stand in front of a model server and record every inference before its answer completes.
+/// Stand in front of a model server and record every inference.
 ///
-/// Point your clients at the gateway instead of the model server: it speaks the Open Inference Protocol v2 (REST) and
+/// Every decision is durable before its answer completes. Point your clients at the gateway instead of the model server: it speaks the Open Inference Protocol v2 (REST) and
 /// KServe v1, and any JSON over HTTP by a configuration file. Every answer carries the header `inferlog-decision-id`. A
 /// request that cannot be recorded is refused with status 503, never answered unrecorded. `GET /healthz`, `/readyz` and
 /// `/metrics` are the gateway's own. SIGTERM lets requests in progress end, then stops.

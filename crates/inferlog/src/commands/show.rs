@@ -10,9 +10,9 @@ use crate::admin::{self, Act, Door, Form, tell};
 use crate::cli::OpenArgs;
 use crate::output::{self, Failure, Verdict};
 
-/// Show one decision in full: every step, what went in, what came out, and what is missing and why.
+/// Show one decision in full.
 ///
-/// Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
+/// Every step, what went in, what came out, what is missing and why, and the proof that it stands in the log. Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
 /// `serve` runs the request goes through its admin.sock. The exit status is 1 if there is no such decision.
 #[derive(Args)]
 #[command(after_long_help = "\

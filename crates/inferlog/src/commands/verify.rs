@@ -15,9 +15,9 @@ use crate::admin;
 use crate::cli::DataArg;
 use crate::output::{self, DIM, Failure, Verdict, styled};
 
-/// Check every byte of the logs against their signed checkpoints, and say where each fault is.
+/// Check every byte against the signed checkpoints.
 ///
-/// Needs no secret key and takes no lock. It reads all entries, tiles, packs and checkpoints, and reports every payload that is
+/// Says where each fault is, and what nothing has changed since. Needs no secret key and takes no lock. It reads all entries, tiles, packs and checkpoints, and reports every payload that is
 /// missing without an event that says why. A key or checkpoint that you kept elsewhere makes it proof against whoever can write
 /// to the directory: without --key the keys listed in the directory itself are believed. The exit status is 0 only when all
 /// is well, 1 when a fault was found.

@@ -169,6 +169,9 @@ impl Drop for Serve {
     }
 }
 
+/// How long the model server takes for a request that holds the word.
+pub const DAWDLE: Duration = Duration::from_millis(800);
+
 /// A model server that answers every request with a score, or with an error for an empty `inputs`.
 pub fn model() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -183,6 +186,9 @@ pub fn model() -> SocketAddr {
 
 fn answer(stream: &TcpStream) -> Option<()> {
     let body = read_message(stream)?.1;
+    if body.contains("\"dawdle\"") {
+        std::thread::sleep(DAWDLE);
+    }
     let (status, answer) = match body.contains("\"inputs\":[]") {
         true => ("400 Bad Request", r#"{"error":"no inputs"}"#),
         false => (
