@@ -235,6 +235,30 @@ fn a_full_disk_refuses_and_recovers() {
     world.start().unwrap();
 }
 
+/// A disk that fills while nothing is integrated still has the room to integrate all of it.
+#[test]
+fn a_full_wal_leaves_room_to_drain() {
+    let mut world = World::new(5);
+    let mut life = world.start().unwrap();
+    world.create(&mut life, "alpha").unwrap();
+    world.fs.set_capacity(Some(2 << 20));
+    let mut refused = 0;
+    while refused < 20 {
+        let before = world.models["alpha"].acked.len();
+        let append = world.random_append();
+        assert!(world.commit(&mut life, vec![("alpha".into(), append)]));
+        refused += usize::from(world.models["alpha"].acked.len() == before);
+    }
+    assert!(world.models["alpha"].acked.len() > 50, "the disk was not used");
+    world.integrate(&mut life).expect("room to integrate");
+    let append = world.random_append();
+    assert!(world.commit(&mut life, vec![("alpha".into(), append)]));
+    assert_eq!(
+        world.models["alpha"].acked.len() as u64,
+        life.recovered.integrator.size(life.logs["alpha"].0) + 1
+    );
+}
+
 #[test]
 fn the_simulation_can_fail_this_suite() {
     // A writer that lied about its sync would be caught: drop the sync's effect without an error and look.

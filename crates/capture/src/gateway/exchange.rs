@@ -42,6 +42,13 @@ impl Moment {
         self.steady.elapsed()
     }
 
+    /// The present, as a moment of the same two clocks: moments of one exchange keep their order.
+    fn then(&self) -> Self {
+        let steady = Instant::now();
+        let elapsed = u64::try_from((steady - self.steady).as_nanos()).unwrap_or(u64::MAX);
+        Self { at: Timestamp(self.at.nanos().saturating_add(elapsed)), steady }
+    }
+
     /// The present, as the time since then has it.
     pub(crate) fn later(&self) -> Timestamp {
         let elapsed = u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -153,7 +160,7 @@ impl Exchange {
         if self.lane.route.opened == Opened::BeforeCall {
             decision.opened().await?;
         }
-        let called_at = Moment::now(&self.lane);
+        let called_at = asked.began.then();
         let called = self.call(&mut decision, &mut asked, limits).await?;
         let verdict = Verdict::of_call(&called);
         let events = describe::rest(&self.lane.route, &asked, &called, &verdict, called_at);

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use inferlog_disk::{File, Fs, Open};
+use inferlog_disk::{DiskError, File, Fs, Open};
 use parking_lot::Mutex;
 
 use super::format::{BATCH_HEADER_BYTES, BatchHeader, PAGE_BYTES, SegmentHeader, free_header, put_frame};
@@ -29,13 +30,17 @@ pub struct Commit<'a> {
 /// Spare segments, shared by the writer, which takes them, and the integrator, which hands them back.
 /// Only segments settled in this life are reused: of older ones it is not known which of their names are durable.
 #[derive(Clone, Debug, Default)]
-pub struct Spares(Arc<Mutex<Vec<PathBuf>>>);
+pub struct Spares {
+    paths: Arc<Mutex<Vec<PathBuf>>>,
+    /// Segments that are live, the one being written included.
+    live: Arc<AtomicU64>,
+}
 
 impl Spares {
     /// Takes back a settled segment: it becomes a spare, or is removed. The caller retires the oldest first.
     pub fn retire(&self, fs: &dyn Fs, dir: &Path, incarnation: u64) -> Result<()> {
         let (live, spare) = (segment_path(dir, incarnation), spare_path(dir, incarnation));
-        let keep = self.0.lock().len() < SPARES_MAX;
+        let keep = self.paths.lock().len() < SPARES_MAX;
         let file = fs.open(&live, Open::Write)?;
         file.write_all_at(&free_header(), 0)?;
         file.sync_data()?;
@@ -46,8 +51,9 @@ impl Spares {
         }
         // Synced before the next one is retired, so that no crash leaves a hole between live segments.
         fs.sync_dir(dir)?;
+        self.live.fetch_sub(1, Ordering::Relaxed);
         if keep {
-            self.0.lock().push(spare);
+            self.paths.lock().push(spare);
         }
         Ok(())
     }
@@ -118,6 +124,7 @@ impl Writer {
                 batch = reframe(&header, &frames, target);
             }
         }
+        writer.spares.live.store(scan.segments.len() as u64, Ordering::Relaxed);
         writer.begin_segment(&batch)?;
         Ok(writer)
     }
@@ -132,9 +139,11 @@ impl Writer {
             body_bytes: body_bytes as u64,
         };
         if self.current.as_ref().is_none_or(|current| current.len - current.offset < header.span()) {
-            self.begin_segment(&[]).map_err(|error| match error.is_full() {
-                true => Failure::NothingWritten(error),
-                false => Failure::Unknown(error),
+            self.make_room().and_then(|()| self.begin_segment(&[])).map_err(|error| {
+                match error.is_full() {
+                    true => Failure::NothingWritten(error),
+                    false => Failure::Unknown(error),
+                }
             })?;
         }
         let Some(current) = &mut self.current else { return Ok(()) };
@@ -183,11 +192,28 @@ impl Writer {
         self.segment_bytes.saturating_sub(PAGE_BYTES + BATCH_HEADER_BYTES as u64).min(u32::MAX.into())
     }
 
+    /// Refuses a new segment that would leave no room to settle it: what the live segments hold is written once more, as
+    /// packs and bundles, before their space comes back. Without this a full disk could never drain.
+    fn make_room(&self) -> Result<()> {
+        let live = self.spares.live.load(Ordering::Relaxed);
+        let new = u64::from(self.spares.paths.lock().is_empty());
+        let needed = (live + new).saturating_mul(self.segment_bytes);
+        let free = self.fs.free_bytes(&self.dir)?;
+        if free < needed {
+            let why = format!(
+                "{free} bytes are free, and {needed} are needed to go on and to settle what is written"
+            );
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, why);
+            return Err(DiskError::new("begin a segment in", &self.dir, full).into());
+        }
+        Ok(())
+    }
+
     /// Begins a segment whose first batch is `batch` (already framed for the next incarnation) or the next commit.
     fn begin_segment(&mut self, batch: &[u8]) -> Result<()> {
         let incarnation = self.next_incarnation;
         let needed = self.segment_bytes.max(PAGE_BYTES + batch.len() as u64);
-        let spare = match self.spares.0.lock().last() {
+        let spare = match self.spares.paths.lock().last() {
             Some(path) => path.clone(),
             None => spare_path(&self.dir, incarnation),
         };
@@ -207,8 +233,9 @@ impl Writer {
         // ones hold too: both mean the same.
         self.fs.rename(&spare, &segment_path(&self.dir, incarnation))?;
         self.fs.sync_dir(&self.dir)?;
-        self.spares.0.lock().retain(|path| *path != spare);
+        self.spares.paths.lock().retain(|path| *path != spare);
         self.next_incarnation += 1;
+        self.spares.live.fetch_add(1, Ordering::Relaxed);
         self.next_batch += u64::from(!batch.is_empty());
         self.current = Some(Current { file, incarnation, offset: PAGE_BYTES + batch.len() as u64, len });
         Ok(())
