@@ -77,7 +77,19 @@ const BACKUP_PERIOD: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: ServeArgs) -> Result<Verdict, Failure> {
     logging::init(args.log);
+    raise_descriptor_limit();
     tokio::runtime::Runtime::new()?.block_on(serve(args))
+}
+
+/// Every client, every pooled upstream connection and some twenty files a system take a descriptor; the usual soft limit of
+/// 1,024 is meant for programs that call select(2).
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
 }
 
 async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
