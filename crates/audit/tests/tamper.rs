@@ -6,10 +6,11 @@ mod sealed;
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use inferlog_audit::{FaultKind, KeySource, Options, Select};
 use inferlog_disk::Fs;
-use inferlog_disk::sim::SimFs;
+use inferlog_disk::sim::{Fault, How, SimFs};
 use inferlog_merkle::{TileLevel, encode_entry, entries, leaf_hash};
 use sealed::Sealer;
 use world::look::{check, only, overwrite, run, small, tile};
@@ -316,5 +317,40 @@ fn a_damaged_keystore_is_found_where_no_key_is_needed() {
                 report.faults
             );
         }
+    }
+}
+
+/// A file or directory that cannot be read is never taken for one with which all is well.
+#[test]
+fn what_cannot_be_read_is_reported() {
+    let (fs, world) = small();
+    assert!(world.size("credit") > 0);
+    let files = fs.files().into_keys().filter(|path| path.starts_with(DIR));
+    let mut paths: Vec<PathBuf> =
+        files.flat_map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<_>>()).collect();
+    paths.retain(|path| {
+        path.starts_with(DIR)
+            && !path.ends_with("lock")
+            && path.extension().is_none_or(|kind| kind != "spare")
+    });
+    paths.sort();
+    paths.dedup();
+    assert!(paths.len() > 25);
+    for path in paths.into_iter().filter(|path| path != Path::new(DIR)) {
+        let failing = fs.fork(1);
+        let broken = path.clone();
+        failing.inject(Fault::on(move |call| call.path == broken).how(How::NoEffect));
+        let shared: Arc<dyn Fs> = Arc::new(failing.clone());
+        let report = inferlog_audit::verify(&shared, Path::new(DIR), &Options::default(), &|_| {});
+        // A directory that nobody lists cannot fail.
+        if failing.faults_fired() == 0 {
+            assert!(fs.read_dir(&path).is_ok(), "{} was not looked at", path.display());
+            continue;
+        }
+        assert!(
+            report.is_err() || report.is_ok_and(|report| !report.ok),
+            "{} failed unnoticed",
+            path.display()
+        );
     }
 }

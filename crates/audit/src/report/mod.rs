@@ -5,6 +5,7 @@ mod text;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use inferlog_disk::Fs;
 use inferlog_log::LogError;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -239,6 +240,14 @@ impl Sink<'_> {
 
     pub(crate) fn notice(&self, what: impl Into<String>) {
         self.faults.notice(self.log, what);
+    }
+
+    /// Whether a file or directory exists; not being able to tell is a fault.
+    pub(crate) fn exists(&self, fs: &dyn Fs, path: &Path) -> bool {
+        fs.exists(path).unwrap_or_else(|error| {
+            self.file(path, FaultKind::Unreadable, error.to_string());
+            false
+        })
     }
 
     /// A path as reports give it.

@@ -19,7 +19,7 @@ const SLOTS_MAX: u16 = 4096;
 /// Checks the keystore of a data directory.
 pub(super) fn check(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) {
     let dir = dir.join("keystore");
-    if !fs.exists(&dir).unwrap_or(false) {
+    if !sink.exists(fs, &dir) {
         return sink.notice("there is no keystore here: nothing in this directory can be opened");
     }
     let pages = pages(fs, &dir, sink);
@@ -49,7 +49,7 @@ pub(super) fn check(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) {
         };
         sink.byte(&path, at, FaultKind::Keystore, what);
     }
-    if fs.exists(&dir.join("table.next")).unwrap_or(false) {
+    if sink.exists(fs, &dir.join("table.next")) {
         sink.notice("an erasure was interrupted: the next start of inferlog finishes or undoes it");
     }
     absorbed(fs, &dir, sink);

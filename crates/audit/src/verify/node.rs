@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inferlog_disk::{Fs, TMP_PREFIX};
+use inferlog_disk::{DirEntry, Fs, TMP_PREFIX};
 use inferlog_log::{LogDir, NodeIdentity};
 
 use super::is_canonical;
@@ -47,20 +47,30 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 pub(super) fn orphans(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) {
     let mut level = vec![dir.join("logs")];
     for _ in 0..3 {
-        let listed = level.iter().filter_map(|dir| fs.read_dir(dir).ok()).flatten();
+        let listed = level.iter().flat_map(|dir| list(fs, dir, sink));
         level = listed.filter(|entry| entry.is_dir).map(|entry| entry.path).collect();
     }
     for path in level {
-        let has = |name: &str| fs.exists(&path.join(name)).unwrap_or(false);
+        let has = |name: &str| sink.exists(fs, &path.join(name));
         if !has("log") && (has("checkpoint") || has("tile")) {
             sink.file(&path.join("log"), FaultKind::Identity, "the file is missing beside a log's tiles");
         }
     }
 }
 
+/// The names in a directory; none, if there is no such directory.
+fn list(fs: &dyn Fs, dir: &Path, sink: Sink<'_>) -> Vec<DirEntry> {
+    fs.read_dir(dir).unwrap_or_else(|error| {
+        if !error.is_not_found() {
+            sink.file(dir, FaultKind::Unreadable, error.to_string());
+        }
+        Vec::new()
+    })
+}
+
 /// Cursors are decimal numbers.
 pub(super) fn cursors(fs: &dyn Fs, log: &LogDir, sink: Sink<'_>) {
-    let Ok(listed) = fs.read_dir(&log.path().join("cursors")) else { return };
+    let listed = list(fs, &log.path().join("cursors"), sink);
     for entry in listed.iter().filter(|entry| !entry.is_dir && !entry.name.starts_with(TMP_PREFIX)) {
         let is_number = fs.read(&entry.path).is_ok_and(|bytes| {
             let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));

@@ -37,7 +37,7 @@ impl Wal<'_> {
     /// Checks the WAL. `node` is what the file `node` says, if it checks.
     pub(super) fn check(&self, node: Option<[u8; 16]>) {
         let wal = self.dir.join("wal");
-        if !self.fs.exists(&wal).unwrap_or(false) {
+        if !self.sink.exists(self.fs, &wal) {
             let what = "there is no write-ahead log here: what was not yet integrated is not in this copy";
             return self.sink.notice(what);
         }
