@@ -198,15 +198,17 @@ fn gateway_row(connections: usize, measured: &[(gateway::Phase, gateway::Phase)]
     let gateway =
         |value: fn(&gateway::Phase) -> f64| median(measured.iter().map(|(gateway, _)| value(gateway)));
     let proxy = |value: fn(&gateway::Phase) -> f64| median(measured.iter().map(|(_, proxy)| value(proxy)));
-    let rate = gateway(|phase| phase.requests_per_second);
+    let (rate, cores) = (gateway(|phase| phase.requests_per_second), gateway(|phase| phase.cores));
+    let (proxy_rate, proxy_cores) = (proxy(|phase| phase.requests_per_second), proxy(|phase| phase.cores));
     GatewayRow {
         connections,
         requests_per_second: rate,
         p50_us: gateway(|phase| phase.p50_us),
         p99_us: gateway(|phase| phase.p99_us),
-        cores: gateway(|phase| phase.cores),
+        cores,
         proxy_p50_us: proxy(|phase| phase.p50_us),
-        proxy_cores: proxy(|phase| phase.cores),
-        against_proxy: Comparison::new(rate, proxy(|phase| phase.requests_per_second)),
+        proxy_cores,
+        against_proxy: Comparison::new(rate, proxy_rate),
+        against_proxy_per_core: Comparison::new(rate / cores, proxy_rate / proxy_cores),
     }
 }

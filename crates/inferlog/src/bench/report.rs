@@ -72,6 +72,8 @@ pub(crate) struct GatewayRow {
     pub(crate) proxy_cores: f64,
     /// Against the proxy that does not record.
     pub(crate) against_proxy: Comparison,
+    /// A core's rate against that of the proxy: what is left where other processes take their share.
+    pub(crate) against_proxy_per_core: Comparison,
 }
 
 /// Verification without keys.
@@ -158,13 +160,21 @@ impl Results {
         )?;
         writeln!(
             out,
-            "{:>11}  {:>10}  {:>8}  {:>8}  {:>5}  {:>11}  {:>9}  {:>8}",
-            "connections", "requests/s", "p50", "p99", "cores", "proxy req/s", "proxy p50", "of proxy"
+            "{:>11}  {:>10}  {:>8}  {:>8}  {:>5}  {:>11}  {:>9}  {:>8}  {:>15}",
+            "connections",
+            "requests/s",
+            "p50",
+            "p99",
+            "cores",
+            "proxy req/s",
+            "proxy p50",
+            "of proxy",
+            "of proxy a core"
         )?;
         for row in &self.gateway {
             writeln!(
                 out,
-                "{:>11}  {:>10.0}  {:>8}  {:>8}  {:>5.2}  {:>11.0}  {:>9}  {:>8.2}",
+                "{:>11}  {:>10.0}  {:>8}  {:>8}  {:>5.2}  {:>11.0}  {:>9}  {:>8.2}  {:>15.2}",
                 row.connections,
                 row.requests_per_second,
                 micros(row.p50_us),
@@ -173,6 +183,7 @@ impl Results {
                 row.against_proxy.base,
                 micros(row.proxy_p50_us),
                 row.against_proxy.ratio,
+                row.against_proxy_per_core.ratio,
             )?;
         }
         let Some(lone) = self.gateway.first() else { return Ok(()) };
