@@ -207,6 +207,24 @@ async fn erasing_one_decision_leaves_the_person() {
     );
 }
 
+/// A decision in a log that a new epoch has succeeded.
+#[tokio::test]
+async fn erasing_a_decision_finds_it_in_an_older_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = open(dir.path()).await;
+    let credit = recorder.system(&system("credit")).await.unwrap();
+    let old = record(&credit, "ada", "{}").await;
+    recorder.integrate().await.unwrap();
+    recorder.node().new_epoch("credit").unwrap();
+    recorder.close().await.unwrap();
+    drop((recorder, credit));
+    let recorder = open(dir.path()).await;
+    let erased = recorder.erase(Target::Decision(old), None, OrderKind::Request).await.unwrap();
+    assert_eq!((erased.len(), erased[0].decisions), (1, 1));
+    let again = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
+    assert_eq!(again[0].decisions, 1, "her decisions are counted in every epoch");
+}
+
 #[tokio::test]
 async fn an_erasure_that_a_crash_cut_off_is_finished_by_the_next_start() {
     let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

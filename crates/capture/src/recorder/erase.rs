@@ -10,7 +10,7 @@
 use crate::recorder::scan::{Find, find};
 use crate::recorder::write::life_append;
 use crate::recorder::{Inner, RecordError, Recorder, System};
-use inferlog_log::{Flags, LogId, LogReader, RecoveredLog};
+use inferlog_log::{Flags, LogDir, LogId, LogReader, RecoveredLog, list_logs};
 use inferlog_record::body::{Body, Erasure as Stated, ErasurePhase, OrderKind, Store};
 use inferlog_record::{Count, Digest, Entry, Event, Id, KeyId, Pseudonym, SystemName, Timestamp};
 use inferlog_vault::{Erasure, ErasureReport, LogPosition, OldRoot, SubjectRef};
@@ -110,9 +110,9 @@ impl Recorder {
 impl System {
     async fn erase(&self, target: &Target, order: OrderKind) -> Result<Option<Erased>, RecordError> {
         // What the published log says is looked through before the gate closes, the rest after.
-        let (mut subject, mut scanned) = (None, Find::default());
+        let (mut subject, mut scanned) = (None, None);
         if let Some(wanted) = self.wanted(target, &mut subject)? {
-            scanned = self.look(wanted, scanned).await?;
+            scanned = Some(self.look(wanted, None).await?);
         }
         let _gate = self.inner.gate.write().await;
         // What is queued already has its place before this, and is durable with it: no birth comes from now on.
@@ -166,9 +166,19 @@ impl System {
         }
     }
 
-    async fn look(&self, wanted: String, before: Find) -> Result<Find, RecordError> {
-        let reader = LogReader::new(self.inner.env.fs.clone(), self.state.log.dir().clone());
-        tokio::task::spawn_blocking(move || find(&reader, &wanted, before)).await?
+    /// Goes on where `before` ended; without it, begins with the system's older epochs, which do not grow.
+    async fn look(&self, wanted: String, before: Option<Find>) -> Result<Find, RecordError> {
+        let (fs, dir, log) =
+            (self.inner.env.fs.clone(), self.inner.dir.clone(), self.state.log.dir().clone());
+        let look = move || {
+            let (is_first, mut found) = (before.is_none(), before.unwrap_or_default());
+            let is_older = |other: &LogDir| is_first && other.system() == log.system() && *other != log;
+            for older in list_logs(&*fs, &dir)?.into_iter().filter(is_older) {
+                found = find(&LogReader::new(fs.clone(), older), &wanted, found)?.in_the_next_log();
+            }
+            find(&LogReader::new(fs, log), &wanted, found)
+        };
+        tokio::task::spawn_blocking(look).await?
     }
 
     /// Makes the intent durable. From here on the erasure happens, whatever fails.

@@ -18,6 +18,13 @@ pub(crate) struct Find {
     pub(crate) keys: BTreeSet<KeyId>,
 }
 
+impl Find {
+    /// The same finds, to go on with from another log's first entry.
+    pub(crate) fn in_the_next_log(self) -> Self {
+        Self { next: 0, ..self }
+    }
+}
+
 /// Looks for a pseudonym or a decision id in the published log, from where `before` ended.
 pub(crate) fn find(reader: &LogReader, wanted: &str, before: Find) -> Result<Find, RecordError> {
     let size = reader.size()?;
