@@ -153,8 +153,19 @@ impl Serve {
 
     /// SIGKILL, and wait until it is gone.
     pub fn kill(&mut self) {
-        self.0.kill().unwrap();
+        self.kill_wrapped();
+        let _ = self.0.kill();
         self.0.wait().unwrap();
+    }
+
+    /// What runs under a wrapper would outlive it.
+    fn kill_wrapped(&self) {
+        let id = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            let pid = rustix::process::Pid::from_raw(child).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 
     /// SIGTERM, and wait for the drain.
@@ -168,6 +179,7 @@ impl Serve {
 
 impl Drop for Serve {
     fn drop(&mut self) {
+        self.kill_wrapped();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
