@@ -60,8 +60,8 @@ pub fn read_optional(fs: &dyn Fs, path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Creates a file whose earlier self, left by a crash, means nothing.
-fn create_over(fs: &dyn Fs, path: &Path) -> Result<Box<dyn crate::File>> {
+/// Creates a file, to read and write. One of this name that is there was left by a crash, means nothing, and goes first.
+pub fn create_over(fs: &dyn Fs, path: &Path) -> Result<Box<dyn crate::File>> {
     match fs.open(path, Open::CreateNew) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             fs.remove_file(path)?;

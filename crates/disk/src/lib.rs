@@ -21,7 +21,7 @@ pub mod sim;
 mod slow;
 
 pub use clock::{Clock, ClockState, ManualClock, SystemClock};
-pub use durable::{TMP_PREFIX, create_dir_all, read_optional, replace_file};
+pub use durable::{TMP_PREFIX, create_dir_all, create_over, read_optional, replace_file};
 pub use error::{DiskError, Result};
 pub use real::RealFs;
 pub use rng::{OsRng, Rng, SeededRng};

@@ -48,7 +48,8 @@ impl NodeIdentity {
     }
 
     fn store(&self, fs: &dyn Fs, dir: &Path) -> Result<()> {
-        Ok(replace_file(fs, &dir.join("node"), &to_json(self))?)
+        let path = dir.join("node");
+        Ok(replace_file(fs, &path, &to_json(&path, self)?)?)
     }
 
     /// The node's random id.
@@ -89,7 +90,8 @@ impl LogIdentity {
 
     /// Writes it durably.
     pub(crate) fn store(&self, fs: &dyn Fs, log: &LogDir) -> Result<()> {
-        Ok(replace_file(fs, &log.path().join("log"), &to_json(self))?)
+        let path = log.path().join("log");
+        Ok(replace_file(fs, &path, &to_json(&path, self)?)?)
     }
 
     /// The log's id.
@@ -137,8 +139,9 @@ fn wrong_version(path: &Path) -> LogError {
     LogError::damaged(path, 0, "written in another format version; use the inferlog that wrote it")
 }
 
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes =
+        serde_json::to_vec(value).map_err(|error| LogError::damaged(path, 0, &error.to_string()))?;
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
 }

@@ -1,9 +1,8 @@
 //! Making durable what was absorbed: while nobody is kept from reading keys.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use inferlog_disk::{File, Fs, Open, Result as DiskResult, replace_file};
+use inferlog_disk::{Fs, Open, Result as DiskResult, create_over, replace_file};
 use parking_lot::MutexGuard;
 
 use crate::aead::Key;
@@ -78,17 +77,6 @@ impl PageWrite {
                 Ok(written(bytes.len(), true, false))
             }
         }
-    }
-}
-
-/// Creates a page's file. One that is there was left by an attempt that met a full disk.
-fn create_over(fs: &dyn Fs, path: &Path) -> DiskResult<Box<dyn File>> {
-    match fs.open(path, Open::CreateNew) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            fs.remove_file(path)?;
-            fs.open(path, Open::CreateNew)
-        }
-        other => other,
     }
 }
 

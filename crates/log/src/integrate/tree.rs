@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inferlog_disk::{Fs, Open, TMP_PREFIX, create_dir_all, replace_file};
+use inferlog_disk::{Fs, TMP_PREFIX, create_dir_all, create_over, replace_file};
 use inferlog_merkle::{TILE_WIDTH, TileLevel, TilePath, TreeEdge, leaf_hash};
 
 use super::{Hooks, signed};
@@ -201,13 +201,7 @@ impl Tree {
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let temporary = parent.join(format!("{TMP_PREFIX}{name}"));
-        let file = match self.fs.open(&temporary, Open::CreateNew) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                self.fs.remove_file(&temporary)?;
-                self.fs.open(&temporary, Open::CreateNew)?
-            }
-            other => other?,
-        };
+        let file = create_over(&*self.fs, &temporary)?;
         file.write_all_at(bytes, 0)?;
         file.sync_data()?;
         self.fs.rename(&temporary, &path)?;

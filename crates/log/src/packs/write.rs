@@ -1,10 +1,9 @@
 //! Appending to packs.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inferlog_disk::{File, Fs, Open, create_dir_all};
+use inferlog_disk::{File, Fs, Open, create_dir_all, create_over};
 use inferlog_record::Timestamp;
 
 use super::{PACK_BYTES_MAX, day_name, encode_header};
@@ -197,15 +196,4 @@ fn place_of(name: &str) -> Option<(String, u32)> {
 
 fn paths(root: &Path, name: &str) -> (PathBuf, PathBuf) {
     (root.join(format!("{name}.pack")), root.join(format!("{name}.idx")))
-}
-
-/// Creates a file; one of this name that no `state` names was left by a crash.
-fn create_over(fs: &dyn Fs, path: &Path) -> Result<Box<dyn File>> {
-    match fs.open(path, Open::CreateNew) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            fs.remove_file(path)?;
-            Ok(fs.open(path, Open::CreateNew)?)
-        }
-        other => Ok(other?),
-    }
 }
