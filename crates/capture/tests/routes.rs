@@ -76,7 +76,10 @@ fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
             "\n\n[[route]]\nupstrem = 1\n",
             "line 4: `upstrem`: unknown field `upstrem`, expected one of `name`",
         ),
-        ("+wire = \"grpc\"", "line 5: `wire`: write \"oip-v2\", \"kserve-v1\" or \"json\""),
+        (
+            "+wire = \"grpc\"",
+            "line 5: `wire`: write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"kserve-v1\" or \"json\"",
+        ),
         ("+path = \"score\"", "line 5: `path`: write one path, as in `/score`"),
         ("+path = \"/a*b\"", "line 5: `path`: write one path"),
         ("+path = \"/metrics\"", "line 5: `path`: the gateway answers this path itself"),

@@ -7,6 +7,8 @@ text_enum! {
     pub enum Kind {
         /// A request was admitted: when, on which route, the sealed input.
         DecisionOpened = "decision.opened",
+        /// A further request joined an open decision.
+        DecisionJoined = "decision.joined",
         /// One model call.
         Inference = "inference",
         /// One query of an index, and the documents found.
@@ -19,6 +21,8 @@ text_enum! {
         Reasoning = "reasoning",
         /// The final, user-facing answer.
         Output = "output",
+        /// A piece of an answer that was passed on before the answer was whole, or how passing it on ended.
+        Delivery = "delivery",
         /// What a person did about the decision.
         Human = "human",
         /// How the decision ended; may recur, the highest index counts.
@@ -68,12 +72,14 @@ impl Kind {
         matches!(
             self,
             Kind::DecisionOpened
+                | Kind::DecisionJoined
                 | Kind::Inference
                 | Kind::Retrieval
                 | Kind::ToolCall
                 | Kind::Transform
                 | Kind::Reasoning
                 | Kind::Output
+                | Kind::Delivery
                 | Kind::Human
                 | Kind::DecisionClosed
                 | Kind::Label
@@ -84,7 +90,8 @@ impl Kind {
     /// The provision that events of this kind serve.
     pub const fn serves(self) -> &'static str {
         match self {
-            Kind::DecisionOpened | Kind::DecisionClosed | Kind::RecorderStarted => "12(1)",
+            Kind::DecisionOpened | Kind::DecisionJoined | Kind::DecisionClosed => "12(1)",
+            Kind::Delivery | Kind::RecorderStarted => "12(1)",
             Kind::RecorderStopped | Kind::Gap => "12(1)",
             Kind::Inference => "12(1), 12(2)(a)",
             Kind::Retrieval | Kind::ToolCall | Kind::Transform | Kind::Reasoning => "12(2)(a)",

@@ -119,6 +119,8 @@ text_enum! {
         Tools = "tools",
         /// The answer as it came.
         OutputRaw = "output.raw",
+        /// A piece of the answer, as it was passed on.
+        OutputPart = "output.part",
         /// The answer after post-processing.
         OutputProcessed = "output.processed",
         /// What the user was shown.

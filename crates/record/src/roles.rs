@@ -42,6 +42,8 @@ impl Kind {
     pub const fn payloads(self) -> &'static [RoleDoc] {
         match self {
             Kind::DecisionOpened => OPENED,
+            Kind::DecisionJoined => JOINED,
+            Kind::Delivery => DELIVERY,
             Kind::Inference => INFERENCE,
             Kind::Retrieval => RETRIEVAL,
             Kind::ToolCall => TOOL_CALL,
@@ -68,6 +70,14 @@ impl Kind {
 const OPENED: &[RoleDoc] = roles! {
     InputRaw => R "12(2)(a)" "S P";
     InputEnriched => r "12(2)(a)" "S";
+};
+
+const JOINED: &[RoleDoc] = roles! {
+    InputRaw => R "12(2)(a)" "S P";
+};
+
+const DELIVERY: &[RoleDoc] = roles! {
+    OutputPart => R "12(2)(a)" "P" when "a piece was passed on";
 };
 
 const INFERENCE: &[RoleDoc] = roles! {

@@ -290,6 +290,7 @@ pub fn closed(outcome: Outcome) -> DecisionClosed {
 
 pub fn inference() -> Inference {
     Inference {
+        choices: None,
         error: None,
         finish_reason: None,
         model: Model {

@@ -116,8 +116,15 @@ impl Place<'_> {
         match (name, wire) {
             ("oip-v2", _) => Ok(Wire::OipV2),
             ("kserve-v1", _) => Ok(Wire::KserveV1),
+            ("openai", _) => Ok(Wire::OpenAi),
+            ("anthropic", _) => Ok(Wire::Anthropic),
+            ("ollama", _) => Ok(Wire::Ollama),
             ("json", _) => Ok(Wire::Json(Box::new(self.pointers(json)?))),
-            (_, Some(wire)) => Err(self.error(wire, "wire", "write \"oip-v2\", \"kserve-v1\" or \"json\"")),
+            (_, Some(wire)) => Err(self.error(
+                wire,
+                "wire",
+                "write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"kserve-v1\" or \"json\"",
+            )),
             (_, None) => Ok(Wire::OipV2),
         }
     }

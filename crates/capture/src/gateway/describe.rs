@@ -8,7 +8,7 @@ use crate::headers::{self, Members};
 use crate::recorder::{NewContent, NewDecision, NewEvent, NewPayload, closed, error_payload};
 use crate::route::Route;
 use crate::upstream::UpstreamError;
-use crate::wire::{Gap, Wire};
+use crate::wire::Gap;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -55,7 +55,7 @@ pub(crate) fn opening(route: &Route, asked: &Asked, subjects: Vec<Bytes>) -> New
         context: Some(context(route, &asked.head.headers, &mut unlisted)),
         method: Some(method(&asked.head.method)),
         route: Some(route.name.clone()),
-        wire: Some(wire(&route.wire)),
+        wire: Some(route.wire.recorded(&asked.call)),
     };
     let aborted = (Why::ClientAborted, Why::TimedOut);
     let mut event = NewEvent::new(body).with(
@@ -130,6 +130,7 @@ fn inference(
     let told = told(called);
     let mut unlisted = Unlisted::default();
     let body = Inference {
+        choices: None,
         error: verdict.error,
         finish_reason: None,
         model: model(route, asked, told, &mut unlisted),
@@ -140,7 +141,7 @@ fn inference(
         time_to_first_byte_ns: told
             .map(|told| Count(u64::try_from(told.first_byte.as_nanos()).unwrap_or(u64::MAX))),
         usage: None,
-        wire: Some(wire(&route.wire)),
+        wire: Some(route.wire.recorded(&asked.call)),
     };
     let params =
         |params: Option<&Bytes>, why| params.map_or(NewContent::Absent(why), |bytes| json(bytes.clone()));
@@ -245,14 +246,6 @@ fn method(method: &Method) -> body::Method {
         Method::PATCH => body::Method::Patch,
         Method::DELETE => body::Method::Delete,
         _ => body::Method::Other,
-    }
-}
-
-fn wire(wire: &Wire) -> body::Wire {
-    match wire {
-        Wire::OipV2 => body::Wire::OipRest,
-        Wire::KserveV1 => body::Wire::KserveV1,
-        Wire::Json(_) => body::Wire::Other,
     }
 }
 

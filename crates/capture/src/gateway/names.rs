@@ -54,7 +54,7 @@ pub(crate) fn model(route: &Route, asked: &Asked, told: Option<&Told>, unlisted:
     };
     let on_wire = match route.wire {
         Wire::KserveV1 => AbsentReason::NotOnWire,
-        Wire::OipV2 | Wire::Json(_) => why(AbsentReason::NotAnswered),
+        _ => why(AbsentReason::NotAnswered),
     };
     let absent = ModelAbsent {
         deployment: Some(AbsentReason::NotConfigured),

@@ -22,7 +22,7 @@ pub(super) fn classify(method: &Method, segments: &[String]) -> Kind {
 }
 
 fn inference(model: &str, operation: Operation) -> Kind {
-    Kind::Inference(Call { model: Some(model.to_owned()), version: None, operation })
+    Kind::Inference(Call { model: Some(model.to_owned()), operation, ..Call::default() })
 }
 
 pub(super) fn request(body: &Bytes) -> RequestFacts {
@@ -42,8 +42,8 @@ pub(super) fn response(call: &Call, body: &Bytes) -> ResponseFacts {
         read.members(["predictions", "explanations", "outputs", "error", "detail"]);
     let error = read.message(error.or(detail));
     let (name, output) = match call.operation {
-        Operation::Infer => ("predictions", predictions.or(outputs)),
         Operation::Explain => ("explanations", explanations.or(predictions)),
+        _ => ("predictions", predictions.or(outputs)),
     };
     let output = match output {
         None if error.is_none() => {

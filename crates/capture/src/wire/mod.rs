@@ -7,12 +7,20 @@
 //! What is not known to be harmless is [`Kind::Unknown`] and is refused by the route unless it says `passthrough`: a
 //! server's further endpoints (Triton's `/generate`, say) are inferences too, and would otherwise go unrecorded.
 
+mod anthropic;
+mod facts;
+mod frames;
 mod json;
 mod kserve;
 mod oip;
+mod ollama;
+mod openai;
 mod path;
 mod pointers;
+mod sse;
 
+pub use facts::{Finish, PromptFact, ReasoningFact, RequestFacts, ResponseFacts, ToolCallFact, ToolResult};
+pub use frames::{Ending, Frames, Framing};
 pub use json::{POINTER_TOKENS_MAX, Pointer, PointerError};
 pub use pointers::JsonWire;
 
@@ -27,6 +35,12 @@ pub enum Wire {
     OipV2,
     /// KServe v1, `/v1/models/…`.
     KserveV1,
+    /// OpenAI: Chat Completions, Completions, Embeddings, Responses; also under Azure's paths.
+    OpenAi,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Ollama's own API.
+    Ollama,
     /// Any JSON over HTTP, read by configured pointers.
     Json(Box<JsonWire>),
 }
@@ -49,6 +63,8 @@ pub struct Call {
     pub model: Option<String>,
     /// The model's version that the path names, percent-decoded.
     pub version: Option<String>,
+    /// The deployment that the path names, percent-decoded.
+    pub deployment: Option<String>,
     /// What the path asks of the model.
     pub operation: Operation,
 }
@@ -61,42 +77,18 @@ pub enum Operation {
     Infer,
     /// An explanation of one (`:explain`).
     Explain,
-}
-
-/// What a request says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestFacts {
-    /// The model asked for, as sent.
-    pub model: Option<String>,
-    /// Its version asked for, as sent.
-    pub version: Option<String>,
-    /// Parameters of the inference: JSON, a slice of the body.
-    pub params: Option<Bytes>,
-    /// The caller's own id of the request.
-    pub id: Option<String>,
-    /// The input proper: JSON, a slice of the body.
-    pub input: Option<Bytes>,
-    /// What could not be read, the first thing only.
-    pub gap: Option<Gap>,
-}
-
-/// What a response says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResponseFacts {
-    /// The model that answered, as it calls itself.
-    pub model: Option<String>,
-    /// Its version.
-    pub version: Option<String>,
-    /// Parameters that the server says were in force: JSON, a slice of the body.
-    pub params: Option<Bytes>,
-    /// The server's id of the response; in OIP the request's own.
-    pub id: Option<String>,
-    /// The output proper: JSON, a slice of the body.
-    pub output: Option<Bytes>,
-    /// The error's message: its text where it is a string, else its JSON, else the whole body.
-    pub error: Option<Bytes>,
-    /// What could not be read, the first thing only.
-    pub gap: Option<Gap>,
+    /// OpenAI Chat Completions, Ollama's `/api/chat`.
+    Chat,
+    /// OpenAI Completions.
+    Completions,
+    /// OpenAI Embeddings, Ollama's `/api/embed` and `/api/embeddings`.
+    Embeddings,
+    /// OpenAI Responses.
+    Responses,
+    /// Anthropic Messages.
+    Messages,
+    /// Ollama's `/api/generate`.
+    Generate,
 }
 
 /// Why an exchange's facts are not complete.
@@ -146,8 +138,42 @@ impl Wire {
         match self {
             Self::OipV2 => "oip-v2",
             Self::KserveV1 => "kserve-v1",
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
             Self::Json(_) => "json",
         }
+    }
+
+    /// The wire of a call, in the record's words.
+    pub fn recorded(&self, call: &Call) -> inferlog_record::body::Wire {
+        use inferlog_record::body::Wire;
+        match (self, call.operation) {
+            (Self::OipV2, _) => Wire::OipRest,
+            (Self::KserveV1, _) => Wire::KserveV1,
+            (Self::OpenAi, Operation::Completions) => Wire::OpenaiCompletions,
+            (Self::OpenAi, Operation::Embeddings) => Wire::OpenaiEmbeddings,
+            (Self::OpenAi, Operation::Responses) => Wire::OpenaiResponses,
+            (Self::OpenAi, _) => Wire::OpenaiChat,
+            (Self::Anthropic, _) => Wire::AnthropicMessages,
+            (Self::Ollama, Operation::Generate) => Wire::OllamaGenerate,
+            (Self::Ollama, Operation::Embeddings) => Wire::OllamaEmbed,
+            (Self::Ollama, _) => Wire::OllamaChat,
+            (Self::Json(_), _) => Wire::Other,
+        }
+    }
+
+    /// How the answer streams, if these are the headers of a stream: where it may be cut, and what ends it.
+    pub fn frames(&self, call: &Call, headers: &HeaderMap) -> Option<Frames> {
+        let content_type = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+        let framing = Framing::of(content_type)?;
+        let ending = match self {
+            Self::OpenAi => openai::ending(call),
+            Self::Anthropic => anthropic::ENDING,
+            Self::Ollama => ollama::ENDING,
+            Self::OipV2 | Self::KserveV1 | Self::Json(_) => Ending::Unmarked,
+        };
+        Some(Frames::new(framing, ending))
     }
 
     /// What a request is. `path` is the raw path as it will reach the server, without its query.
@@ -156,6 +182,9 @@ impl Wire {
         match self {
             Self::OipV2 => oip::classify(method, &segments),
             Self::KserveV1 => kserve::classify(method, &segments),
+            Self::OpenAi => openai::classify(method, &segments),
+            Self::Anthropic => anthropic::classify(method, &segments),
+            Self::Ollama => ollama::classify(method, &segments),
             Self::Json(json) => json.classify(method),
         }
     }
@@ -168,6 +197,9 @@ impl Wire {
             }
             Self::OipV2 => oip::request(body),
             Self::KserveV1 => kserve::request(body),
+            Self::OpenAi => openai::request(call, body),
+            Self::Anthropic => anthropic::request(body),
+            Self::Ollama => ollama::request(call, body),
             Self::Json(json) => json.request(body),
         };
         facts.model = call.model.clone().or(facts.model);
@@ -189,6 +221,9 @@ impl Wire {
             }
             Self::OipV2 => oip::response(body),
             Self::KserveV1 => kserve::response(call, body),
+            Self::OpenAi => openai::response(call, headers, body),
+            Self::Anthropic => anthropic::response(headers, body),
+            Self::Ollama => ollama::response(call, headers, body),
             Self::Json(json) => json.response(body),
         };
         if !status.is_success() {

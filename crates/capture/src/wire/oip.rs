@@ -3,7 +3,7 @@
 //! `data` may be nested or flat and is not looked into. `id` may be absent. Errors are `{"error"}` by the specification;
 //! MLServer also answers 422 with FastAPI's `{"detail"}` and 500 with plain text.
 
-use super::{Call, Kind, Operation, Reader, RequestFacts, ResponseFacts};
+use super::{Call, Kind, Reader, RequestFacts, ResponseFacts};
 use bytes::Bytes;
 use http::Method;
 
@@ -25,7 +25,7 @@ fn infer(model: &str, version: Option<&str>) -> Kind {
     Kind::Inference(Call {
         model: Some(model.to_owned()),
         version: version.map(str::to_owned),
-        operation: Operation::Infer,
+        ..Call::default()
     })
 }
 
@@ -59,5 +59,6 @@ pub(super) fn response(body: &Bytes) -> ResponseFacts {
         output,
         error,
         gap: read.gap,
+        ..ResponseFacts::default()
     }
 }

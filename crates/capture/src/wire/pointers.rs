@@ -48,6 +48,7 @@ impl JsonWire {
             params: read.slice(params),
             input: content(&mut read, "input", &self.input, input),
             gap: read.gap,
+            ..RequestFacts::default()
         }
     }
 

@@ -105,6 +105,7 @@ pub(crate) fn inference() -> Inference {
         version: Some(name("1")),
     };
     Inference {
+        choices: None,
         error: None,
         finish_reason: None,
         model,

@@ -2,7 +2,7 @@
 
 use crate::member::{List, members};
 use crate::text::text_enum;
-use crate::{ClearName, Count};
+use crate::{ClearName, Count, Id};
 
 members! {
     /// A request was admitted. The sealed input is the event's payload `input.raw`.
@@ -16,6 +16,34 @@ members! {
         route: Option<ClearName> => R "12(1)" "C";
         /// The wire it spoke.
         wire: Option<Wire> => R "12(2)(a)" "P C";
+    }
+}
+
+members! {
+    /// A further request joined an open decision: by its caller's id, its trace or its session, as configured. The sealed
+    /// input is the event's payload `input.raw`.
+    #[derive(Default)]
+    pub struct DecisionJoined {
+        /// How the request was made.
+        method: Option<Method> => r "12(1)" "P";
+        /// The configured route that admitted it.
+        route: Option<ClearName> => R "12(1)" "C";
+        /// The wire it spoke.
+        wire: Option<Wire> => R "12(2)(a)" "P C";
+    }
+}
+
+members! {
+    /// What of a streamed answer was passed on while the rest was still to come: a piece, the payload `output.part`. Or, with
+    /// `end`, that passing on an answer failed while its decision goes on.
+    #[derive(Default)]
+    pub struct Delivery {
+        /// How passing it on ended.
+        end: Option<ExchangeEnd> => R "12(1)" "P" when "it ended before the answer was whole";
+        /// The model call whose answer it is.
+        of: Option<Id> => R "12(2)(a)" "P";
+        /// Which piece, from 1; the pieces of one answer, put together, are the beginning of it.
+        part: Option<u32> => R "12(2)(a)" "P" when "a piece was passed on";
     }
 }
 
@@ -206,6 +234,8 @@ text_enum! {
         OllamaChat = "ollama_chat",
         /// Ollama generate.
         OllamaGenerate = "ollama_generate",
+        /// Ollama embed.
+        OllamaEmbed = "ollama_embed",
         /// OpenTelemetry spans or logs.
         Otlp = "otlp",
         /// CloudEvents of KServe's logger.

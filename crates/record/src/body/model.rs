@@ -9,6 +9,8 @@ members! {
     /// One model call. Its payloads are `input.assembled`, `output.raw`, `params.requested`, `params.effective`,
     /// `prompt`, `tools` and `error`.
     pub struct Inference {
+        /// How many answers the model gave, where the wire has several.
+        choices: Option<Count> => r "12(2)(a)" "A" when "the wire has several";
         /// What failed.
         error: Option<ErrorCode> => R "12(2)(a)" "O A N P" when "the outcome is failed";
         /// Why the model stopped; of the first choice.

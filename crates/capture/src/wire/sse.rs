@@ -1,0 +1,62 @@
+//! Server-sent events (WHATWG HTML, section 9.2.6), read from whole bodies.
+
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// One event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Event<'a> {
+    /// The field `event`; empty where there is none.
+    pub(super) event: Cow<'a, str>,
+    /// The lines of the field `data`, put together.
+    pub(super) data: String,
+}
+
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+impl Event<'_> {
+    /// What type of event it is: the field `event`, else the member `type` of its data.
+    pub(super) fn kind(&self) -> Option<String> {
+        if !self.event.is_empty() {
+            return Some(self.event.clone().into_owned());
+        }
+        serde_json::from_str::<Typed<'_>>(&self.data).ok()?.kind.map(Cow::into_owned)
+    }
+}
+
+/// The event that a piece holds.
+pub(super) fn event(piece: &[u8]) -> Event<'_> {
+    let mut event = Event::default();
+    let mut has_data = false;
+    let text = piece.strip_prefix(b"\xef\xbb\xbf").unwrap_or(piece);
+    for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let (name, value) = match memchr::memchr(b':', line) {
+            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
+            None => (line, &[][..]),
+        };
+        match name {
+            b"event" => event.event = String::from_utf8_lossy(value),
+            b"data" => {
+                if has_data {
+                    event.data.push('\n');
+                }
+                has_data = true;
+                event.data.push_str(&String::from_utf8_lossy(value));
+            }
+            // Comments (an empty name), `id`, `retry`, and fields of the future.
+            _ => {}
+        }
+    }
+    event
+}
+
+/// Whether the JSON object of a line has a member of this name that is true.
+pub(super) fn flag(line: &[u8], name: &str) -> bool {
+    serde_json::from_slice::<BTreeMap<Cow<'_, str>, &serde_json::value::RawValue>>(line)
+        .is_ok_and(|members| members.get(name).is_some_and(|value| value.get() == "true"))
+}
