@@ -38,6 +38,11 @@ impl Flags {
     pub const CLOSES: Self = Self(2);
     /// The entry holds the intent of an erasure.
     pub const ERASURE: Self = Self(4);
+    /// The entry may use the room that is kept for it ([`crate::wal::RESERVE_BYTES`]) when the disk is full: it ends what
+    /// was begun (closes a decision), or says what was not recorded. Only with a frame of
+    /// [`crate::wal::RESERVED_FRAME_BYTES_MAX`] at most, and only if all entries of its call have it. What it ends must be
+    /// durable before: a full disk refuses other entries that were queued earlier and takes this one.
+    pub const RESERVED: Self = Self(8);
 
     /// Both.
     pub fn and(self, other: Self) -> Self {
@@ -59,7 +64,7 @@ pub struct Append {
     pub decision: [u8; 16],
     /// When the Recorder stamped it, nanoseconds since 1970. Its UTC day chooses the pack.
     pub logged_at_ns: u64,
-    /// What it does to the table of open decisions.
+    /// What it does to the table of open decisions, and whether it may use the reserve.
     pub flags: Flags,
     /// Retention class, `[a-z0-9][a-z0-9-]{0,30}`. It chooses the pack.
     pub class: String,
@@ -80,6 +85,12 @@ impl Append {
             payloads: Payloads::from_bytes(frame.payloads.to_vec()),
             births: frame.births.to_vec(),
         }
+    }
+
+    /// Whether it may use the room that others may not.
+    pub(crate) fn may_use_reserve(&self) -> bool {
+        let bytes = crate::wal::format::frame_bytes(self) as u64;
+        self.flags.has(Flags::RESERVED) && bytes <= crate::wal::RESERVED_FRAME_BYTES_MAX
     }
 
     /// Why this append cannot be taken, if so.

@@ -68,10 +68,33 @@ fn next(queue: &Receiver<Message>, is_closing: &mut bool) -> Option<Submission> 
     }
 }
 
+/// Commits a batch, or, where the disk is full, as much of it as may use the reserve.
 fn commit(shared: &Shared, writer: &mut Writer, batch: Vec<Submission>) {
     if let Err(error) = shared.check() {
         return refuse(batch, &error);
     }
+    let Some((batch, error)) = try_commit(shared, writer, batch) else { return };
+    let mut left = writer.reserved_bytes_left();
+    let (reserved, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|submission| {
+        let bytes = submission.bytes() as u64;
+        let fits = submission.may_use_reserve() && bytes <= left;
+        left -= if fits { bytes } else { 0 };
+        fits
+    });
+    refuse(others, &error);
+    if !reserved.is_empty()
+        && let Some((batch, error)) = try_commit(shared, writer, reserved)
+    {
+        refuse(batch, &error);
+    }
+}
+
+/// Commits a batch whole. Gives it back if the disk is full: nothing of it was written.
+fn try_commit(
+    shared: &Shared,
+    writer: &mut Writer,
+    batch: Vec<Submission>,
+) -> Option<(Vec<Submission>, AppendError)> {
     let mut firsts = Vec::with_capacity(batch.len());
     let mut commits = Vec::with_capacity(batch.len());
     for submission in &batch {
@@ -94,13 +117,14 @@ fn commit(shared: &Shared, writer: &mut Writer, batch: Vec<Submission>) {
             for (submission, first) in batch.iter().zip(firsts).rev() {
                 submission.log.next.store(first, Ordering::Release);
             }
-            refuse(batch, &AppendError::Full(error.to_string()));
+            return Some((batch, AppendError::Full(error.to_string())));
         }
         Err(Failure::Unknown(error)) => {
             shared.poison(&error.to_string());
             refuse(batch, &AppendError::Poisoned(error.to_string()));
         }
     }
+    None
 }
 
 /// Tells the integrator how far the WAL is durable.
@@ -121,6 +145,10 @@ fn refuse(batch: Vec<Submission>, error: &AppendError) {
 }
 
 impl Submission {
+    fn may_use_reserve(&self) -> bool {
+        self.appends.iter().all(crate::Append::may_use_reserve)
+    }
+
     fn bytes(&self) -> usize {
         self.appends.iter().map(crate::wal::format::frame_bytes).sum()
     }

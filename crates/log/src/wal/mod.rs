@@ -12,4 +12,4 @@ mod writer;
 pub use format::Frame;
 pub use scan::{LiveSegment, Scan, scan};
 pub use segment::{BatchReader, Segments, segment_path};
-pub use writer::{Commit, Failure, Spares, Writer};
+pub use writer::{Commit, Failure, RESERVE_BYTES, RESERVED_FRAME_BYTES_MAX, Spares, Writer};

@@ -13,6 +13,13 @@ use super::segment::{BatchReader, Segments, segment_path, spare_path};
 use crate::error::Result;
 use crate::{Append, LogId};
 
+/// The end of each segment is kept for appends with [`crate::Flags::RESERVED`], which may use it while no further segment
+/// can be had, bytes. Others go on in a new segment, or are refused. An eighth of the segment where that is less.
+pub const RESERVE_BYTES: u64 = 1 << 20;
+/// The longest frame that may use the reserve, bytes: any entry without payloads. One that is committed alone takes 17
+/// pages at most, so that the reserve holds 15 of the longest, and 256 of a page each; those that wait together share pages.
+pub const RESERVED_FRAME_BYTES_MAX: u64 = 17 * PAGE_BYTES - BATCH_HEADER_BYTES as u64;
+
 /// Spare segments kept for reuse; more are removed.
 const SPARES_MAX: usize = 2;
 
@@ -138,13 +145,12 @@ impl Writer {
             incarnation: 0,
             body_bytes: body_bytes as u64,
         };
-        if self.current.as_ref().is_none_or(|current| current.len - current.offset < header.span()) {
-            self.make_room().and_then(|()| self.begin_segment(&[])).map_err(|error| {
-                match error.is_full() {
-                    true => Failure::NothingWritten(error),
-                    false => Failure::Unknown(error),
-                }
-            })?;
+        if self.left(self.reserve()) < header.span() {
+            let is_reserved = commits.iter().all(|commit| commit.append.may_use_reserve());
+            match self.go_on() {
+                Err(Failure::NothingWritten(_)) if is_reserved && self.left(0) >= header.span() => {}
+                other => other?,
+            }
         }
         let Some(current) = &mut self.current else { return Ok(()) };
         header.incarnation = current.incarnation;
@@ -188,8 +194,36 @@ impl Writer {
 
     /// The largest append that fits a segment, bytes of its frame.
     pub fn frame_bytes_max(&self) -> u64 {
+        let others = PAGE_BYTES + BATCH_HEADER_BYTES as u64 + self.reserve();
         // A frame's length has four bytes.
-        self.segment_bytes.saturating_sub(PAGE_BYTES + BATCH_HEADER_BYTES as u64).min(u32::MAX.into())
+        self.segment_bytes.saturating_sub(others).min(u32::MAX.into())
+    }
+
+    /// Bytes of frames that one batch of [`crate::Flags::RESERVED`] appends can still have without a new segment.
+    pub fn reserved_bytes_left(&self) -> u64 {
+        self.left(0).saturating_sub(BATCH_HEADER_BYTES as u64)
+    }
+
+    /// Bytes at the end of each segment that are kept.
+    fn reserve(&self) -> u64 {
+        RESERVE_BYTES.min(self.segment_bytes / 8) / PAGE_BYTES * PAGE_BYTES
+    }
+
+    /// Bytes left in the segment being written, but for the last `kept`.
+    fn left(&self, kept: u64) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.len.saturating_sub(kept + current.offset))
+    }
+
+    /// Goes on in a new segment.
+    fn go_on(&mut self) -> std::result::Result<(), Failure> {
+        let next = segment_path(&self.dir, self.next_incarnation);
+        self.make_room().and_then(|()| self.begin_segment(&[])).map_err(|error| {
+            // A segment that has its name supersedes what would still be written to the one before.
+            match error.is_full() && self.fs.exists(&next).is_ok_and(|exists| !exists) {
+                true => Failure::NothingWritten(error),
+                false => Failure::Unknown(error),
+            }
+        })
     }
 
     /// Refuses a new segment that would leave no room to settle it: what the live segments hold is written once more, as
@@ -212,7 +246,7 @@ impl Writer {
     /// Begins a segment whose first batch is `batch` (already framed for the next incarnation) or the next commit.
     fn begin_segment(&mut self, batch: &[u8]) -> Result<()> {
         let incarnation = self.next_incarnation;
-        let needed = self.segment_bytes.max(PAGE_BYTES + batch.len() as u64);
+        let needed = self.segment_bytes.max(PAGE_BYTES + batch.len() as u64 + self.reserve());
         let spare = match self.spares.paths.lock().last() {
             Some(path) => path.clone(),
             None => spare_path(&self.dir, incarnation),
