@@ -28,7 +28,7 @@ fn opening() -> NewDecision {
     NewDecision::new(NewEvent::new(DecisionOpened::default()).with(PayloadRole::InputRaw, content))
 }
 
-async fn finish(decision: Decision) -> Id {
+async fn finish(mut decision: Decision) -> Id {
     let end = NewEvent::new(closed(Outcome::Answered, ExchangeEnd::Complete));
     decision.finish(vec![end]).await.unwrap().id()
 }

@@ -24,7 +24,7 @@ fn answered() -> NewEvent {
 }
 
 async fn record(system: &System, person: &str, text: &'static str) -> inferlog_record::Id {
-    let decision = system.begin(input(person, text)).await.unwrap();
+    let mut decision = system.begin(input(person, text)).await.unwrap();
     decision.finish(vec![answered()]).await.unwrap().id()
 }
 
@@ -38,7 +38,7 @@ async fn what_is_recorded_is_there_after_a_clean_end_and_opens() {
     let output = NewEvent::new(inferlog_record::body::Output::default())
         .with(PayloadRole::OutputRaw, NewContent::personal(MediaType::Text, vec![b'x'; 300_000]))
         .with(PayloadRole::OutputFinal, NewContent::Again(PayloadRole::OutputRaw));
-    let mut recorded = decision.finish(vec![output, answered()]).await.unwrap();
+    let recorded = decision.finish(vec![output, answered()]).await.unwrap();
     recorded.add(vec![NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::ClientAbort))]).await.unwrap();
     let id = recorded.id();
     drop(recorded);
@@ -78,7 +78,7 @@ async fn a_write_too_large_for_an_entry_is_divided_and_each_part_has_its_payload
     let dir = tempfile::tempdir().unwrap();
     let recorder = open(dir.path()).await;
     let credit = recorder.system(&system("credit")).await.unwrap();
-    let decision = credit.begin(input("", "{}")).await.unwrap();
+    let mut decision = credit.begin(input("", "{}")).await.unwrap();
     let id = decision.id();
     let mut output = NewEvent::new(inferlog_record::body::Output::default());
     for at in 0..300 {
@@ -157,7 +157,7 @@ async fn erasing_a_person_leaves_the_others_and_a_late_event_says_why_it_has_no_
     let recorder = open(dir.path()).await;
     let credit = recorder.system(&system("credit")).await.unwrap();
     let (ada, bob) = (record(&credit, "ada", "ada's").await, record(&credit, "bob", "bob's").await);
-    let running = credit.begin(input("ada", "ada's second")).await.unwrap();
+    let mut running = credit.begin(input("ada", "ada's second")).await.unwrap();
     let running_id = running.id();
     let erased = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
     assert_eq!((erased.len(), erased[0].decisions), (1, 2));

@@ -14,7 +14,7 @@
 //! let system = instance.recorder.system(&SystemName::new("credit-scoring")?).await?;
 //! let input = NewContent::personal(MediaType::Json, r#"{"income": 48}"#);
 //! let opened = NewEvent::new(DecisionOpened::default()).with(PayloadRole::InputRaw, input);
-//! let decision = system.begin(NewDecision::new(opened)).await?;
+//! let mut decision = system.begin(NewDecision::new(opened)).await?;
 //! // … the model works …
 //! let recorded = decision.finish(vec![NewEvent::new(closed(Outcome::Answered, ExchangeEnd::Complete))]).await?;
 //! println!("{} is durable", recorded.id());

@@ -38,7 +38,7 @@ impl Release {
 
 impl Drop for Release {
     fn drop(&mut self) {
-        let Some(mut recorded) = self.recorded.take() else { return };
+        let Some(recorded) = self.recorded.take() else { return };
         let lane = self.lane.clone();
         lane.metrics.undelivered.inc();
         let add = async move {

@@ -114,7 +114,7 @@ fn closing(
     body.error = verdict.error;
     body.status = told.map(|told| told.head.status.as_u16());
     let mut event = NewEvent::new(body);
-    event.payloads.extend(error.map(|content| NewPayload { role: PayloadRole::Error, content }));
+    event.payloads.extend(error.map(|content| NewPayload { id: None, role: PayloadRole::Error, content }));
     event.capture = Some(capture(route, None, 0));
     event.ended_at = Some(began.later());
     event

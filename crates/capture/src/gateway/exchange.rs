@@ -177,7 +177,11 @@ impl Exchange {
     }
 
     /// Ends a decision whose request never became whole.
-    async fn refuse(self, decision: Decision, asked: &Asked) -> Result<(End, Response<Reply>), RecordError> {
+    async fn refuse(
+        self,
+        mut decision: Decision,
+        asked: &Asked,
+    ) -> Result<(End, Response<Reply>), RecordError> {
         let verdict = Verdict::of_request(asked.content.end, &self.lane.route.limits);
         let events = vec![describe::refusal(&self.lane.route, &verdict, asked.began)];
         let recorded = decision.finish(events).await?;
@@ -213,7 +217,7 @@ impl Exchange {
 
     async fn finish(
         mut self,
-        decision: Decision,
+        mut decision: Decision,
         events: Vec<NewEvent>,
         verdict: Verdict,
         called: Called,

@@ -1,15 +1,20 @@
 //! A decision being recorded: opened at once, finished later, never forgotten.
+//!
+//! One exchange is one [`Decision`]: what it records first and what it records last. Where several exchanges share a decision,
+//! [`Ongoing`] is what they share: the first begins it, the others join, and it ends when somebody closes it.
 
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::write::{Steps, decision_appends};
 use crate::recorder::{RecordError, System};
 use inferlog_log::{Append, AppendError, Appended, Pending};
-use inferlog_record::body::{DecisionClosed, ErrorCode, ExchangeEnd, Outcome};
+use inferlog_record::body::{DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{
     Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Timestamp,
 };
+use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Content above which sealing is moved off the threads that serve requests, bytes. Below, moving costs more than sealing.
 const SEAL_INLINE_BYTES_MAX: usize = 128 << 10;
@@ -22,6 +27,8 @@ pub struct Decision {
     steps: Steps,
     opening: Opening,
     state: Progress,
+    /// Whether the decision goes on after this exchange.
+    is_shared: bool,
 }
 
 enum Opening {
@@ -36,11 +43,17 @@ enum Progress {
     Finished,
 }
 
-/// A decision whose record is durable. Later events can be added as long as this is kept.
+/// An exchange whose record is durable, and its decision.
 pub struct Recorded {
-    system: System,
-    steps: Steps,
+    ongoing: Ongoing,
     index: u64,
+}
+
+/// A decision that more may be added to: exchanges that join it, and events. Cheap to clone.
+#[derive(Clone)]
+pub struct Ongoing {
+    system: System,
+    steps: Arc<Mutex<Steps>>,
 }
 
 impl System {
@@ -55,7 +68,12 @@ impl System {
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
         let opening = Opening::Waiting(Box::pin(pending.durable()));
-        Ok(Decision { system: self.clone(), steps, opening, state: Progress::Open })
+        Ok(Decision { system: self.clone(), steps, opening, state: Progress::Open, is_shared: false })
+    }
+
+    /// An id for an event or a payload that others refer to before it is recorded.
+    pub fn mint(&self) -> Result<Id, RecordError> {
+        self.inner.minter.id()
     }
 
     async fn build(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Vec<Append>, RecordError> {
@@ -105,8 +123,14 @@ impl Decision {
         }
     }
 
-    /// Records the rest, a `decision.closed` at its end, and waits until all of the decision is durable.
-    pub async fn finish(mut self, events: Vec<NewEvent>) -> Result<Recorded, RecordError> {
+    /// Queues events without waiting for them; [`Decision::finish`] does.
+    pub async fn note(&mut self, events: Vec<NewEvent>) -> Result<(), RecordError> {
+        self.system.write(&mut self.steps, events).await.map(drop)
+    }
+
+    /// Records the rest, a `decision.closed` at its end unless the decision goes on, and waits until all of it is durable.
+    /// Where it fails the decision is still open, and may be finished with less.
+    pub async fn finish(&mut self, events: Vec<NewEvent>) -> Result<Recorded, RecordError> {
         let pending = self.system.write(&mut self.steps, events).await?;
         self.state = Progress::Finishing;
         let index = pending.durable().await?.index;
@@ -114,7 +138,17 @@ impl Decision {
         self.opened().await?;
         self.steps.mark_durable();
         self.state = Progress::Finished;
-        Ok(Recorded { system: self.system.clone(), steps: self.steps.clone(), index })
+        Ok(Recorded { ongoing: self.ongoing(), index })
+    }
+
+    /// What further exchanges and events are added to. From now on this exchange's end is not the decision's.
+    pub fn share(&mut self) -> Ongoing {
+        self.is_shared = true;
+        self.ongoing()
+    }
+
+    fn ongoing(&self) -> Ongoing {
+        Ongoing { system: self.system.clone(), steps: Arc::new(Mutex::new(self.steps.fork())) }
     }
 }
 
@@ -124,7 +158,7 @@ impl Drop for Decision {
             return;
         }
         let (system, mut steps) = (self.system.clone(), self.steps.clone());
-        let closed = aborted(&system);
+        let closed = if self.is_shared { broken_off(&system) } else { aborted(&system) };
         self.system.inner.runtime.spawn(async move {
             let closed = async { system.write(&mut steps, vec![closed]).await?.durable().await.map_err(RecordError::from) };
             if let Err(error) = closed.await {
@@ -142,15 +176,69 @@ fn aborted(system: &System) -> NewEvent {
     event
 }
 
+/// The end of an exchange of a decision that goes on, which somebody dropped.
+fn broken_off(system: &System) -> NewEvent {
+    let mut event = NewEvent::new(Delivery { end: Some(ExchangeEnd::Unknown), of: None, part: None });
+    event.ended_at = Some(system.inner.minter.now());
+    event.capture = Some(capture_of_recorder());
+    event
+}
+
+impl Ongoing {
+    pub(crate) fn new(system: System, steps: Steps) -> Self {
+        Self { system, steps: Arc::new(Mutex::new(steps)) }
+    }
+
+    /// The decision's id.
+    pub fn id(&self) -> Id {
+        self.steps.lock().decision
+    }
+
+    /// The system that it is recorded in.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Queues the beginning of a further exchange, a `decision.joined` first; [`Decision::opened`] waits for it.
+    pub async fn join(&self, events: Vec<NewEvent>) -> Result<Decision, RecordError> {
+        let mut steps = self.steps.lock().fork();
+        let pending = self.system.write(&mut steps, events).await?;
+        self.steps.lock().set_last(steps.last());
+        let opening = Opening::Waiting(Box::pin(pending.durable()));
+        let (system, state) = (self.system.clone(), Progress::Open);
+        Ok(Decision { system, steps, opening, state, is_shared: true })
+    }
+
+    /// Adds events, and waits until they are durable: index of the last entry that holds them.
+    pub async fn add(&self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
+        let mut steps = self.steps.lock().fork();
+        let pending = self.system.write(&mut steps, events).await?;
+        self.steps.lock().set_last(steps.last());
+        let index = pending.durable().await?.index;
+        steps.mark_durable();
+        Ok(index)
+    }
+
+    /// Events that are recorded from now on come after this one, unless they say otherwise.
+    pub fn follow(&self, last: Id) {
+        self.steps.lock().set_last(Some(last));
+    }
+}
+
 impl Recorded {
     /// The decision's id.
     pub fn id(&self) -> Id {
-        self.steps.decision
+        self.ongoing.id()
     }
 
     /// The time, as its events state it.
     pub fn now(&self) -> Timestamp {
-        self.system.now()
+        self.ongoing.system.now()
+    }
+
+    /// What further exchanges and events are added to.
+    pub fn ongoing(&self) -> &Ongoing {
+        &self.ongoing
     }
 
     /// Index of the entry that closed it, in the log of its system.
@@ -159,9 +247,8 @@ impl Recorded {
     }
 
     /// Adds later events: a delivery that failed, a review. Waits until they are durable.
-    pub async fn add(&mut self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
-        let pending = self.system.write(&mut self.steps, events).await?;
-        Ok(pending.durable().await?.index)
+    pub async fn add(&self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
+        self.ongoing.add(events).await
     }
 }
 

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use inferlog_record::body::{Body, DecisionOpened};
-use inferlog_record::{Capture, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why};
+use inferlog_record::{
+    Capture, Count, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why,
+};
 
 /// A decision that begins.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct NewDecision {
 /// An event to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
+    /// Its id, where others refer to it before it is recorded ([`crate::recorder::System::mint`]); minted otherwise.
+    pub id: Option<Id>,
     /// What it says, in clear.
     pub body: Body,
     /// Content it speaks of, to be sealed.
@@ -28,13 +32,21 @@ pub struct NewEvent {
     pub started_at: Option<Timestamp>,
     /// When the step ended.
     pub ended_at: Option<Timestamp>,
-    /// Events that caused it; the one recorded before it in the same decision, if none is named.
+    /// Events that caused it; the one recorded before it in the same exchange, if none is named.
     pub after: Vec<Id>,
+    /// The event that it is a part of.
+    pub parent: Option<Id>,
+    /// Its place among the events of its source.
+    pub seq: Option<Count>,
+    /// The period of use.
+    pub session: Option<Id>,
 }
 
 /// Content of an event.
 #[derive(Clone, Debug)]
 pub struct NewPayload {
+    /// Its id, where its event names it; minted otherwise.
+    pub id: Option<Id>,
     /// What it is to the event.
     pub role: PayloadRole,
     /// The content.
@@ -53,7 +65,7 @@ pub enum NewContent {
         /// The bytes.
         bytes: Bytes,
     },
-    /// The content that this decision recorded first under the role; not stored again.
+    /// The content that this exchange recorded first under the role; not stored again.
     Again(PayloadRole),
     /// Not there.
     Absent(Why),
@@ -69,13 +81,29 @@ impl NewDecision {
 impl NewEvent {
     /// An event that says no more than its body.
     pub fn new(body: impl Into<Body>) -> Self {
-        let (payloads, after) = (Vec::new(), Vec::new());
-        Self { body: body.into(), payloads, capture: None, started_at: None, ended_at: None, after }
+        Self {
+            id: None,
+            body: body.into(),
+            payloads: Vec::new(),
+            capture: None,
+            started_at: None,
+            ended_at: None,
+            after: Vec::new(),
+            parent: None,
+            seq: None,
+            session: None,
+        }
     }
 
     /// Adds a payload.
     pub fn with(mut self, role: PayloadRole, content: NewContent) -> Self {
-        self.payloads.push(NewPayload { role, content });
+        self.payloads.push(NewPayload { id: None, role, content });
+        self
+    }
+
+    /// Adds a payload that the event names by this id.
+    pub fn with_id(mut self, id: Id, role: PayloadRole, content: NewContent) -> Self {
+        self.payloads.push(NewPayload { id: Some(id), role, content });
         self
     }
 

@@ -24,7 +24,7 @@ mod open;
 mod scan;
 mod write;
 
-pub use decision::{Decision, Recorded, closed, error_payload};
+pub use decision::{Decision, Ongoing, Recorded, closed, error_payload};
 pub use draft::{NewContent, NewDecision, NewEvent, NewPayload};
 pub use erase::{Erased, Target};
 pub use error::RecordError;

@@ -19,7 +19,7 @@ pub(crate) struct Steps {
     /// The key in use, and the UTC day it is filed under: a page of keys is dropped with the payloads of its day.
     key: DecisionKey,
     day: u32,
-    /// Each role's first content, and the event that holds it.
+    /// Each role's first content in this exchange, and the event that holds it.
     seen: Vec<(PayloadRole, Reference, Id)>,
     last: Option<Id>,
 }
@@ -40,6 +40,29 @@ impl Steps {
         let scope = Scope { system: system.state.name.clone(), class: class.clone(), day };
         let key = inner.vault.decision_key(&scope, decision, &subjects)?;
         Ok(Self { decision, class, subjects, key, day, seen: Vec::new(), last: None })
+    }
+
+    /// The same decision for another exchange: what one recorded, the other does not refer to.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            decision: self.decision,
+            class: self.class.clone(),
+            subjects: self.subjects.clone(),
+            key: self.key.clone(),
+            day: self.day,
+            seen: Vec::new(),
+            last: self.last,
+        }
+    }
+
+    /// The event recorded last.
+    pub(crate) fn last(&self) -> Option<Id> {
+        self.last
+    }
+
+    /// Events recorded from now on come after this one.
+    pub(crate) fn set_last(&mut self, last: Option<Id>) {
+        self.last = last.or(self.last);
     }
 
     /// Later frames need not carry the births of the key in use.
@@ -126,12 +149,16 @@ fn record(
     sealed: &mut Vec<(Id, Vec<u8>)>,
 ) -> Result<Event, RecordError> {
     let inner = &system.inner;
-    let mut event = Event::new(inner.minter.id()?, system.state.name.clone(), now, new.body);
+    let id = new.id.map_or_else(|| inner.minter.id(), Ok)?;
+    let mut event = Event::new(id, system.state.name.clone(), now, new.body);
     event.after = if new.after.is_empty() { steps.last.into_iter().collect() } else { new.after.into() };
     event.capture = new.capture;
     event.clock = *system.state.clock.lock();
     event.started_at = new.started_at;
     event.ended_at = new.ended_at;
+    event.parent = new.parent;
+    event.seq = new.seq;
+    event.session = new.session;
     event.retention = steps.class.clone();
     event.subjects = steps.subjects.iter().map(Subject::pseudonym).collect();
     if event.kind() == Some(Kind::DecisionOpened) {
@@ -159,8 +186,8 @@ fn refer(
     sealed: &mut Vec<(Id, Vec<u8>)>,
 ) -> Result<Reference, RecordError> {
     let inner = &system.inner;
-    let NewPayload { role, content } = payload;
-    let id = inner.minter.id()?;
+    let NewPayload { id, role, content } = payload;
+    let id = id.map_or_else(|| inner.minter.id(), Ok)?;
     let absent = |why: Why| Reference::not_captured(id, role, why.into());
     match content {
         NewContent::Absent(why) => Ok(absent(why)),

@@ -57,7 +57,7 @@ pub async fn record(system: &System, person: &str, text: &str) -> Result<Id, Rec
         .with(PayloadRole::InputRaw, NewContent::personal(MediaType::Json, text.to_owned()));
     let new =
         NewDecision { subjects: vec![Bytes::copy_from_slice(person.as_bytes())], ..NewDecision::new(opened) };
-    let decision = system.begin(new).await?;
+    let mut decision = system.begin(new).await?;
     Ok(decision.finish(vec![NewEvent::new(closed(Outcome::Answered, ExchangeEnd::Complete))]).await?.id())
 }
 

@@ -72,7 +72,7 @@ async fn write(
             return Ok(());
         }
         let subject = format!("person-{}", number % SUBJECTS);
-        let decision = system.begin(samples.decision(number, Some(subject))).await?;
+        let mut decision = system.begin(samples.decision(number, Some(subject))).await?;
         decision.finish(samples.rest(number)).await?;
     }
 }
