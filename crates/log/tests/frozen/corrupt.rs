@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use inferlog_disk::sim::SimFs;
+use inferlog_log::marker::Found;
 use inferlog_log::wal::format::{PAGE_BYTES, SegmentHeader};
 use inferlog_log::{Cursor, LogReader, State, records};
+
+use crate::world::START_NS;
 
 use super::{DATA, Files, LOGS, Opener, append, log_dir};
 
@@ -31,6 +34,10 @@ pub fn told(fs: &SimFs) -> String {
     match Opener::new(fs).recover() {
         Err(error) => told.push(error.to_string()),
         Ok(node) => {
+            let (_, found) = Opener::new(fs).marker().unwrap();
+            if found != (Found::Degraded { since_ns: START_NS }) {
+                told.push(format!("the marker is {found:?}"));
+            }
             let sizes = node.logs.iter().map(|log| log.size).zip(LOGS);
             let short = sizes.filter(|(size, (.., expected))| size != expected);
             told.extend(short.map(|(size, (system, ..))| format!("{system} has {size} entries")));
@@ -115,6 +122,8 @@ const NEWEST: &str = "wal/0000000000000004.wal";
 const PACK: &str = "packs/default/2026-11-22/00000000000000000010.pack";
 const INDEX: &str = "packs/default/2026-11-22/00000000000000000010.idx";
 
+const DEGRADED: &str = "degraded";
+
 /// A batch of the WAL begins at each page of these small segments.
 const PAGE: usize = PAGE_BYTES as usize;
 
@@ -128,6 +137,17 @@ pub const CORRUPT: &[Corrupt] = &[
         "node: byte 0: written in another format version; use the inferlog that wrote it",
         |files| replace(files, "node", r#""format":1"#, r#""format":2"#),
     ),
+    case("degraded-torn", "the marker is Unreadable", |files| file(files, DEGRADED)[..512].fill(0)),
+    case("degraded-flipped", "the marker is Unreadable", |files| flip(files, DEGRADED, 8)),
+    case("degraded-padding", "the marker is Unreadable", |files| flip(files, DEGRADED, 4000)),
+    case("degraded-truncated", "the marker is Unreadable", |files| file(files, DEGRADED).truncate(512)),
+    case("degraded-other-node", "the marker is Unreadable", |files| {
+        *file(files, DEGRADED) = Found::Clear.encode([1; 16]);
+    }),
+    case("degraded-cleared", "the marker is Clear", |files| {
+        let node = file(files, DEGRADED)[24..40].try_into().unwrap();
+        *file(files, DEGRADED) = Found::Clear.encode(node);
+    }),
     case("node-truncated", "node: byte 0: EOF while parsing a string", |files| {
         file(files, "node").truncate(40)
     }),

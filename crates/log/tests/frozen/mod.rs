@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, ManualClock, Open, SeededRng, create_dir_all};
+use inferlog_log::marker::Found;
 use inferlog_log::recover::{create_log, recover};
 use inferlog_log::wal::{Commit, LiveSegment};
 use inferlog_log::{
-    Append, Cursor, Env, Flags, Hooks, LogDir, LogError, LogId, NodeConfig, Payloads, Recovered,
+    Append, Cursor, Env, Flags, Hooks, LogDir, LogError, LogId, Marker, NodeConfig, NodeIdentity, Payloads,
+    Recovered,
 };
 
 use crate::world::{Births, DAY_NS, OneKey, START_NS};
@@ -87,6 +89,12 @@ impl Opener {
     pub fn recover(&self) -> Result<Recovered, LogError> {
         recover(&self.env, &self.config, &self.hooks)
     }
+
+    pub fn marker(&self) -> Result<(Marker, Found), LogError> {
+        let fs = &*self.env.fs;
+        let node = NodeIdentity::load(fs, &self.config.dir)?.unwrap();
+        Marker::open(fs, &self.config.dir, None, node.id())
+    }
 }
 
 /// The entry at `index` of a system's log and all that was born with it.
@@ -118,7 +126,7 @@ pub fn append(system: &str, index: u64) -> Append {
     }
 }
 
-/// Writes the directory anew: two logs, 283 entries integrated and then 22 that are in the WAL alone.
+/// Writes the directory anew: two logs, 283 entries integrated and then 22 that are in the WAL alone; degraded.
 pub fn written_now() -> Files {
     let fs = SimFs::new(1);
     let opener = Opener::new(&fs);
@@ -147,6 +155,7 @@ pub fn written_now() -> Files {
     for start in (280..300).step_by(4) {
         commit(&mut node, id("alpha"), "alpha", start..start + 4);
     }
+    opener.marker().unwrap().0.set(START_NS).unwrap();
     let files = fs.files().into_iter().filter(|(path, _)| !path.ends_with("lock"));
     let below = |path: PathBuf| path.strip_prefix(DATA).unwrap().to_str().unwrap().to_owned();
     files.map(|(path, bytes)| (below(path), bytes)).collect()
