@@ -1,9 +1,11 @@
 //! Content codings (RFC 9110, section 8.4), undone for the record. What the client and the upstream see stays as it came.
+//!
+//! [`decode`] undoes those of a whole body; a [`Decoder`] those of one that is still coming, as far as it came.
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// Codings that may lie on top of each other.
 pub const CODINGS_MAX: usize = 3;
@@ -30,6 +32,12 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, bytes_max: usize) -> Result<Byt
     if !headers.contains_key(CONTENT_ENCODING) {
         return Ok(body.clone());
     }
+    // The last one listed was applied last.
+    codings(headers)?.iter().rev().try_fold(body.clone(), |body, coding| undo(coding, &body, bytes_max))
+}
+
+/// The codings of a body, in the order in which they were applied.
+fn codings(headers: &HeaderMap) -> Result<Vec<String>, DecodeError> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         let list = value.to_str().map_err(|_| DecodeError::UnknownCoding)?;
@@ -39,8 +47,7 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, bytes_max: usize) -> Result<Byt
     if codings.len() > CODINGS_MAX {
         return Err(DecodeError::UnknownCoding);
     }
-    // The last one listed was applied last.
-    codings.iter().rev().try_fold(body.clone(), |body, coding| undo(coding, &body, bytes_max))
+    Ok(codings)
 }
 
 fn undo(coding: &str, body: &[u8], bytes_max: usize) -> Result<Bytes, DecodeError> {
@@ -72,5 +79,88 @@ fn drain(reader: impl Read, bytes_max: usize) -> Result<Bytes, DecodeError> {
         Ok(_) => Ok(decoded.into()),
         Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(DecodeError::OverLimit),
         Err(_) => Err(DecodeError::Corrupt),
+    }
+}
+
+/// Undoes the codings of a body while it comes. Memory is bounded by what it may yet give, whatever the body claims.
+pub struct Decoder {
+    /// The one that was applied last comes first.
+    stages: Vec<Stage>,
+}
+
+enum Stage {
+    Gzip(flate2::write::MultiGzDecoder<Bounded>),
+    Zlib(flate2::write::ZlibDecoder<Bounded>),
+    Brotli(Box<brotli_decompressor::DecompressorWriter<Bounded>>),
+    Zstd(zstd::stream::write::Decoder<'static, Bounded>),
+}
+
+/// Takes so many bytes and no more.
+struct Bounded {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Decoder {
+    /// For a body with these headers, which may give so many bytes at most; `None` where there is nothing to undo.
+    pub fn new(headers: &HeaderMap, bytes_max: usize) -> Result<Option<Self>, DecodeError> {
+        let mut stages = Vec::new();
+        for coding in codings(headers)?.iter().rev() {
+            stages.push(Stage::new(coding, Bounded { bytes: Vec::new(), room: bytes_max })?);
+        }
+        Ok((!stages.is_empty()).then_some(Self { stages }))
+    }
+
+    /// Takes what came next, and gives what can be read of it.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut bytes = bytes.to_vec();
+        for stage in &mut self.stages {
+            bytes = stage.push(&bytes)?;
+        }
+        Ok(bytes)
+    }
+}
+
+impl Stage {
+    fn new(coding: &str, into: Bounded) -> Result<Self, DecodeError> {
+        Ok(match coding {
+            "gzip" | "x-gzip" => Self::Gzip(flate2::write::MultiGzDecoder::new(into)),
+            // A stream without zlib's header is not read while it comes.
+            "deflate" => Self::Zlib(flate2::write::ZlibDecoder::new(into)),
+            "br" => Self::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(into, 4096))),
+            "zstd" => {
+                let mut decoder = zstd::stream::raw::Decoder::new().map_err(|_| DecodeError::Corrupt)?;
+                let window = zstd::stream::raw::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX);
+                decoder.set_parameter(window).map_err(|_| DecodeError::Corrupt)?;
+                Self::Zstd(zstd::stream::write::Decoder::with_decoder(into, decoder))
+            }
+            _ => return Err(DecodeError::UnknownCoding),
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let (done, into) = match self {
+            Self::Gzip(stage) => (stage.write_all(bytes).and_then(|()| stage.flush()), stage.get_mut()),
+            Self::Zlib(stage) => (stage.write_all(bytes).and_then(|()| stage.flush()), stage.get_mut()),
+            Self::Brotli(stage) => (stage.write_all(bytes).and_then(|()| stage.flush()), stage.get_mut()),
+            Self::Zstd(stage) => (stage.write_all(bytes).and_then(|()| stage.flush()), stage.get_mut()),
+        };
+        match done {
+            Ok(()) => Ok(std::mem::take(&mut into.bytes)),
+            Err(_) if into.room == 0 => Err(DecodeError::OverLimit),
+            Err(_) => Err(DecodeError::Corrupt),
+        }
     }
 }

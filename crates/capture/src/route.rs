@@ -24,6 +24,12 @@ pub const CONNECT_MS_MAX: u64 = 5_000;
 /// How long the upstream may take to the last byte of its answer unless the route says otherwise, milliseconds.
 pub const ANSWER_MS_MAX: u64 = 60_000;
 
+/// How long a decision that exchanges join may lie idle before it is closed, unless the route says otherwise, milliseconds.
+pub const IDLE_MS_MAX: u64 = 300_000;
+/// Time between two pieces of a streamed answer that are recorded while it passes, unless the route says otherwise,
+/// milliseconds: what a crash may take from the record of a stream that was under way.
+pub const JOURNAL_MS: u64 = 1_000;
+
 /// One route.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -41,6 +47,12 @@ pub struct Route {
     pub system: SystemName,
     /// When the record of the opening must be durable.
     pub opened: Opened,
+    /// Whether streamed answers pass while they come.
+    pub stream: Streaming,
+    /// What becomes of an answer that cannot be recorded.
+    pub failure: Failure,
+    /// What makes several exchanges one decision, beside the header [`DECISION`]; the first that a request has counts.
+    pub join: Vec<JoinBy>,
     /// Where the person concerned stands in the request.
     pub subject: Option<SubjectFrom>,
     /// Names and sources of the record's `context`.
@@ -64,8 +76,12 @@ pub struct Limits {
     pub request_time_max: Duration,
     /// How long connecting to the upstream may take.
     pub connect_time_max: Duration,
-    /// How long the upstream may take to the last byte of its answer.
+    /// How long the upstream may take to the last byte of its answer; of a stream, to its head and between its pieces.
     pub answer_time_max: Duration,
+    /// How long a decision that exchanges join may lie idle before it is closed.
+    pub idle_time_max: Duration,
+    /// Time between two pieces of a stream that are recorded while it passes.
+    pub journal_period: Duration,
 }
 
 impl Default for Limits {
@@ -76,6 +92,8 @@ impl Default for Limits {
             request_time_max: Duration::from_millis(REQUEST_MS_MAX),
             connect_time_max: Duration::from_millis(CONNECT_MS_MAX),
             answer_time_max: Duration::from_millis(ANSWER_MS_MAX),
+            idle_time_max: Duration::from_millis(IDLE_MS_MAX),
+            journal_period: Duration::from_millis(JOURNAL_MS),
         }
     }
 }
@@ -88,6 +106,43 @@ pub enum Opened {
     BeforeFirstByte,
     /// Before the model is called: one sync more on the way, and no model ever works on an unrecorded request.
     BeforeCall,
+}
+
+/// Whether streamed answers pass while they come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Streaming {
+    /// Piece by piece; what ends the stream is withheld until its record is durable.
+    #[default]
+    Pass,
+    /// Withheld as a whole until the record is durable, like any other answer.
+    Buffer,
+}
+
+/// What becomes of an answer that cannot be recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failure {
+    /// No record, no answer.
+    #[default]
+    Block,
+    /// It is given, counted, and the count recorded as a gap.
+    Degrade,
+}
+
+/// The request header by which a caller says which exchanges are one decision: an id of the caller's own, or the decision id
+/// that an answer named.
+pub const DECISION: HeaderName = HeaderName::from_static("inferlog-decision");
+/// The request header by which a caller says that a decision ends with this exchange (`true`).
+pub const DECISION_END: HeaderName = HeaderName::from_static("inferlog-decision-end");
+
+/// What makes several exchanges one decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinBy {
+    /// The trace id of `traceparent` (W3C Trace Context, section 3.2.2.3).
+    Trace,
+    /// The value of a header: of a session, say.
+    Header(HeaderName),
+    /// The text or number that this pointer leads to in the body.
+    Pointer(Pointer),
 }
 
 /// Where the person concerned stands in the request.

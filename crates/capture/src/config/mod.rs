@@ -9,6 +9,9 @@
 //! path = "/*"                                   # default; "/score" for one path, "/credit/*" for all below
 //! subject = { header = "x-applicant" }          # or { pointer = "/applicant/id" }
 //! opened = "before-first-byte"                  # default; or "before-call"
+//! stream = "pass"                               # default; or "buffer"
+//! failure = "block"                             # default; or "degrade"
+//! join = ["trace", { header = "x-session-id" }] # what makes several exchanges one decision, beside `inferlog-decision`
 //! context = { environment = "production", build = { env = "BUILD" }, variant = { header = "x-variant", values = ["a", "b"] } }
 //! models = ["credit-risk"]                      # names that may stand in clear even when the upstream refused them
 //! passthrough = false                           # default: what the wire does not know is refused
@@ -20,7 +23,7 @@
 
 mod place;
 
-use crate::route::{Limits, Opened, PathPattern, Route, SubjectFrom};
+use crate::route::{Failure, Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
 use crate::wire::Wire;
 use inferlog_record::ClearName;
 use serde::Deserialize;
@@ -61,6 +64,10 @@ struct RouteFile {
     wire: Option<Spanned<String>>,
     path: Option<Spanned<String>>,
     opened: Option<Spanned<String>>,
+    stream: Option<Spanned<String>>,
+    failure: Option<Spanned<String>>,
+    #[serde(default)]
+    join: Vec<Spanned<Value>>,
     subject: Option<Spanned<Value>>,
     #[serde(default)]
     context: BTreeMap<Spanned<String>, Spanned<Value>>,
@@ -73,6 +80,8 @@ struct RouteFile {
     request_ms_max: Option<Spanned<u64>>,
     connect_ms_max: Option<Spanned<u64>>,
     answer_ms_max: Option<Spanned<u64>>,
+    idle_ms_max: Option<Spanned<u64>>,
+    journal_ms: Option<Spanned<u64>>,
     ca_file: Option<PathBuf>,
     json: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 }
@@ -124,6 +133,9 @@ pub fn routes_from_flags(
             upstream: upstream.clone(),
             system: system.clone(),
             opened: Opened::default(),
+            stream: Streaming::default(),
+            failure: Failure::default(),
+            join: Vec::new(),
             subject: subject.clone(),
             context: Vec::new(),
             models: Vec::new(),

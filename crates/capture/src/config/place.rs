@@ -2,7 +2,8 @@
 
 use super::{ConfigError, RESERVED_PATHS, RouteFile};
 use crate::route::{
-    BODY_BYTES_LIMIT, ContextFrom, ContextMember, Limits, Opened, PathPattern, Route, SubjectFrom, Upstream,
+    BODY_BYTES_LIMIT, ContextFrom, ContextMember, Failure, JoinBy, Limits, Opened, PathPattern, Route,
+    Streaming, SubjectFrom, Upstream,
 };
 use crate::wire::{JsonWire, Pointer, Wire};
 use http::Uri;
@@ -59,6 +60,19 @@ impl Place<'_> {
             upstream: self.upstream(&file.upstream, file.ca_file)?,
             system: self.system(&file.system)?,
             opened: self.opened(file.opened.as_ref())?,
+            stream: self.one_of(
+                "stream",
+                file.stream.as_ref(),
+                ["pass", "buffer"],
+                [Streaming::Pass, Streaming::Buffer],
+            )?,
+            failure: self.one_of(
+                "failure",
+                file.failure.as_ref(),
+                ["block", "degrade"],
+                [Failure::Block, Failure::Degrade],
+            )?,
+            join: file.join.iter().map(|by| self.join(by)).collect::<Result<_, _>>()?,
             subject: file.subject.as_ref().map(|subject| self.subject(subject)).transpose()?,
             context: file.context.iter().map(|(k, v)| self.context(k, v)).collect::<Result<_, _>>()?,
             models: file
@@ -196,6 +210,33 @@ impl Place<'_> {
         Ok(Upstream { scheme, authority, base: path.path().trim_end_matches('/').to_owned(), ca_file })
     }
 
+    /// One of two words; the first where none is written.
+    fn one_of<T: Copy>(
+        &self,
+        key: &str,
+        text: Option<&Spanned<String>>,
+        words: [&str; 2],
+        values: [T; 2],
+    ) -> Result<T, ConfigError> {
+        let Some(text) = text else { return Ok(values[0]) };
+        match words.iter().position(|word| text.as_ref() == word) {
+            Some(at) => Ok(values[at]),
+            None => Err(self.error(text, key, format!("write \"{}\" or \"{}\"", words[0], words[1]))),
+        }
+    }
+
+    fn join(&self, by: &Spanned<Value>) -> Result<JoinBy, ConfigError> {
+        if by.as_ref().as_str() == Some("trace") {
+            return Ok(JoinBy::Trace);
+        }
+        let wrong = "write \"trace\", { header = \"…\" } or { pointer = \"/…\" }";
+        match single(by.as_ref()) {
+            Some(("header", text)) => self.header(by, "join", text).map(JoinBy::Header),
+            Some(("pointer", text)) => self.pointer(by, "join", text).map(JoinBy::Pointer),
+            _ => Err(self.error(by, "join", wrong)),
+        }
+    }
+
     pub(super) fn opened(&self, opened: Option<&Spanned<String>>) -> Result<Opened, ConfigError> {
         match opened.map(|text| (text, text.as_ref().as_str())) {
             None | Some((_, "before-first-byte")) => Ok(Opened::BeforeFirstByte),
@@ -296,6 +337,8 @@ impl Place<'_> {
             ("request_ms_max", &file.request_ms_max, &mut limits.request_time_max),
             ("connect_ms_max", &file.connect_ms_max, &mut limits.connect_time_max),
             ("answer_ms_max", &file.answer_ms_max, &mut limits.answer_time_max),
+            ("idle_ms_max", &file.idle_ms_max, &mut limits.idle_time_max),
+            ("journal_ms", &file.journal_ms, &mut limits.journal_period),
         ];
         for (key, value, slot) in times {
             let Some(value) = value else { continue };
