@@ -15,6 +15,7 @@ mod kserve;
 mod oip;
 mod ollama;
 mod openai;
+mod parts;
 mod path;
 mod pointers;
 mod sse;

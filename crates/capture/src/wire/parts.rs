@@ -2,6 +2,7 @@
 
 use super::{Framing, Gap, Reader, json};
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use inferlog_record::Count;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -102,6 +103,11 @@ fn others<'a>(text: &'a str, except: &[&str]) -> Option<BTreeMap<String, &'a Raw
     serde_json::Deserializer::from_str(text).deserialize_map(Others(except)).ok()
 }
 
+/// The framing of a streamed answer, by its headers.
+pub(super) fn framing(headers: &HeaderMap) -> Option<Framing> {
+    Framing::of(headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?)
+}
+
 /// The pieces of a stream, the last of which may have no end.
 pub(super) fn pieces(body: &[u8], framing: Framing) -> impl Iterator<Item = &[u8]> {
     let mut rest = body;
@@ -116,19 +122,18 @@ pub(super) fn pieces(body: &[u8], framing: Framing) -> impl Iterator<Item = &[u8
 }
 
 fn piece_end(bytes: &[u8], framing: Framing) -> usize {
-    let mut is_line_empty = true;
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| match framing {
+    let mut line = 0;
+    while let Some(at) = bytes[line..].iter().position(|byte| match framing {
         Framing::Events => matches!(byte, b'\n' | b'\r'),
         Framing::Lines => *byte == b'\n',
     }) {
-        let end = from + at + 1;
-        if framing == Framing::Lines || (at == 0 && is_line_empty) {
-            return end;
-        }
+        let end = line + at + 1;
         let is_crlf = bytes[end - 1] == b'\r' && bytes.get(end) == Some(&b'\n');
-        from = end + usize::from(is_crlf);
-        is_line_empty = true;
+        let next = end + usize::from(is_crlf);
+        if framing == Framing::Lines || at == 0 {
+            return next;
+        }
+        line = next;
     }
     bytes.len()
 }
