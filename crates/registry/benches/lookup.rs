@@ -1,0 +1,3 @@
+//! What a lookup takes: `cargo bench -p inferlog-registry`.
+
+fn main() {}
