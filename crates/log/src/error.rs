@@ -86,7 +86,8 @@ impl LogError {
 /// Why an append was not acknowledged. Nothing of it is in the log, or, after [`AppendError::Poisoned`], possibly.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
-    /// No room for a new WAL segment. Nothing was written; appends succeed again once there is space.
+    /// No room for a new WAL segment, and no reserve for this append. Nothing was written; appends succeed again once there
+    /// is space.
     #[error("the disk is full: {0}. Free space on the data directory's file system")]
     Full(String),
     /// A commit failed; nothing is appended until the node is reopened and recovered.

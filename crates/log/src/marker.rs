@@ -106,8 +106,9 @@ impl Marker {
     fn write(&self, found: Found) -> Vec<DiskError> {
         let page = found.encode(self.node);
         // All that changes is within one sector: torn it does not check, which counts as set.
-        let write = |file: &Box<dyn File>| file.write_all_at(&page, 0).and_then(|()| file.sync_data());
-        self.places.iter().filter_map(|file| write(file).err()).collect()
+        let written =
+            self.places.iter().map(|file| file.write_all_at(&page, 0).and_then(|()| file.sync_data()));
+        written.filter_map(std::result::Result::err).collect()
     }
 }
 

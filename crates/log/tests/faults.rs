@@ -7,6 +7,8 @@
 mod world;
 
 use inferlog_disk::sim::{Event, Fault, How, Keep, Op, Outcome, SimFs};
+use inferlog_log::Flags;
+use inferlog_log::wal::format::frame_bytes;
 use world::{Life, World};
 
 /// Seeds of the short run.
@@ -79,8 +81,13 @@ fn live(world: &mut World) -> Result<(), inferlog_log::LogError> {
         }
     }
     for _ in 0..world.rng.usize(1..40) {
-        if world.rng.u8(..) < 40 {
+        let what = world.rng.u8(..);
+        if what < 40 {
             world.integrate(&mut life)?;
+        } else if what < 60 {
+            if !squeeze(world, &mut life) {
+                return Ok(());
+            }
         } else if !random_commit(world, &mut life) {
             return Ok(());
         }
@@ -102,6 +109,29 @@ fn random_commit(world: &mut World, life: &mut Life) -> bool {
     });
     let batch: Vec<_> = batch.collect();
     world.commit(life, batch)
+}
+
+/// A disk without space: what may use the reserve is taken while it lasts. False if the process must end.
+fn squeeze(world: &mut World, life: &mut Life) -> bool {
+    world.fs.set_capacity(Some(0));
+    let mut goes_on = true;
+    for _ in 0..world.rng.usize(1..12) {
+        let mut append = world.random_append();
+        append.payloads = inferlog_log::Payloads::default();
+        let is_reserved = world.rng.bool();
+        append.flags = if is_reserved { append.flags.and(Flags::RESERVED) } else { append.flags };
+        let left = life.recovered.writer.reserved_bytes_left();
+        let fits = frame_bytes(&append) as u64 <= left;
+        let before = world.models["alpha"].acked.len();
+        goes_on = world.commit(life, vec![("alpha".into(), append)]);
+        let is_taken = world.models["alpha"].acked.len() > before;
+        assert!(!goes_on || is_taken || !is_reserved || !fits, "{left} bytes of the reserve were left");
+        if !goes_on {
+            break;
+        }
+    }
+    world.fs.set_capacity(None);
+    goes_on
 }
 
 /// The process ends: killed, or with the machine.
