@@ -1,12 +1,14 @@
-"""A small credit model, served by MLServer, and the gateway in front of it, for the whole session."""
+"""A small credit model, served by MLServer, and language models; and the gateway in front, for the whole session."""
 
-import joblib
-import numpy
+import contextlib
+
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 import servers
+from passage import Path
 from recompress import recompressing
+from replay import replaying
+from tap import tapping
 
 ROUTES = """
 [[route]]
@@ -37,10 +39,39 @@ upstream = "{mlserver}"
 system = "credit-scoring"
 """
 
+LANGUAGE_ROUTES = """
+[[route]]
+name = "litellm-openai"
+path = "/litellm/*"
+wire = "openai"
+upstream = "{litellm}"
+system = "credit-scoring"
+
+[[route]]
+name = "litellm-anthropic"
+path = "/litellm/*"
+wire = "anthropic"
+upstream = "{litellm}"
+system = "credit-scoring"
+"""
+REPLAY_ROUTE = """
+[[route]]
+name = "replay-{wire}"
+path = "/replay-{wire}/*"
+wire = "{wire}"
+upstream = "{replay}"
+system = "credit-scoring"
+"""
+
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """Four features to a decision and its probability; made from a fixed seed."""
+    # The environment of KServe has no scikit-learn, and no test that wants this model.
+    import joblib
+    import numpy
+    from sklearn.linear_model import LogisticRegression
+
     random = numpy.random.default_rng(1)
     features = random.normal(size=(400, 4))
     granted = (features @ [1.0, 0.5, -0.7, 0.2] > 0).astype(int)
@@ -63,3 +94,53 @@ def gateway(tmp_path_factory, mlserver_url):
         (folder / "routes.toml").write_text(ROUTES.format(mlserver=mlserver_url, compressed=compressed))
         with servers.gateway(folder, "--config", folder / "routes.toml") as gateway:
             yield gateway
+
+
+@pytest.fixture(scope="session")
+def litellm_server(tmp_path_factory):
+    with servers.litellm(tmp_path_factory.mktemp("litellm")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def replay():
+    """Answers on the routes of `replayed`; a test says with what."""
+    with replaying() as replay:
+        yield replay
+
+
+@pytest.fixture(scope="session")
+def language(tmp_path_factory, litellm_server, replay):
+    """The gateway before language models: a tap before it, and taps between it and LiteLLM, and it and the replay."""
+    folder = tmp_path_factory.mktemp("language")
+    with contextlib.ExitStack() as stack:
+        backs = {"litellm": stack.enter_context(tapping(litellm_server.port))}
+        backs["replay"] = stack.enter_context(tapping(replay.port))
+        routes = LANGUAGE_ROUTES.format(litellm=backs["litellm"].url)
+        for wire in ("openai", "anthropic", "ollama"):
+            routes += REPLAY_ROUTE.format(wire=wire, replay=backs["replay"].url)
+        (folder / "routes.toml").write_text(routes)
+        gateway = stack.enter_context(servers.gateway(folder, "--config", folder / "routes.toml"))
+        front = stack.enter_context(tapping(gateway.port))
+        yield gateway, front, backs
+        report = gateway.log.verify("--key", gateway.log.vkey())
+        assert (report["ok"], report["faults"]) == (True, [])
+
+
+@pytest.fixture
+def litellm(language):
+    """The path to LiteLLM's proxy."""
+    return path_to(language, "litellm", "/litellm")
+
+
+@pytest.fixture
+def replayed(language):
+    """The paths to the replay, by wire."""
+    return lambda wire: path_to(language, "replay", f"/replay-{wire}")
+
+
+def path_to(language, name, prefix):
+    gateway, front, backs = language
+    path = Path(front.url + prefix, prefix, front, backs[name], gateway.log)
+    path.skip()
+    return path

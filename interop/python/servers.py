@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -28,12 +30,13 @@ def free_ports(count):
 
 
 @contextlib.contextmanager
-def running(command, folder, *ready_urls):
+def running(command, folder, *ready_urls, **environment):
     """Runs a server until the block ends; enters it once these answer 200. Its output is `folder/server.log`."""
     log = Path(folder) / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
         )
     try:
         for url in ready_urls:
@@ -68,6 +71,10 @@ class Server(NamedTuple):
     url: str
     process: subprocess.Popen
 
+    @property
+    def port(self):
+        return urlsplit(self.url).port
+
 
 @contextlib.contextmanager
 def mlserver(folder, model_file, **more_settings):
@@ -100,6 +107,54 @@ def add_model(folder, name, implementation, **settings):
     (folder / name / "model-settings.json").write_text(json.dumps(settings))
 
 
+# Of LiteLLM's proxy: model name to what `canned.py` does for it.
+LITELLM_MODELS = {
+    "gpt-4o-2024-08-06": "text",
+    "gpt-4o-mini": "text",
+    "claude-sonnet-4-20250514": "text",
+    "slow": "slow",
+    "tools": "tools",
+    "object": "object",
+    "breaks": "breaks",
+    **{f"status-{status}": str(status) for status in (400, 401, 403, 404, 408, 429, 500, 503)},
+}
+# Answers of LiteLLM's own mock: what it does for several choices and for embeddings.
+LITELLM_MOCKED = {"mocked": "Granted.", "text-embedding-3-small": [0.25, -0.5]}
+LITELLM_KEY = "sk-not-to-be-recorded-0123456789"
+
+
+@contextlib.contextmanager
+def litellm(folder):
+    """LiteLLM's proxy, which answers the wires of OpenAI and Anthropic from canned text. It calls nobody."""
+    (port,) = free_ports(1)
+    for name in ("canned.py", "sayings.py"):
+        shutil.copy(Path(__file__).with_name(name), folder)
+    canned = [
+        {"model_name": name, "litellm_params": {"model": f"canned/{does}"}} for name, does in LITELLM_MODELS.items()
+    ]
+    mocked = [
+        {"model_name": name, "litellm_params": {"model": f"openai/{name}", "api_key": "none", "mock_response": answer}}
+        for name, answer in LITELLM_MOCKED.items()
+    ]
+    config = {
+        "model_list": canned + mocked,
+        "litellm_settings": {"custom_provider_map": [{"provider": "canned", "custom_handler": "canned.handler"}]},
+        "router_settings": {"num_retries": 0, "disable_cooldowns": True},
+    }
+    # JSON is YAML.
+    (folder / "config.yaml").write_text(json.dumps(config))
+    python = Path(os.environ["INFERLOG_SERVERS_PYTHON"])
+    command = [str(python.with_name("litellm")), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "LITELLM_MASTER_KEY": LITELLM_KEY,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+    }
+    with running(command, folder, f"{url}/health/liveliness", **environment) as process:
+        yield Server(url, process)
+
+
 @contextlib.contextmanager
 def gateway(folder, *arguments):
     """`inferlog serve`; its data lies in `folder/data`, its root key beside it."""
@@ -118,3 +173,7 @@ class Gateway(NamedTuple):
     url: str
     process: subprocess.Popen
     log: Inferlog
+
+    @property
+    def port(self):
+        return urlsplit(self.url).port

@@ -5,10 +5,16 @@ use std::process::Command;
 
 use crate::counts::{Counts, cargo_line, go_line, pytest_line};
 use crate::steps::{Step, execute, execute_tests};
-use crate::tools::{Brings, Package, ensure, ensure_python};
+use crate::tools::{Brings, Package, Venv, ensure, ensure_python};
 
 /// Where Debian's `golang-golang-x-mod-dev` puts the sources.
 const GO_PATH: &str = "/usr/share/gocode";
+
+/// Clients, MLServer and MLflow.
+const CLIENTS: Venv = Venv { folder: ".cache/py", requirements: "interop/python/requirements.txt" };
+/// Servers that need other versions of the same packages, and KServe's client, which comes with its server.
+const SERVERS: Venv =
+    Venv { folder: ".cache/py-servers", requirements: "interop/python/requirements-servers.txt" };
 
 /// The Rust tests and what they need.
 pub(crate) fn core() -> Vec<Step> {
@@ -35,9 +41,15 @@ pub(crate) fn interop() -> Vec<Step> {
         go(),
         Step {
             name: "python",
-            what: "a virtual environment in .cache/py with MLServer and scikit-learn, pinned",
+            what: "a virtual environment in .cache/py with clients, MLServer and MLflow, pinned",
             needs: &[],
-            run: |root| ensure_python(root).map(no_tests),
+            run: |root| ensure_python(root, &CLIENTS).map(no_tests),
+        },
+        Step {
+            name: "python-servers",
+            what: "a virtual environment in .cache/py-servers with LiteLLM and KServe, pinned",
+            needs: &[],
+            run: |root| ensure_python(root, &SERVERS).map(no_tests),
         },
         Step {
             name: "binary",
@@ -53,9 +65,15 @@ pub(crate) fn interop() -> Vec<Step> {
         },
         Step {
             name: "interop-python",
-            what: "interop/python: MLServer behind the gateway, record compared field by field",
-            needs: &["python", "binary"],
-            run: interop_python,
+            what: "interop/python: official clients and servers through the gateway, record compared field by field",
+            needs: &["python", "python-servers", "binary"],
+            run: |root| interop_python(root, &CLIENTS, &["--ignore=test_kserve.py", "."]),
+        },
+        Step {
+            name: "interop-kserve",
+            what: "interop/python/test_kserve.py: KServe's client and server, with binary tensors",
+            needs: &["python-servers", "binary"],
+            run: |root| interop_python(root, &SERVERS, &["test_kserve.py"]),
         },
     ]
 }
@@ -107,12 +125,14 @@ fn interop_go(root: &Path) -> Result<Counts, String> {
     execute_tests(&mut go, go_line)
 }
 
-fn interop_python(root: &Path) -> Result<Counts, String> {
-    let mut pytest = Command::new(root.join(".cache/py/bin/python"));
+fn interop_python(root: &Path, venv: &Venv, which: &[&str]) -> Result<Counts, String> {
+    let mut pytest = Command::new(venv.python(root));
     pytest
-        .args(["-m", "pytest", "-ra", "-p", "no:cacheprovider", "."])
+        .args(["-m", "pytest", "-ra", "-p", "no:cacheprovider"])
+        .args(which)
         .current_dir(root.join("interop/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("INFERLOG_SERVERS_PYTHON", SERVERS.python(root))
         .env("INFERLOG_BIN", binary(root));
     execute_tests(&mut pytest, pytest_line)
 }

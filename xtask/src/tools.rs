@@ -1,6 +1,6 @@
 //! Makes sure that what the tests need is there: installs it where it can, and says what to do where it cannot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
@@ -55,15 +55,29 @@ pub(crate) fn ensure(packages: &[Package]) -> Result<(), String> {
     }
 }
 
-/// Makes the virtual environment `.cache/py` hold exactly the pinned packages of `interop/python/requirements.txt`.
-/// It is made anew when the list changes, and left alone otherwise.
-pub(crate) fn ensure_python(root: &Path) -> Result<(), String> {
-    let wanted = root.join("interop/python/requirements.txt");
+/// A virtual environment of Python packages.
+pub(crate) struct Venv {
+    /// Where it lies, from the checkout's root.
+    pub(crate) folder: &'static str,
+    /// The list of packages, pinned by hash, from the checkout's root.
+    pub(crate) requirements: &'static str,
+}
+
+impl Venv {
+    pub(crate) fn python(&self, root: &Path) -> PathBuf {
+        root.join(self.folder).join("bin/python")
+    }
+}
+
+/// Makes the virtual environment hold exactly the packages of its list. It is made anew when the list changes, and left
+/// alone otherwise.
+pub(crate) fn ensure_python(root: &Path, venv: &Venv) -> Result<(), String> {
+    let wanted = root.join(venv.requirements);
     let pins = fs::read_to_string(&wanted).map_err(|error| format!("{}: {error}", wanted.display()))?;
-    let venv = root.join(".cache/py");
+    let python = venv.python(root);
+    let venv = root.join(venv.folder);
     // Written last: an environment without it was left behind half made.
     let stamp = venv.join("installed-requirements.txt");
-    let python = venv.join("bin/python");
     if fs::read_to_string(&stamp).is_ok_and(|had| had == pins) && runs(&python) {
         println!("there: the packages of {}", wanted.display());
         return Ok(());
@@ -83,6 +97,7 @@ pub(crate) fn ensure_python(root: &Path) -> Result<(), String> {
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--only-binary=:all:",
         "--require-hashes",
         "-r",
     ]);

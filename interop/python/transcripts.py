@@ -1,0 +1,72 @@
+"""The frozen exchanges of `fixtures/v1/wire/llm`, which the Rust tests read too, and changes that no reader may notice."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "fixtures/v1/wire/llm"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A request, the answer to it, and the facts that the record of both must state."""
+
+    name: str
+    wire: str
+    method: str
+    path: str
+    request_headers: dict
+    request: bytes
+    status: int
+    response_headers: dict
+    response: bytes
+    facts: dict
+
+    @property
+    def content_type(self):
+        return next((value for name, value in self.response_headers.items() if name.lower() == "content-type"), None)
+
+    @property
+    def is_stream(self):
+        return (self.content_type or "").split(";")[0] in ("text/event-stream", "application/x-ndjson")
+
+    def answering(self, response):
+        return replace(self, response=response)
+
+
+def load():
+    """All of them, by name."""
+    return {path.stem: read(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def read(path):
+    told = tomllib.loads(path.read_text())
+    return Transcript(
+        path.stem, told["wire"], told["method"], told["path"],
+        told.get("request_headers", {}), body(told, "request"),
+        told["status"], told.get("response_headers", {}), body(told, "response"),
+        facts(told["facts"]),
+    )
+
+
+def body(told, name):
+    return bytes.fromhex(told[f"{name}_hex"]) if f"{name}_hex" in told else told[name].encode()
+
+
+def facts(text):
+    """`name = value` a line; a name that stands several times has its values in a list, in order."""
+    found = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" = ")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def with_crlf(events):
+    """Lines that end as HTTP's do."""
+    return events.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def with_comments(events):
+    """A comment before every event, as servers send to keep a connection open."""
+    return b": keep-alive\n\n" + events.replace(b"\n\n", b"\n\n: keep-alive\n\n")
