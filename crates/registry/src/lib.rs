@@ -15,13 +15,16 @@
 //!
 //! [`Registry`] is for the process that holds the directory, [`Snapshot`] what it knew at one moment, unchanging: readers ask
 //! that, and may load one without any lock. Everything that lookups need is in memory: texts by their SHA-256, tools by that
-//! of their canonical JSON (RFC 8785), templates by how they begin. `check` finds what is not as it was registered.
+//! of their canonical JSON (RFC 8785), templates by how they begin. [`check`] finds what is not as it was registered.
+//! [`Files`] computes the digest of a model's file or directory.
 //!
 //! [`Identities`] is apart from all that: which versions of its parts a system has shown, so that the first appearance of
 //! one can be told from a return.
 
+mod check;
 mod entry;
 mod error;
+mod files;
 mod identities;
 mod index;
 mod objects;
@@ -31,8 +34,10 @@ mod registry;
 mod snapshot;
 mod template;
 
+pub use check::{Problem, check};
 pub use entry::{AliasEntry, Entry, EntryKind, ModelEntry, PromptEntry, ToolsEntry};
 pub use error::{Refusal, RegistryError, Result};
+pub use files::{Files, FilesError, Hashed};
 pub use identities::{Change, IDENTITIES_MAX, Identities, Identity};
 pub use registration::{Registration, What};
 pub use registry::{Added, Registry};

@@ -50,7 +50,7 @@ pub enum What {
         location: String,
         /// Who says so.
         source: Option<String>,
-        /// The manifest of its directory (TODO), which is kept.
+        /// The manifest of its directory ([`crate::Files`]), which is kept.
         manifest: Option<String>,
     },
     /// Another word for a model's version.
