@@ -23,7 +23,8 @@ pub struct Problem {
     pub what: String,
 }
 
-/// Checks every object against its name and every line of the index against its object and the lines before it. No registry is
+/// Checks every object against its name and the index against its own SHA-256, every line of it
+/// against its object and the lines before. No registry is
 /// no problem. Takes no lock: what is being registered meanwhile is not yet named, or there as a whole.
 pub fn check(fs: &Arc<dyn Fs>, registry: &Path) -> Vec<Problem> {
     let mut checked = Check { objects: Objects::new(fs.clone(), registry), problems: Vec::new() };

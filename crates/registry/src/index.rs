@@ -1,95 +1,101 @@
-//! The file `index`: what is registered, one JSON object a line, oldest first.
+//! The file `index`: what is registered, one JSON object a line, oldest first. Its first line says what it is and holds the
+//! SHA-256 of all that follows, so that a bit that rots in a name is found.
 
 use std::path::{Path, PathBuf};
 
 use inferlog_disk::{Fs, create_dir_all, read_optional, replace_file};
+use inferlog_record::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::objects::sha256;
 use crate::{Entry, RegistryError, Result};
 
-/// The format's first line.
+/// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     format: u32,
+    /// SHA-256 of all bytes after this line.
+    sha256: Digest,
 }
 
 /// The version of the format that is written and read.
 const FORMAT: u32 = 1;
+
+/// The line that holds the first entry: the one before says what the file is.
+const FIRST_ENTRY_LINE: usize = 2;
 
 /// Where the index is.
 pub(crate) fn path(registry: &Path) -> PathBuf {
     registry.join("index")
 }
 
-/// The index as it lies on the disk: what it does not understand is kept as it was.
+/// What is wrong with a line of a registry's index.
+pub(crate) fn fault(registry: &Path, line: usize, what: impl ToString) -> RegistryError {
+    RegistryError::Index { path: path(registry), line, what: what.to_string() }
+}
+
+/// The index as it lies on the disk: lines are kept as they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IndexFile {
-    bytes: Vec<u8>,
+    /// All after the first line.
+    lines: Vec<u8>,
+    /// What is wrong with the whole of it.
+    fault: Option<String>,
 }
 
 impl IndexFile {
     /// Reads the index; an empty one if there is none.
     pub(crate) fn read(fs: &dyn Fs, registry: &Path) -> Result<Self> {
-        Ok(Self { bytes: read_optional(fs, &path(registry))?.unwrap_or_default() })
+        let Some(bytes) = read_optional(fs, &path(registry))? else { return Ok(Self::default()) };
+        let head_len = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+        let (head, lines) = bytes.split_at(head_len);
+        let fault = match serde_json::from_slice(head) {
+            Ok(Head { format, .. }) if format != FORMAT => {
+                Some(format!("format {format} is of a newer inferlog"))
+            }
+            Ok(head) if head.sha256 != sha256(lines) => {
+                Some("the lines that follow are not those that were written".into())
+            }
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        Ok(Self { lines: lines.to_owned(), fault })
     }
 
     /// Whether nothing was ever registered.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.lines.is_empty()
     }
 
-    /// Its entries, each with its line's number, or what is wrong with the line.
+    /// Its entries, or what is wrong, each with its line's number.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, Result<Entry, String>)> {
-        let body = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
-        let cut_off = body.len() == self.bytes.len() && !body.is_empty();
-        let lines = body.split(|byte| *byte == b'\n').filter(move |_| !body.is_empty()).zip(1..);
-        let entries = lines.filter_map(|(line, number)| match number {
-            1 => head(line).err().map(|what| (1, Err(what))),
-            _ => Some((number, serde_json::from_slice(line).map_err(|error| error.to_string()))),
-        });
-        entries.chain(cut_off.then(|| (0, Err("the file does not end with a whole line".to_owned()))))
-    }
-
-    /// All entries, or the first fault.
-    pub(crate) fn entries(&self, registry: &Path) -> Result<Vec<Entry>> {
-        let fault = |line, what| RegistryError::Index { path: path(registry), line, what };
-        self.lines().map(|(line, entry)| entry.map_err(|what| fault(line, what))).collect()
+        let whole = self.fault.iter().map(|what| (1, Err(what.clone())));
+        let lines = self.lines.split_inclusive(|byte| *byte == b'\n').zip(FIRST_ENTRY_LINE..);
+        whole.chain(
+            lines.map(|(line, number)| {
+                (number, serde_json::from_slice(line).map_err(|error| error.to_string()))
+            }),
+        )
     }
 
     /// The index with further entries at its end.
-    pub(crate) fn with(&self, entries: &[Entry]) -> Result<Self> {
-        let mut bytes = self.bytes.clone();
-        let write = |bytes: &mut Vec<u8>, line: serde_json::Result<Vec<u8>>| {
-            let line = line.map_err(|error| RegistryError::Index {
-                path: PathBuf::from("index"),
-                line: 0,
-                what: error.to_string(),
-            })?;
-            bytes.extend_from_slice(&line);
-            bytes.push(b'\n');
-            Ok::<_, RegistryError>(())
-        };
-        if bytes.is_empty() {
-            write(&mut bytes, serde_json::to_vec(&Head { format: FORMAT }))?;
-        }
+    pub(crate) fn with(&self, entries: &[Entry]) -> serde_json::Result<Self> {
+        let mut next = self.clone();
         for entry in entries {
-            write(&mut bytes, serde_json::to_vec(entry))?;
+            serde_json::to_writer(&mut next.lines, entry)?;
+            next.lines.push(b'\n');
         }
-        Ok(Self { bytes })
+        Ok(next)
     }
 
     /// Replaces the file, durably. A crash in here leaves the old index or the new one.
     pub(crate) fn write(&self, fs: &dyn Fs, registry: &Path) -> Result<()> {
         create_dir_all(fs, registry)?;
-        Ok(replace_file(fs, &path(registry), &self.bytes)?)
-    }
-}
-
-fn head(line: &[u8]) -> Result<(), String> {
-    match serde_json::from_slice(line) {
-        Ok(Head { format: FORMAT }) => Ok(()),
-        Ok(Head { format }) => Err(format!("format {format} is of a newer inferlog")),
-        Err(error) => Err(error.to_string()),
+        let head = Head { format: FORMAT, sha256: sha256(&self.lines) };
+        let mut bytes = serde_json::to_vec(&head).map_err(|error| fault(registry, 1, error))?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&self.lines);
+        Ok(replace_file(fs, &path(registry), &bytes)?)
     }
 }

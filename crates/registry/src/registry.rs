@@ -8,7 +8,7 @@ use inferlog_record::{ClearName, Digest, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use crate::index::IndexFile;
+use crate::index::{self, IndexFile};
 use crate::objects::Objects;
 use crate::registration::{Registration, What};
 use crate::{Entry, EntryKind, Refusal, RegistryError, Result, Snapshot};
@@ -96,7 +96,7 @@ impl Registry {
         }
         if !draft.new.is_empty() {
             // The objects are durable: from here on a line may speak of them.
-            let next = index.with(&draft.new)?;
+            let next = index.with(&draft.new).map_err(|error| index::fault(&self.inner.dir, 0, error))?;
             next.write(&*self.inner.fs, &self.inner.dir)?;
             *index = next;
             draft.snapshot.settle();

@@ -57,9 +57,6 @@ pub struct Snapshot {
     tools: HashMap<Digest, usize>,
 }
 
-/// The line of the index that holds the first entry: the line before says what the file is.
-const FIRST_ENTRY_LINE: usize = 2;
-
 /// The versions of a name, in the order in which they were registered, and the entry that holds now.
 type Versions = Vec<(ClearName, usize)>;
 
@@ -67,12 +64,11 @@ impl Snapshot {
     /// Reads what is registered now, without a lock; nothing is registered where there is no registry.
     pub fn load(fs: &Arc<dyn Fs>, registry: &Path) -> Result<Self> {
         let mut loaded = Self::empty(Objects::new(fs.clone(), registry));
-        for (line, entry) in (FIRST_ENTRY_LINE..).zip(IndexFile::read(&**fs, registry)?.entries(registry)?) {
+        for (line, entry) in IndexFile::read(&**fs, registry)?.lines() {
+            let entry = entry.map_err(|what| index::fault(registry, line, what))?;
             let taken_in = loaded.compare(&entry).map_err(Into::into).and_then(|_| loaded.take_in(entry));
             taken_in.map_err(|error| match error {
-                RegistryError::Refused(what) => {
-                    RegistryError::Index { path: index::path(registry), line, what: what.to_string() }
-                }
+                RegistryError::Refused(what) => index::fault(registry, line, what),
                 other => other,
             })?;
         }
