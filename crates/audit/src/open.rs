@@ -3,20 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inferlog_disk::{Fs, Open};
+use inferlog_disk::Fs;
 use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError};
-use inferlog_merkle::{Checkpoint, ENTRY_BYTES_MAX, SignedNote, TILE_WIDTH, VerifierKey, entries};
-use inferlog_record::Timestamp;
+use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, VerifierKey};
 
 use crate::error::{AuditError, Result};
-use crate::json::EntryScan;
 use crate::keys::{LogKeys, parse_all};
 use crate::select::Select;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
-
-/// Clocks are set back now and then: entries logged this much before the time asked for are looked at too, nanoseconds.
-const MARGIN_NS: u64 = 10 * 60 * 1_000_000_000;
 
 /// A log and its checkpoint.
 #[derive(Debug)]
@@ -82,37 +77,8 @@ impl OpenLog {
         AuditError::Entry { log: self.origin.clone(), index, what: what.to_string() }
     }
 
-    /// The first entry of a bundle that may hold what was logged at `time_ns` or later. Entries are in the order of time but
-    /// for clocks that are set; bisects by the first entry of each bundle.
+    /// The first entry of a bundle that may hold what was logged at `time_ns` or later.
     pub(crate) fn start(&self, time_ns: u64) -> Result<u64> {
-        let wanted = time_ns.saturating_sub(MARGIN_NS);
-        let (mut low, mut high) = (0, self.size().div_ceil(WIDTH));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.time_of(middle)? < wanted { low = middle + 1 } else { high = middle }
-        }
-        Ok(low.saturating_sub(1) * WIDTH)
-    }
-
-    /// When the first entry of a bundle was logged, nanoseconds since 1970.
-    fn time_of(&self, bundle: u64) -> Result<u64> {
-        let index = bundle * WIDTH;
-        let path = LogDir::bundle_of(index, self.size());
-        let head = path.map(|path| self.dir.tile(path)).and_then(|path| {
-            let mut head = vec![0; 2 + ENTRY_BYTES_MAX];
-            let read = self.reader.fs().open(&path, Open::Read).ok()?.read_at(&mut head, 0).ok()?;
-            head.truncate(read);
-            Some(head)
-        });
-        let entry = match head.as_deref().and_then(|head| entries(head).next()?.ok()) {
-            Some(entry) => entry.to_vec(),
-            // A partial bundle that has given way to a wider one.
-            None => self.reader.entry(index, self.size()).map_err(|source| self.unreadable(source))?,
-        };
-        let mut scan = EntryScan::default();
-        scan.read(&entry).map_err(|malformed| self.malformed(index, malformed))?;
-        let time = scan.events.first().and_then(|event| std::str::from_utf8(event.logged_at).ok());
-        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
-        time.map(Timestamp::nanos).ok_or_else(|| self.malformed(index, "its time is none"))
+        self.reader.seek_time(time_ns, self.size()).map_err(|source| self.unreadable(source))
     }
 }

@@ -26,6 +26,7 @@ pub mod packs;
 mod payload;
 mod reader;
 pub mod recover;
+mod seek;
 mod state;
 mod twin;
 pub mod wal;

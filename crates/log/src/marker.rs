@@ -5,15 +5,13 @@
 //! place, in space that it has had since it was made, so that a full disk does not keep it from being set; and it is kept
 //! in two places if there is another failure domain, of which one is enough to set it and both are needed to clear it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inferlog_disk::{DiskError, File, Fs, Open, create_dir_all, replace_file};
 
 use crate::bytes::{Reader, put_u32, put_u64};
 use crate::error::Result;
 
-/// The marker's name in the data directory; in the twins' directory `-` and the node's id follow.
-pub const MARKER_NAME: &str = "degraded";
 /// Length of the marker, bytes.
 pub const MARKER_BYTES: usize = 4096;
 
@@ -51,11 +49,9 @@ impl Marker {
     /// Opens the marker of the node with this id, and says what it was found to be: clear only if that is what each place
     /// says that has one. A place without one gets it. Fails if a place cannot be written, for want of space too.
     pub fn open(fs: &dyn Fs, dir: &Path, twins: Option<&Path>, node: [u8; 16]) -> Result<(Self, Found)> {
-        let mut paths = vec![dir.join(MARKER_NAME)];
+        let paths = marker_paths(dir, twins, node);
         if let Some(twins) = twins {
             create_dir_all(fs, twins)?;
-            // Several nodes may have their twins in one directory.
-            paths.push(twins.join(format!("{MARKER_NAME}-{}", hex::encode(node))));
         }
         let found = paths.iter().map(|path| read(fs, path, node)).fold(Found::Clear, Found::and);
         let mut places = Vec::new();
@@ -163,6 +159,12 @@ impl Found {
             _ => Self::Unreadable,
         }
     }
+}
+
+/// Where a node's marker is kept: in the data directory, and in that of the twins, which several nodes may share.
+pub fn marker_paths(dir: &Path, twins: Option<&Path>, node: [u8; 16]) -> Vec<PathBuf> {
+    let second = twins.map(|twins| twins.join(format!("degraded-{}", hex::encode(node))));
+    std::iter::once(dir.join("degraded")).chain(second).collect()
 }
 
 /// What a place says. One that was never written says nothing: what is set there was made before.

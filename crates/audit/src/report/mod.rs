@@ -85,6 +85,8 @@ pub enum FaultKind {
     UnreferencedPayload,
     /// A follower's cursor.
     Cursor,
+    /// The marker of degraded operation.
+    Marker,
     /// The write-ahead log.
     Wal,
     /// The keystore, as far as it can be read without keys.

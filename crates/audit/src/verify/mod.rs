@@ -45,6 +45,7 @@ pub const THREADS_DEFAULT: usize = 2;
 const NOT_COVERED: &[&str] = &[
     "keystore/table and keystore/pages: what is sealed is authenticated by keys alone, and the root epoch with it",
     "keystore/absorbed and cursors: numbers without a checksum; only their form is checked",
+    "degraded, if it was removed: a node that never degrades has none",
     "logs/*/log: the time of day in `created`",
     "wal/*.spare, and what follows the last batch of a live segment: free space",
 ];
@@ -110,6 +111,9 @@ pub fn verify(
         Select::default().logs(&**fs, dir)?.into_iter().map(|dir| run.name(dir)).collect();
     let origins: Vec<&str> = names.iter().map(|named| named.origin.as_str()).collect();
     let node = node::identity(&**fs, dir, &origins, sink);
+    if let Some(node) = node {
+        node::marker(&**fs, dir, options.twins.as_deref(), node, sink);
+    }
     let sizes = names.iter().filter(|named| chosen.contains(&named.dir)).map(|named| named.bundles(fs));
     let tracker = Tracker::new(sizes.sum(), progress);
     for named in &names {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use inferlog_disk::{DirEntry, Fs, TMP_PREFIX};
+use inferlog_log::marker::{Found, marker_paths};
 use inferlog_log::{LogDir, NodeIdentity};
+use inferlog_record::Timestamp;
 
 use super::is_canonical;
 use crate::report::{FaultKind, Sink};
@@ -41,6 +43,32 @@ pub(super) fn identity(fs: &dyn Fs, dir: &Path, origins: &[&str], sink: Sink<'_>
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+/// The degrade marker, in each of its places. One that is set is told; one that does not check is set and a fault.
+pub(super) fn marker(fs: &dyn Fs, dir: &Path, twins: Option<&Path>, node: [u8; 16], sink: Sink<'_>) {
+    for path in marker_paths(dir, twins, node) {
+        let bytes = match fs.read(&path) {
+            Ok(bytes) => bytes,
+            // A node that never degrades has none.
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => {
+                sink.file(&path, FaultKind::Unreadable, error.to_string());
+                continue;
+            }
+        };
+        let since = match Found::decode(&bytes, node) {
+            Found::Clear => continue,
+            Found::Degraded { since_ns } => format!("since {}", Timestamp(since_ns)),
+            Found::Unreadable => {
+                if bytes != Found::Unreadable.encode(node) {
+                    sink.file(&path, FaultKind::Marker, "the degrade marker does not check");
+                }
+                "for an unknown time".to_owned()
+            }
+        };
+        sink.notice(format!("degraded {since}: answers may have passed that the log does not tell of yet"));
+    }
 }
 
 /// A directory with a checkpoint and without the file `log` was a log once.

@@ -144,10 +144,6 @@ pub const CORRUPT: &[Corrupt] = &[
     case("degraded-other-node", "the marker is Unreadable", |files| {
         *file(files, DEGRADED) = Found::Clear.encode([1; 16]);
     }),
-    case("degraded-cleared", "the marker is Clear", |files| {
-        let node = file(files, DEGRADED)[24..40].try_into().unwrap();
-        *file(files, DEGRADED) = Found::Clear.encode(node);
-    }),
     case("node-truncated", "node: byte 0: EOF while parsing a string", |files| {
         file(files, "node").truncate(40)
     }),
