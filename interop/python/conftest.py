@@ -4,10 +4,12 @@ import contextlib
 
 import pytest
 
+pytest.register_assert_rewrite("passage", "reader")
+
 import servers
 from passage import Path
 from recompress import recompressing
-from replay import replaying
+from replay import Answer, replaying
 from tap import tapping
 
 ROUTES = """
@@ -137,6 +139,18 @@ def litellm(language):
 def replayed(language):
     """The paths to the replay, by wire."""
     return lambda wire: path_to(language, "replay", f"/replay-{wire}")
+
+
+@pytest.fixture
+def answer_with(replayed, replay):
+    """Has the replay answer with a transcript, in this way; the path on which it does."""
+
+    def answer_with(transcript, **way):
+        path = replayed(transcript.wire)
+        replay.answer = Answer(transcript, **way)
+        return path
+
+    return answer_with
 
 
 def path_to(language, name, prefix):

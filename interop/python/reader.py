@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 BINARY = os.environ["INFERLOG_BIN"]
 SYSTEM = "credit-scoring"
 COMMAND_SECONDS_MAX = 60
+RECORDED_SECONDS_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,16 @@ class Inferlog:
 
     def show(self, decision):
         return Story(self.run("show", decision, "--json", opens=True))
+
+    def ended(self, decision):
+        """Waits until the decision has ended; its record."""
+        give_up = time.monotonic() + RECORDED_SECONDS_MAX
+        while True:
+            story = self.show(decision)
+            if "outcome" in story.told:
+                return story
+            assert time.monotonic() < give_up, f"{decision} did not end"
+            time.sleep(0.05)
 
     def find(self):
         """Decisions by id, oldest first."""

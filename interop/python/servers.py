@@ -111,7 +111,7 @@ def add_model(folder, name, implementation, **settings):
 LITELLM_MODELS = {
     "gpt-4o-2024-08-06": "text",
     "gpt-4o-mini": "text",
-    "claude-sonnet-4-20250514": "text",
+    "claude-sonnet-4-5-20250929": "text",
     "slow": "slow",
     "tools": "tools",
     "object": "object",
@@ -152,6 +152,16 @@ def litellm(folder):
         "LITELLM_TELEMETRY": "False",
     }
     with running(command, folder, f"{url}/health/liveliness", **environment) as process:
+        yield Server(url, process)
+
+
+@contextlib.contextmanager
+def kserve(folder):
+    """KServe's model server with the model `credit` of `kserve_model.py`."""
+    (port,) = free_ports(1)
+    command = [os.environ["INFERLOG_SERVERS_PYTHON"], str(Path(__file__).with_name("kserve_model.py")), str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, folder, f"{url}/v2/models/credit/ready") as process:
         yield Server(url, process)
 
 

@@ -1,5 +1,6 @@
 """The frozen exchanges of `fixtures/v1/wire/llm`, which the Rust tests read too, and changes that no reader may notice."""
 
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,12 +54,21 @@ def body(told, name):
     return bytes.fromhex(told[f"{name}_hex"]) if f"{name}_hex" in told else told[name].encode()
 
 
+FACT = re.compile(r"(operation|deployment|(?:request|response)\.[\w.]+) =(?: (.*))?", re.DOTALL)
+
+
 def facts(text):
-    """`name = value` a line; a name that stands several times has its values in a list, in order."""
-    found = {}
+    """`name = value`, the values of a name in a list; a line that has no name goes on with the value before it."""
+    told = []
     for line in text.splitlines():
-        name, _, value = line.partition(" = ")
-        found.setdefault(name, []).append(value)
+        if FACT.fullmatch(line) or not told:
+            told.append(line)
+        else:
+            told[-1] += "\n" + line
+    found = {}
+    for fact in told:
+        if matched := FACT.fullmatch(fact):
+            found.setdefault(matched[1], []).append(matched[2] or "")
     return found
 
 
