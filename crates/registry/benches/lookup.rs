@@ -41,7 +41,7 @@ fn main() {
     registry.add_all(&all, Timestamp::default()).unwrap();
     let filled = |n: usize| begins(n % PROMPTS) + "Customer: Ada Lovelace.\nOrder: 4711, two lines.\n";
     let tools = format!("[{}]", (0..10).map(tool).collect::<Vec<_>>().join(", "));
-    measure("a template, filled", |n| filled(n), |text| registry.snapshot().match_prompt(text).is_some());
+    measure("a template, filled", filled, |text| registry.snapshot().match_prompt(text).is_some());
     measure(
         "a registered text",
         |n| begins(n % PROMPTS),

@@ -33,6 +33,7 @@ mod registration;
 mod registry;
 mod snapshot;
 mod template;
+mod tools;
 
 pub use check::{Problem, check};
 pub use entry::{AliasEntry, Entry, EntryKind, ModelEntry, PromptEntry, ToolsEntry};

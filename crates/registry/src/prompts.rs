@@ -1,6 +1,6 @@
 //! Which registered prompt a text is.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use inferlog_record::Digest;
@@ -70,7 +70,8 @@ impl Prompts {
         let begins_so = self.by_prefix.iter().filter_map(|(len, prefixes)| {
             text.as_bytes().get(..*len).and_then(|prefix| prefixes.get(prefix))
         });
-        let candidates: BTreeSet<usize> = begins_so.flatten().copied().collect();
+        let mut candidates: Vec<usize> = begins_so.flatten().copied().collect();
+        candidates.sort_unstable();
         candidates.into_iter().find_map(|place| {
             let Pattern { entry, template } = &self.templates[place];
             let values = template.values(text)?;

@@ -3,10 +3,10 @@
 use inferlog_record::body::PromptRole;
 use inferlog_record::{ClearName, Digest, MediaType, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::objects::sha256;
 use crate::template::Template;
+use crate::tools::canonical_tools;
 use crate::{AliasEntry, Entry, EntryKind, ModelEntry, OBJECT_BYTES_MAX, PromptEntry, Refusal, ToolsEntry};
 
 /// Longest location, and source, of a model, bytes.
@@ -165,21 +165,4 @@ fn measure(content: &[u8]) -> Result<(Digest, u64), Refusal> {
 fn one_line(what: &'static str, text: &str) -> Result<(), Refusal> {
     let fits = (1..=LINE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     if fits { Ok(()) } else { Err(Refusal::NotOneLine(what)) }
-}
-
-/// JSON of tools in the form of RFC 8785.
-fn canonical_tools(json: &str) -> Result<Vec<u8>, Refusal> {
-    let bad = |what: String| Refusal::NotTools(what);
-    let value: Value = serde_json::from_str(json).map_err(|error| bad(format!("not JSON: {error}")))?;
-    match &value {
-        Value::Object(tool) if !tool.is_empty() => {}
-        Value::Array(tools) if !tools.is_empty() && tools.iter().all(Value::is_object) => {}
-        _ => return Err(bad("neither a tool nor a list of tools".into())),
-    }
-    canonical(&value).ok_or_else(|| bad("a number that JSON cannot hold".into()))
-}
-
-/// JSON in the form of RFC 8785.
-pub(crate) fn canonical(value: &Value) -> Option<Vec<u8>> {
-    serde_json_canonicalizer::to_vec(value).ok()
 }

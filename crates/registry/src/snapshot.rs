@@ -7,13 +7,12 @@ use std::sync::Arc;
 use inferlog_disk::Fs;
 use inferlog_record::body::PromptRole;
 use inferlog_record::{ClearName, Digest};
-use serde_json::Value;
 
 use crate::index::{self, IndexFile};
-use crate::objects::{Objects, sha256};
+use crate::objects::Objects;
 use crate::prompts::{Pattern, Prompts};
-use crate::registration::canonical;
 use crate::template::Template;
+use crate::tools::Tools;
 use crate::{
     AliasEntry, Entry, EntryKind, ModelEntry, PromptEntry, Refusal, RegistryError, Result, ToolsEntry,
 };
@@ -53,8 +52,7 @@ pub struct Snapshot {
     /// Every prompt's, by its object.
     templates: HashMap<(Digest, bool), Arc<Template>>,
     prompts: Arc<Prompts>,
-    /// Tools by the SHA-256 of their canonical JSON.
-    tools: HashMap<Digest, usize>,
+    tools: Arc<Tools>,
 }
 
 /// The versions of a name, in the order in which they were registered, and the entry that holds now.
@@ -84,7 +82,7 @@ impl Snapshot {
             aliases: HashMap::new(),
             templates: HashMap::new(),
             prompts: Arc::default(),
-            tools: HashMap::new(),
+            tools: Arc::default(),
         }
     }
 
@@ -96,7 +94,6 @@ impl Snapshot {
             Entry::Tools(tools) => {
                 // Read, to know that it is there whenever it is asked for.
                 self.objects.read(tools.sha256)?;
-                self.tools.insert(tools.sha256, at);
             }
             Entry::Model(_) => {}
             Entry::Alias(AliasEntry { name, alias, version, .. }) => {
@@ -129,6 +126,11 @@ impl Snapshot {
             _ => None,
         });
         self.prompts = Arc::new(Prompts::new(patterns.collect()));
+        let tools = self.entries.iter().enumerate().filter_map(|(at, entry)| match entry {
+            Entry::Tools(tools) => Some((tools.sha256, at)),
+            _ => None,
+        });
+        self.tools = Arc::new(Tools::new(tools.collect()));
     }
 
     fn load_template(&mut self, prompt: &PromptEntry) -> Result<()> {
@@ -289,18 +291,14 @@ impl Snapshot {
     /// The registered tools that a request's JSON of tools is, as a whole or one by one. Spacing and the order of keys do not
     /// matter; the order of a list does. `None` if nothing of it is registered, or it is no JSON.
     pub fn match_tools(&self, json: &[u8]) -> Option<ToolsMatch> {
-        if self.tools.is_empty() {
-            return None;
-        }
-        let value: Value = serde_json::from_slice(json).ok()?;
-        let whole = self.same_tools(&value);
-        let tools = value.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
-        let each: Vec<_> = tools.filter_map(|(at, tool)| Some((at, self.same_tools(tool)?))).collect();
-        (whole.is_some() || !each.is_empty()).then_some(ToolsMatch { whole, each })
+        self.tools.find(json).map(|(whole, each)| ToolsMatch {
+            whole: whole.and_then(|at| self.tools_entry(at)),
+            each: each.iter().filter_map(|(place, at)| Some((*place, self.tools_entry(*at)?))).collect(),
+        })
     }
 
-    fn same_tools(&self, value: &Value) -> Option<ToolsEntry> {
-        match self.entries.get(*self.tools.get(&sha256(&canonical(value)?))?)? {
+    fn tools_entry(&self, at: usize) -> Option<ToolsEntry> {
+        match self.entries.get(at)? {
             Entry::Tools(tools) => Some(tools.clone()),
             _ => None,
         }
