@@ -2,7 +2,8 @@
 //!
 //! The protocol names neither version nor id nor parameters; KServe's own servers accept a `parameters` member.
 
-use super::{Call, Kind, Operation, Reader, RequestFacts, ResponseFacts};
+use super::table::Endpoint;
+use super::{Call, Ending, Item, Kind, Operation, Reader, RequestFacts, ResponseFacts, Supply};
 use bytes::Bytes;
 use http::Method;
 
@@ -54,3 +55,35 @@ pub(super) fn response(call: &Call, body: &Bytes) -> ResponseFacts {
     };
     ResponseFacts { output, error, gap: read.gap, ..ResponseFacts::default() }
 }
+
+const SUPPLIES: &[(Item, Supply)] = &[
+    (Item::ModelRequested, Supply::Always),
+    (Item::ParamsRequested, Supply::Sometimes),
+    (Item::Input, Supply::Always),
+    (Item::Output, Supply::Always),
+    (Item::Error, Supply::Sometimes),
+];
+
+const HIDDEN: &[&str] = &[
+    "which model and version answered: the protocol names neither in its answers",
+    "parameters that the server takes from its own configuration of the model",
+];
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        operation: Operation::Infer,
+        path: "`POST /v1/models/{model}:predict`",
+        supplies: SUPPLIES,
+        framings: &[],
+        ending: Ending::Unmarked,
+        hidden: HIDDEN,
+    },
+    Endpoint {
+        operation: Operation::Explain,
+        path: "`POST /v1/models/{model}:explain`",
+        supplies: SUPPLIES,
+        framings: &[],
+        ending: Ending::Unmarked,
+        hidden: HIDDEN,
+    },
+];

@@ -19,11 +19,13 @@ mod parts;
 mod path;
 mod pointers;
 mod sse;
+mod table;
 
 pub use facts::{Finish, PromptFact, ReasoningFact, RequestFacts, ResponseFacts, ToolCallFact, ToolResult};
 pub use frames::{Ending, Frames, Framing};
 pub use json::{POINTER_TOKENS_MAX, Pointer, PointerError};
 pub use pointers::JsonWire;
+pub use table::{Item, Supply, table};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};

@@ -3,7 +3,8 @@
 //! `data` may be nested or flat and is not looked into. `id` may be absent. Errors are `{"error"}` by the specification;
 //! MLServer also answers 422 with FastAPI's `{"detail"}` and 500 with plain text.
 
-use super::{Call, Kind, Reader, RequestFacts, ResponseFacts};
+use super::table::Endpoint;
+use super::{Call, Ending, Item, Kind, Operation, Reader, RequestFacts, ResponseFacts, Supply};
 use bytes::Bytes;
 use http::Method;
 
@@ -62,3 +63,26 @@ pub(super) fn response(body: &Bytes) -> ResponseFacts {
         ..ResponseFacts::default()
     }
 }
+
+const SUPPLIES: &[(Item, Supply)] = &[
+    (Item::ModelRequested, Supply::Always),
+    (Item::VersionRequested, Supply::Sometimes),
+    (Item::ParamsRequested, Supply::Sometimes),
+    (Item::Input, Supply::Always),
+    (Item::RequestId, Supply::Sometimes),
+    (Item::ModelReturned, Supply::Always),
+    (Item::Version, Supply::Sometimes),
+    (Item::ParamsEffective, Supply::Sometimes),
+    (Item::ResponseId, Supply::Sometimes),
+    (Item::Output, Supply::Always),
+    (Item::Error, Supply::Sometimes),
+];
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
+    operation: Operation::Infer,
+    path: "`POST /v2/models/{model}[/versions/{version}]/infer`",
+    supplies: SUPPLIES,
+    framings: &[],
+    ending: Ending::Unmarked,
+    hidden: &["parameters that the server takes from its own configuration of the model"],
+}];

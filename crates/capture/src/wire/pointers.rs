@@ -1,6 +1,9 @@
 //! Any JSON route: pointers, configured on the route, name what is what.
 
-use super::{Call, Gap, Kind, Pointer, Reader, RequestFacts, ResponseFacts};
+use super::table::Endpoint;
+use super::{
+    Call, Ending, Framing, Gap, Item, Kind, Operation, Pointer, Reader, RequestFacts, ResponseFacts, Supply,
+};
 use bytes::Bytes;
 use http::Method;
 use serde_json::value::RawValue;
@@ -98,3 +101,25 @@ fn content<'a>(
         (Some(_), value) => read.slice(value),
     }
 }
+
+/// Of what a route has no pointer for nothing is said; without a pointer to them input and output are the whole bodies.
+const SUPPLIES: &[(Item, Supply)] = &[
+    (Item::ModelRequested, Supply::Sometimes),
+    (Item::VersionRequested, Supply::Sometimes),
+    (Item::ParamsRequested, Supply::Sometimes),
+    (Item::Input, Supply::Always),
+    (Item::RequestId, Supply::Sometimes),
+    (Item::ModelReturned, Supply::Sometimes),
+    (Item::Version, Supply::Sometimes),
+    (Item::Output, Supply::Always),
+    (Item::Error, Supply::Sometimes),
+];
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
+    operation: Operation::Infer,
+    path: "`POST`, `PUT` and `PATCH` of the route's path",
+    supplies: SUPPLIES,
+    framings: &[Framing::Events, Framing::Lines],
+    ending: Ending::Unmarked,
+    hidden: &["whatever no pointer of the route leads to, except within the recorded bodies"],
+}];

@@ -6,8 +6,10 @@
 //! protocol (`/v1/…`) are those wires' routes.
 
 mod request;
+mod supplies;
 
 pub(super) use request::request;
+pub(super) use supplies::ENDPOINTS;
 
 use super::parts::{framing, object, pieces};
 use super::{
@@ -152,7 +154,8 @@ impl Answer {
 
     fn facts(self) -> ResponseFacts {
         let mut facts = self.facts;
-        if !self.text.is_empty() || (facts.output.is_none() && facts.choices > 0) {
+        let is_empty_text = facts.output.is_none() && facts.tool_calls.is_empty() && facts.choices > 0;
+        if !self.text.is_empty() || is_empty_text {
             facts.output = Some(self.text.into());
         }
         if !self.thinking.is_empty() {

@@ -14,13 +14,12 @@ const CONTENT: [&str; 11] = [
 
 pub(in crate::wire) fn request(call: &Call, body: &Bytes) -> RequestFacts {
     let mut read = Reader::new(body);
-    let [model, tools, stream] = read.members(["model", "tools", "stream"]);
+    let [model, stream] = read.members(["model", "stream"]);
     let mut facts = RequestFacts {
         model: read.scalar("model", model),
         params: read.others(&CONTENT),
         // The server's default.
         stream: stream.is_none_or(|stream| stream.get() != "false"),
-        tools: read.slice(tools),
         ..RequestFacts::default()
     };
     match call.operation {
@@ -55,7 +54,8 @@ struct Message<'a> {
 }
 
 fn chat(read: &mut Reader<'_>, facts: &mut RequestFacts) {
-    let [messages] = read.members(["messages"]);
+    let [messages, tools] = read.members(["messages", "tools"]);
+    facts.tools = read.slice(tools);
     facts.input = read.array("messages", messages);
     let messages = messages.filter(|messages| json::is_array(messages));
     let messages: Vec<Message<'_>> = read
