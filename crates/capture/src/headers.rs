@@ -1,5 +1,6 @@
 //! Headers: which ones a proxy must not pass on, which ones are recorded, which ones name a request.
 
+use crate::route::{DECISION, DECISION_END};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -36,11 +37,12 @@ static RECORDED: [HeaderName; 12] = [
 ];
 
 /// Headers that name a request, and the name under which the record's `external_ids` has each.
-static EXTERNAL_IDS: [(HeaderName, &str); 4] = [
+static EXTERNAL_IDS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("x-request-id"), "x-request-id"),
     (HeaderName::from_static("request-id"), "request-id"),
     (HeaderName::from_static("traceparent"), "traceparent"),
     (HeaderName::from_static("ce-id"), "cloudevents.id"),
+    (DECISION, "inferlog-decision"),
 ];
 
 /// Removes what a proxy must not pass on, the headers that `Connection` names among it.
@@ -69,6 +71,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
     strip_hop_by_hop(headers);
     headers.remove(header::EXPECT);
+    headers.remove(DECISION);
+    headers.remove(DECISION_END);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     append_forwarded(headers, peer);
     if let Some(host) = headers.remove(header::HOST) {

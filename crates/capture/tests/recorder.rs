@@ -43,7 +43,7 @@ async fn what_is_recorded_is_there_after_a_clean_end_and_opens() {
     let id = recorded.id();
     drop(recorded);
     recorder.close().await.unwrap();
-    drop((recorder, credit));
+    drop((recorder, credit, decision));
 
     let log = entries(dir.path(), "credit");
     let expected = [
@@ -87,7 +87,7 @@ async fn a_write_too_large_for_an_entry_is_divided_and_each_part_has_its_payload
     }
     decision.finish(vec![output, answered()]).await.unwrap();
     recorder.close().await.unwrap();
-    drop((recorder, credit));
+    drop((recorder, credit, decision));
     let parts: Vec<_> =
         entries(dir.path(), "credit").into_iter().filter(|e| e.decision == Some(id) && e.of > 1).collect();
     assert!(parts.len() >= 2, "{}", parts.len());
@@ -168,7 +168,7 @@ async fn erasing_a_person_leaves_the_others_and_a_late_event_says_why_it_has_no_
     running.finish(vec![late, answered()]).await.unwrap();
     let after = record(&credit, "ada", "ada's third").await;
     recorder.close().await.unwrap();
-    drop((recorder, credit));
+    drop((recorder, credit, running));
 
     let log = entries(dir.path(), "credit");
     let intent = erased[0].intent;

@@ -4,13 +4,15 @@
 //! once a flush succeeded after its last byte was taken: the kernel has it then. One whose body is dropped before, or whose
 //! connection ends before the flush, was not delivered, and its decision gets a later `decision.closed` that says so.
 
+use crate::gateway::step::Step;
 use crate::gateway::{Inner, Lane};
 use crate::recorder::{NewEvent, Recorded, closed};
 use bytes::Bytes;
 use http_body_util::{Full, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
-use inferlog_record::body::{ExchangeEnd, Outcome};
+use inferlog_record::Id;
+use inferlog_record::body::{Delivery, ExchangeEnd, Outcome};
 use parking_lot::Mutex;
 use std::error::Error;
 use std::io;
@@ -18,20 +20,23 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 /// A released answer whose delivery is not known yet. Dropped, it was not delivered.
 pub(crate) struct Release {
     gateway: Arc<Inner>,
     lane: Arc<Lane>,
     recorded: Option<Recorded>,
+    /// The model call whose answer it is, where the decision goes on.
+    goes_on: Option<Id>,
 }
 
 impl Release {
-    pub(crate) fn new(gateway: Arc<Inner>, lane: Arc<Lane>, recorded: Recorded) -> Self {
-        Self { gateway, lane, recorded: Some(recorded) }
+    pub(crate) fn new(gateway: Arc<Inner>, lane: Arc<Lane>, recorded: Recorded, step: &Step) -> Self {
+        Self { gateway, lane, recorded: Some(recorded), goes_on: step.goes_on().then_some(step.inference) }
     }
 
-    fn delivered(mut self) {
+    pub(crate) fn delivered(mut self) {
         self.recorded = None;
     }
 }
@@ -39,10 +44,10 @@ impl Release {
 impl Drop for Release {
     fn drop(&mut self) {
         let Some(recorded) = self.recorded.take() else { return };
-        let lane = self.lane.clone();
+        let (lane, goes_on) = (self.lane.clone(), self.goes_on);
         lane.metrics.undelivered.inc();
         let add = async move {
-            let event = undelivered(&lane, recorded.now());
+            let event = undelivered(&lane, recorded.now(), goes_on);
             if let Err(error) = recorded.add(vec![event]).await {
                 tracing::warn!(decision = %recorded.id(), %error, "an answer that was not delivered could not be recorded as such");
             }
@@ -52,8 +57,12 @@ impl Drop for Release {
     }
 }
 
-fn undelivered(lane: &Lane, now: inferlog_record::Timestamp) -> NewEvent {
-    let mut event = NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::ClientAbort));
+/// The end of an answer that did not get away: of its decision, or of its delivery alone where the decision goes on.
+fn undelivered(lane: &Lane, now: inferlog_record::Timestamp, goes_on: Option<Id>) -> NewEvent {
+    let mut event = match goes_on {
+        None => NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::ClientAbort)),
+        Some(_) => NewEvent::new(Delivery { end: Some(ExchangeEnd::ClientAbort), of: goes_on, part: None }),
+    };
     event.capture = Some(super::describe::capture(&lane.route, None, 0));
     event.ended_at = Some(now);
     event
@@ -81,6 +90,18 @@ pub(crate) enum Reply {
     Stream(Limited<Incoming>),
     /// A decision's answer.
     Released(Full<Bytes>, Option<(Release, Arc<Outbox>)>),
+    /// A decision's answer that is passed on while it comes.
+    Live(mpsc::Receiver<Piece>, Arc<Outbox>, bool),
+}
+
+/// A piece of an answer on its way to the client.
+pub(crate) enum Piece {
+    /// Bytes.
+    Data(Bytes),
+    /// The last bytes, if any, of an answer that is recorded.
+    Last(Bytes, Option<Release>),
+    /// No more: the answer broke off.
+    Cut,
 }
 
 impl Reply {
@@ -88,8 +109,14 @@ impl Reply {
         Self::Whole(Full::new(text.into()))
     }
 
+    /// A decision's answer that comes piece by piece, whose delivery is watched on its connection.
+    pub(crate) fn live(pieces: mpsc::Receiver<Piece>, outbox: Arc<Outbox>) -> Self {
+        Self::Live(pieces, outbox, false)
+    }
+
     /// A decision's answer, whose delivery is watched on its connection.
-    pub(crate) fn released(body: Bytes, release: Release, outbox: Arc<Outbox>) -> Self {
+    pub(crate) fn released(body: Bytes, release: Option<Release>, outbox: Arc<Outbox>) -> Self {
+        let Some(release) = release else { return Self::whole(body) };
         if body.is_empty() {
             // Nothing will be taken from the body: the head is all there is to flush.
             outbox.push(release);
@@ -119,6 +146,20 @@ impl Body for Reply {
                 }
                 frame
             }
+            Self::Live(pieces, outbox, is_over) => {
+                if *is_over {
+                    return Poll::Ready(None);
+                }
+                match std::task::ready!(pieces.poll_recv(cx)) {
+                    Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Some(Piece::Last(bytes, release)) => {
+                        *is_over = true;
+                        release.into_iter().for_each(|release| outbox.push(release));
+                        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+                    }
+                    Some(Piece::Cut) | None => Poll::Ready(Some(Err("the answer broke off".into()))),
+                }
+            }
         }
     }
 
@@ -126,6 +167,7 @@ impl Body for Reply {
         match self {
             Self::Whole(body) | Self::Released(body, _) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Live(_, _, is_over) => *is_over,
         }
     }
 
@@ -133,6 +175,7 @@ impl Body for Reply {
         match self {
             Self::Whole(body) | Self::Released(body, _) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
+            Self::Live(..) => SizeHint::default(),
         }
     }
 }

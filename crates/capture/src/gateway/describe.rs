@@ -1,20 +1,26 @@
 //! What the record says of an exchange: from what came over the wire to events.
 
 use crate::body::End as BodyEnd;
-use crate::gateway::exchange::{Asked, Called, Content, Moment, Told};
+use crate::gateway::Lane;
+use crate::gateway::call::{Asked, Called, Content, Moment, Told};
 use crate::gateway::names::{Unlisted, context, model};
+use crate::gateway::step::Step;
+use crate::gateway::threads::Last;
 use crate::gateway::verdict::Verdict;
 use crate::headers::{self, Members};
-use crate::recorder::{NewContent, NewDecision, NewEvent, NewPayload, closed, error_payload};
+use crate::recorder::{NewContent, NewEvent, NewPayload, closed, error_payload};
 use crate::route::Route;
 use crate::upstream::UpstreamError;
 use crate::wire::Gap;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
-use inferlog_record::body::{self, DecisionOpened, Inference, Output, StepOutcome};
+use inferlog_record::body::{
+    self, DecisionJoined, DecisionOpened, Delivery, FinishReason, Inference, Outcome, Output, Prompt,
+    Reasoning, StepOutcome,
+};
 use inferlog_record::{
-    Capture, CaptureMethod, ClearName, Completeness, Count, MediaType, PayloadRole, RetentionClass, Why,
+    Capture, CaptureMethod, ClearName, Completeness, Count, Id, LIST_ITEMS_MAX, MediaType, PayloadRole, Why,
 };
 use std::sync::LazyLock;
 
@@ -49,45 +55,111 @@ fn capture_of(route: &Route, content: &Content, gap: Option<&Gap>) -> Capture {
 }
 
 /// The opening of a decision.
-pub(crate) fn opening(route: &Route, asked: &Asked, subjects: Vec<Bytes>) -> NewDecision {
+pub(crate) fn opening(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
     let mut unlisted = Unlisted::default();
-    let body = DecisionOpened {
+    let event = NewEvent::new(DecisionOpened {
         context: Some(context(route, &asked.head.headers, &mut unlisted)),
         method: Some(method(&asked.head.method)),
         route: Some(route.name.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
-    };
+    });
+    unlisted.add_to(admitted(event, route, asked, step))
+}
+
+/// A further request of a decision.
+pub(crate) fn joined(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
+    let event = NewEvent::new(DecisionJoined {
+        method: Some(method(&asked.head.method)),
+        route: Some(route.name.clone()),
+        wire: Some(route.wire.recorded(&asked.call)),
+    });
+    admitted(event, route, asked, step)
+}
+
+/// What is said of every request.
+fn admitted(event: NewEvent, route: &Route, asked: &Asked, step: &Step) -> NewEvent {
     let aborted = (Why::ClientAborted, Why::TimedOut);
-    let mut event = NewEvent::new(body).with(
-        PayloadRole::InputRaw,
-        recorded(&asked.content, &asked.head.headers, asked.facts.gap.as_ref(), aborted),
-    );
+    let input = recorded(&asked.content, &asked.head.headers, asked.facts.gap.as_ref(), aborted);
     let target = asked.head.uri.path_and_query().map_or("", |target| target.as_str());
     let first = [(":method", asked.head.method.as_str()), (":path", target)];
-    event = event.with(PayloadRole::Headers, json(headers::recorded(&asked.head.headers, &first)));
-    event = with_ids(event, &asked.head.headers, asked.facts.id.as_deref());
-    event = unlisted.add_to(event);
+    let event = event
+        .with_id(step.input, PayloadRole::InputRaw, input)
+        .with(PayloadRole::Headers, json(headers::recorded(&asked.head.headers, &first)));
+    let mut event = with_ids(event, &asked.head.headers, asked.facts.id.as_deref());
+    event.id = Some(step.admitted);
     event.capture = Some(capture_of(route, &asked.content, asked.facts.gap.as_ref()));
     event.started_at = Some(asked.began.at);
-    NewDecision { subjects, class: RetentionClass::default(), opened: event }
+    event
 }
 
 /// Everything after the opening.
 pub(crate) fn rest(
-    route: &Route,
+    lane: &Lane,
     asked: &Asked,
     called: &Called,
     verdict: &Verdict,
     called_at: Moment,
+    step: &Step,
 ) -> Vec<NewEvent> {
-    let mut events = vec![inference(route, asked, called, verdict, called_at)];
-    if verdict.step == StepOutcome::Ok {
-        events.push(output(route));
+    let route = &lane.route;
+    let mut events = vec![inference(route, asked, called, verdict, called_at, step)];
+    events.extend(told(called).into_iter().flat_map(|told| reasoning(route, told, step)));
+    if step.goes_on() {
+        return events;
+    }
+    if matches!(verdict.step, StepOutcome::Ok | StepOutcome::Refused) && verdict.outcome == Outcome::Answered
+    {
+        events.push(output(route, step.inference));
     }
     // The inference has the error; the end of the decision refers to it.
     let error = verdict.error.map(|_| NewContent::Again(PayloadRole::Error));
-    events.push(closing(route, verdict, told(called), error, asked.began));
+    let mut closing = closing(route, verdict, told(called), error, asked.began);
+    closing.after = vec![step.inference];
+    events.push(closing);
     events
+}
+
+/// The end of a decision that no further request came for.
+pub(crate) fn ending(lane: &Lane, last: Last, inference: Option<Id>) -> Vec<NewEvent> {
+    let mut events = Vec::new();
+    if let Some(inference) = inference.filter(|_| last.outcome == Outcome::Answered) {
+        events.push(output(&lane.route, inference));
+    }
+    let mut body = closed(last.outcome, last.exchange);
+    body.error = last.error;
+    body.status = last.status;
+    let mut event = NewEvent::new(body);
+    if last.outcome == Outcome::Failed {
+        event = event.with(PayloadRole::Error, NewContent::Absent(Why::NotProvided));
+    }
+    event.capture = Some(capture(&lane.route, None, 0));
+    event.ended_at = Some(lane.system.now());
+    event.after = inference.into_iter().collect();
+    events.push(event);
+    events
+}
+
+/// A piece of a stream that was passed on.
+pub(crate) fn piece(route: &Route, step: &Step, part: u32, bytes: Bytes, is_text: bool) -> NewEvent {
+    let body = Delivery { end: None, of: Some(step.inference), part: Some(part) };
+    let media_type = if is_text { MediaType::EventStream } else { MediaType::Bytes };
+    let mut event =
+        NewEvent::new(body).with(PayloadRole::OutputPart, NewContent::personal(media_type, bytes));
+    event.capture = Some(capture(route, None, 0));
+    event.after = vec![step.admitted];
+    event
+}
+
+/// Reasoning that the answer holds.
+fn reasoning<'a>(route: &'a Route, told: &'a Told, step: &'a Step) -> impl Iterator<Item = NewEvent> + 'a {
+    told.facts.reasoning.iter().map(|piece| {
+        let content = NewContent::personal(MediaType::Text, piece.content.clone());
+        let mut event = NewEvent::new(Reasoning { form: piece.form }).with(PayloadRole::Reasoning, content);
+        event.capture = Some(capture(route, None, 0));
+        event.after = vec![step.inference];
+        event.parent = Some(step.inference);
+        event
+    })
 }
 
 fn told(called: &Called) -> Option<&Told> {
@@ -98,7 +170,13 @@ fn told(called: &Called) -> Option<&Told> {
 }
 
 /// The end of a decision whose request never became whole.
-pub(crate) fn refusal(route: &Route, verdict: &Verdict, began: Moment) -> NewEvent {
+pub(crate) fn refusal(route: &Route, verdict: &Verdict, began: Moment, step: &Step) -> NewEvent {
+    if step.goes_on() {
+        let mut event = NewEvent::new(Delivery { end: Some(verdict.exchange), of: None, part: None });
+        event.capture = Some(capture(route, None, 0));
+        event.ended_at = Some(began.later());
+        return event;
+    }
     let error = verdict.error.map(|code| error_payload(code, &verdict.message).1);
     closing(route, verdict, None, error, began)
 }
@@ -126,21 +204,27 @@ fn inference(
     called: &Called,
     verdict: &Verdict,
     called_at: Moment,
+    step: &Step,
 ) -> NewEvent {
     let told = told(called);
+    let facts = told.map(|told| &told.facts);
     let mut unlisted = Unlisted::default();
+    let finish = facts.and_then(|facts| facts.finish.as_ref());
+    if let Some(finish) = finish.filter(|finish| finish.reason == FinishReason::Other) {
+        unlisted.seal("finish_reason", &finish.text);
+    }
     let body = Inference {
-        choices: None,
+        choices: facts.map(|facts| facts.choices).filter(|choices| *choices > 0).map(|n| Count(n.into())),
         error: verdict.error,
-        finish_reason: None,
+        finish_reason: finish.map(|finish| finish.reason),
         model: model(route, asked, told, &mut unlisted),
         outcome: verdict.step,
-        prompts: Vec::new().into(),
+        prompts: prompts(asked, step).into(),
         status: told.map(|told| told.head.status.as_u16()),
-        stream: None,
+        stream: told.filter(|told| told.head.status.is_success()).map(|told| told.is_stream),
         time_to_first_byte_ns: told
             .map(|told| Count(u64::try_from(told.first_byte.as_nanos()).unwrap_or(u64::MAX))),
-        usage: None,
+        usage: facts.and_then(|facts| facts.usage.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     };
     let params =
@@ -152,6 +236,11 @@ fn inference(
             PayloadRole::ParamsEffective,
             params(told.and_then(|told| told.facts.params.as_ref()), Why::NotVisible),
         );
+    if let Some(tools) = &asked.facts.tools {
+        event = event.with(PayloadRole::Tools, json(tools.clone()));
+    }
+    event.id = Some(step.inference);
+    event.after = step.causes();
     event = match (told, called) {
         (Some(told), _) => answered(event, asked, told),
         (None, Called::ClientGone) => {
@@ -181,7 +270,8 @@ fn inference(
 
 /// What came back.
 fn answered(event: NewEvent, asked: &Asked, told: &Told) -> NewEvent {
-    let broken = (Why::UpstreamAborted, Why::TimedOut);
+    let aborted = if told.client_left { Why::ClientAborted } else { Why::UpstreamAborted };
+    let broken = (aborted, Why::TimedOut);
     let status = told.head.status.as_u16().to_string();
     let event = event
         .with(
@@ -204,12 +294,20 @@ fn with_ids(event: NewEvent, headers: &HeaderMap, id: Option<&str>) -> NewEvent 
 }
 
 /// What a gateway can say of the final answer: that it does not see what becomes of the one it released.
-fn output(route: &Route) -> NewEvent {
+fn output(route: &Route, inference: Id) -> NewEvent {
     let mut event = NewEvent::new(Output::default())
         .with(PayloadRole::OutputProcessed, NewContent::Absent(Why::NotVisible))
         .with(PayloadRole::OutputFinal, NewContent::Absent(Why::NotVisible));
     event.capture = Some(capture(route, None, 0));
+    event.after = vec![inference];
     event
+}
+
+/// The prompts, each where it can be read: in the request.
+fn prompts(asked: &Asked, step: &Step) -> Vec<Prompt> {
+    let unregistered =
+        |role| Prompt { name: None, payload: Some(step.input), role, sha256: None, version: None };
+    asked.facts.prompts.iter().take(LIST_ITEMS_MAX).map(|prompt| unregistered(prompt.role)).collect()
 }
 
 /// A body's content: what can be read best of it, if any of it came.
@@ -220,7 +318,7 @@ fn recorded(
     (aborted, timed_out): (Why, Why),
 ) -> NewContent {
     match content.end {
-        BodyEnd::OverLimit { .. } => NewContent::Absent(Why::OverLimit),
+        BodyEnd::OverLimit { .. } if content.raw.is_empty() => NewContent::Absent(Why::OverLimit),
         BodyEnd::Aborted if content.raw.is_empty() => NewContent::Absent(aborted),
         BodyEnd::TimedOut if content.raw.is_empty() => NewContent::Absent(timed_out),
         _ => {

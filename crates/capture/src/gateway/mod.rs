@@ -9,15 +9,21 @@
 //! its route says `passthrough`.
 
 mod answer;
+mod call;
 mod delivery;
 mod describe;
 mod detach;
 mod exchange;
 mod health;
+mod keeping;
 mod metrics;
 mod names;
 mod serve;
+mod step;
+mod stream;
 mod subject;
+mod threads;
+mod tools;
 mod verdict;
 
 pub use answer::DECISION_ID;
@@ -29,7 +35,9 @@ use metrics::{LaneMetrics, Metrics};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use threads::Threads;
 use tokio_util::task::TaskTracker;
+use tools::ToolNames;
 
 /// Free space below which readiness and a metric warn, bytes, unless configured otherwise.
 pub const DISK_RESERVE_BYTES: u64 = 2 << 30;
@@ -94,6 +102,8 @@ struct Inner {
     metrics: Metrics,
     config: GatewayConfig,
     is_draining: AtomicBool,
+    /// Decisions that go on over several exchanges.
+    threads: Threads,
     /// Everything that may still record: a drain waits for it.
     tasks: TaskTracker,
 }
@@ -104,6 +114,8 @@ struct Lane {
     client: Client,
     system: System,
     metrics: LaneMetrics,
+    /// Tools that its models asked for.
+    tools: ToolNames,
 }
 
 impl AsRef<Route> for Arc<Lane> {
@@ -122,10 +134,11 @@ impl Gateway {
                 .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
             let system = recorder.system(&route.system).await?;
             let metrics = metrics.lane(route.name.as_str());
-            lanes.push(Arc::new(Lane { route: route.clone(), client, system, metrics }));
+            let (route, tools) = (route.clone(), ToolNames::default());
+            lanes.push(Arc::new(Lane { route, client, system, metrics, tools }));
         }
-        let (is_draining, tasks) = (AtomicBool::new(false), TaskTracker::new());
-        Ok(Self { inner: Arc::new(Inner { lanes, recorder, metrics, config, is_draining, tasks }) })
+        let (is_draining, threads, tasks) = (AtomicBool::new(false), Threads::default(), TaskTracker::new());
+        Ok(Self { inner: Arc::new(Inner { lanes, recorder, metrics, config, is_draining, threads, tasks }) })
     }
 
     /// The recorder behind it.

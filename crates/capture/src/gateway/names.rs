@@ -1,8 +1,8 @@
 //! Which texts may stand in the record's clear fields: those that are configured, and the names that an upstream confirmed by
 //! a success. Of any other the field says `unlisted`, and the text is sealed.
 
+use crate::gateway::call::{Asked, Told};
 use crate::gateway::describe::json;
-use crate::gateway::exchange::{Asked, Told};
 use crate::headers::Members;
 use crate::recorder::NewEvent;
 use crate::route::{ContextFrom, ContextMember, Route};
@@ -17,7 +17,7 @@ pub(crate) struct Unlisted(Members);
 
 impl Unlisted {
     /// The name, if it may stand in clear, else `unlisted`, and its text is kept here.
-    fn name(&mut self, field: &str, text: &str, is_listed: bool) -> ClearName {
+    pub(crate) fn name(&mut self, field: &str, text: &str, is_listed: bool) -> ClearName {
         match ClearName::new(text) {
             Ok(name) if is_listed && !name.is_unlisted() => name,
             _ => {
@@ -25,6 +25,11 @@ impl Unlisted {
                 ClearName::unlisted()
             }
         }
+    }
+
+    /// Keeps a text that has no field of its own.
+    pub(crate) fn seal(&mut self, field: &str, text: &str) {
+        self.0.add(field, text);
     }
 
     pub(crate) fn add_to(self, event: NewEvent) -> NewEvent {

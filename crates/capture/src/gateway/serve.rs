@@ -5,6 +5,7 @@ use crate::gateway::answer;
 use crate::gateway::delivery::{Outbox, Reply, Watched};
 use crate::gateway::detach::Detach;
 use crate::gateway::metrics::End;
+use crate::gateway::threads::SWEEP_PERIOD;
 use crate::gateway::{Gateway, Inner, Lane};
 use crate::route::{Matched, find};
 use crate::upstream::UpstreamError;
@@ -52,6 +53,7 @@ impl Gateway {
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let ends = Ends::default();
         let permits = Arc::new(Semaphore::new(self.inner.config.connections_max));
+        let sweeper = tokio::spawn(sweep(self.inner.clone()));
         let mut shutdown = pin!(shutdown);
         loop {
             let (stream, peer, permit) = tokio::select! {
@@ -64,6 +66,8 @@ impl Gateway {
         }
         drop(listener);
         self.drain(&ends).await;
+        sweeper.abort();
+        self.inner.close_threads(true).await;
     }
 
     async fn drain(&self, ends: &Ends) {
@@ -76,6 +80,14 @@ impl Gateway {
             // What was cut off is still recorded as aborted; an upstream that never answers is not waited for.
             let _ = timeout(Duration::from_secs(5), self.inner.tasks.wait()).await;
         }
+    }
+}
+
+/// Closes decisions that lie idle, as long as the gateway serves.
+async fn sweep(gateway: Arc<Inner>) {
+    loop {
+        sleep(SWEEP_PERIOD).await;
+        gateway.close_threads(false).await;
     }
 }
 

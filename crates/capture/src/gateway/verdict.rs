@@ -1,11 +1,11 @@
 //! How an exchange ended, as its record says it and as its client is told.
 
 use crate::body::End as BodyEnd;
-use crate::gateway::exchange::{Called, Told};
+use crate::gateway::call::{Called, Told};
 use crate::route::Limits;
 use crate::upstream::UpstreamError;
 use http::StatusCode;
-use inferlog_record::body::{ErrorCode, ExchangeEnd, Outcome, StepOutcome};
+use inferlog_record::body::{ErrorCode, ExchangeEnd, FinishReason, Outcome, StepOutcome};
 
 /// How a call, and with it the decision, ended.
 pub(crate) struct Verdict {
@@ -105,11 +105,24 @@ impl Verdict {
     }
 
     fn of_answer(told: &Told) -> Self {
+        if told.client_left {
+            let message = "the client left while it was answered";
+            return Self::other(Outcome::Aborted, ExchangeEnd::ClientAbort, told.head.status, message);
+        }
         let lost = |error, end, status, message: &str| Self::failed(error, end, status, message);
         match told.content.end {
+            BodyEnd::Complete if told.facts.broken_off && told.facts.error.is_none() => Self {
+                is_released: true,
+                ..lost(
+                    ErrorCode::ConnectionLost,
+                    ExchangeEnd::UpstreamAbort,
+                    told.head.status,
+                    "the upstream ended its stream without ending its answer",
+                )
+            },
             BodyEnd::Complete if told.head.status.is_success() && told.facts.error.is_none() => Self {
                 outcome: Outcome::Answered,
-                step: StepOutcome::Ok,
+                step: step_outcome(told),
                 error: None,
                 exchange: ExchangeEnd::Complete,
                 status: told.head.status,
@@ -118,7 +131,7 @@ impl Verdict {
             },
             BodyEnd::Complete => {
                 let message = format!("the upstream answered {}", told.head.status);
-                let error = error_code(told.head.status);
+                let error = told.facts.error_code.unwrap_or_else(|| error_code(told.head.status));
                 Self {
                     is_released: true,
                     ..Self::failed(error, ExchangeEnd::Complete, told.head.status, message)
@@ -144,6 +157,15 @@ impl Verdict {
                 "the upstream broke off in the middle of its answer",
             ),
         }
+    }
+}
+
+/// An answer that says no, by the model or by a filter, was given all the same.
+fn step_outcome(told: &Told) -> StepOutcome {
+    let refused = [FinishReason::Refusal, FinishReason::ContentFilter];
+    match &told.facts.finish {
+        Some(finish) if refused.contains(&finish.reason) => StepOutcome::Refused,
+        _ => StepOutcome::Ok,
     }
 }
 

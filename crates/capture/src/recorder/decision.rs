@@ -62,9 +62,10 @@ impl System {
     pub async fn begin(&self, new: NewDecision) -> Result<Decision, RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
-        let NewDecision { subjects, class, opened } = new;
+        let NewDecision { subjects, class, opened, more } = new;
         let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
-        let appends = self.build(&mut steps, vec![opened]).await?;
+        let events = std::iter::once(opened).chain(more).collect();
+        let appends = self.build(&mut steps, events).await?;
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
         let opening = Opening::Waiting(Box::pin(pending.durable()));
@@ -203,7 +204,7 @@ impl Ongoing {
     pub async fn join(&self, events: Vec<NewEvent>) -> Result<Decision, RecordError> {
         let mut steps = self.steps.lock().fork();
         let pending = self.system.write(&mut steps, events).await?;
-        self.steps.lock().set_last(steps.last());
+        self.steps.lock().follow(&steps);
         let opening = Opening::Waiting(Box::pin(pending.durable()));
         let (system, state) = (self.system.clone(), Progress::Open);
         Ok(Decision { system, steps, opening, state, is_shared: true })
@@ -213,7 +214,7 @@ impl Ongoing {
     pub async fn add(&self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
         let mut steps = self.steps.lock().fork();
         let pending = self.system.write(&mut steps, events).await?;
-        self.steps.lock().set_last(steps.last());
+        self.steps.lock().follow(&steps);
         let index = pending.durable().await?.index;
         steps.mark_durable();
         Ok(index)
@@ -221,7 +222,12 @@ impl Ongoing {
 
     /// Events that are recorded from now on come after this one, unless they say otherwise.
     pub fn follow(&self, last: Id) {
-        self.steps.lock().set_last(Some(last));
+        self.steps.lock().set_last(last);
+    }
+
+    /// Whether it was closed and nothing joined it since.
+    pub fn is_closed(&self) -> bool {
+        self.steps.lock().is_closed()
     }
 }
 

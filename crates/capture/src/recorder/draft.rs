@@ -15,6 +15,8 @@ pub struct NewDecision {
     pub class: RetentionClass,
     /// What is said of the opening.
     pub opened: NewEvent,
+    /// What the request says of steps that came before it: of tools that were called, say.
+    pub more: Vec<NewEvent>,
 }
 
 /// An event to be recorded.
@@ -74,7 +76,8 @@ pub enum NewContent {
 impl NewDecision {
     /// A decision about nobody in particular, of the class `default`.
     pub fn new(opened: impl Into<NewEvent>) -> Self {
-        Self { subjects: Vec::new(), class: RetentionClass::default(), opened: opened.into() }
+        let (subjects, more) = (Vec::new(), Vec::new());
+        Self { subjects, class: RetentionClass::default(), opened: opened.into(), more }
     }
 }
 

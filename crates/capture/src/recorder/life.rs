@@ -106,9 +106,8 @@ impl System {
         event.capture = Some(capture_of_recorder());
         event.ended_at = Some(event.logged_at);
         let opening = read_entry(&self.inner, log, index)?;
-        if let Some(opened) =
-            opening.events.into_iter().find(|event| event.kind() == Some(Kind::DecisionOpened))
-        {
+        let opens = [Some(Kind::DecisionOpened), Some(Kind::DecisionJoined)];
+        if let Some(opened) = opening.events.into_iter().find(|event| opens.contains(&event.kind())) {
             event.after = vec![opened.id].into();
             event.retention = opened.retention;
             event.subjects = opened.subjects;

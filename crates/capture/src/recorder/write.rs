@@ -22,6 +22,8 @@ pub(crate) struct Steps {
     /// Each role's first content in this exchange, and the event that holds it.
     seen: Vec<(PayloadRole, Reference, Id)>,
     last: Option<Id>,
+    /// Whether the decision was closed and nothing joined it since.
+    is_closed: bool,
 }
 
 impl Steps {
@@ -39,7 +41,7 @@ impl Steps {
         let day = inner.minter.now().day();
         let scope = Scope { system: system.state.name.clone(), class: class.clone(), day };
         let key = inner.vault.decision_key(&scope, decision, &subjects)?;
-        Ok(Self { decision, class, subjects, key, day, seen: Vec::new(), last: None })
+        Ok(Self { decision, class, subjects, key, day, seen: Vec::new(), last: None, is_closed: false })
     }
 
     /// The same decision for another exchange: what one recorded, the other does not refer to.
@@ -52,17 +54,24 @@ impl Steps {
             day: self.day,
             seen: Vec::new(),
             last: self.last,
+            is_closed: self.is_closed,
         }
     }
 
-    /// The event recorded last.
-    pub(crate) fn last(&self) -> Option<Id> {
-        self.last
+    /// Goes on after what another exchange of the decision recorded.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        self.last = other.last.or(self.last);
+        self.is_closed = other.is_closed;
     }
 
     /// Events recorded from now on come after this one.
-    pub(crate) fn set_last(&mut self, last: Option<Id>) {
-        self.last = last.or(self.last);
+    pub(crate) fn set_last(&mut self, last: Id) {
+        self.last = Some(last);
+    }
+
+    /// Whether the decision was closed and nothing joined it since.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Later frames need not carry the births of the key in use.
@@ -136,7 +145,8 @@ pub(crate) fn bare_append(inner: &Inner, decision: Id, event: Event) -> Result<A
 /// What the first entry of a write does to the table of open decisions, and what the last.
 fn flags(events: &[Event]) -> (Flags, Flags) {
     let has = |kind| events.iter().any(|event| event.kind() == Some(kind));
-    let opens = if has(Kind::DecisionOpened) { Flags::OPENS } else { Flags::NONE };
+    let opens =
+        if has(Kind::DecisionOpened) || has(Kind::DecisionJoined) { Flags::OPENS } else { Flags::NONE };
     let closes = if has(Kind::DecisionClosed) { Flags::CLOSES } else { Flags::NONE };
     (opens, closes)
 }
@@ -174,6 +184,11 @@ fn record(
         event.payloads.push(reference);
     }
     steps.last = Some(event.id);
+    match event.kind() {
+        Some(Kind::DecisionClosed) => steps.is_closed = true,
+        Some(Kind::DecisionJoined) => steps.is_closed = false,
+        _ => {}
+    }
     check(inner, &event);
     Ok(event)
 }
