@@ -6,7 +6,7 @@ use crate::gateway::describe::json;
 use crate::headers::Members;
 use crate::recorder::NewEvent;
 use crate::route::{ContextFrom, ContextMember, Route};
-use crate::wire::Wire;
+use crate::wire::{Item, Supply};
 use http::HeaderMap;
 use inferlog_record::body::{AbsentReason, Context, Model, ModelAbsent};
 use inferlog_record::{ClearName, LIST_ITEMS_MAX, PayloadRole, identity};
@@ -44,6 +44,8 @@ pub(crate) fn model(route: &Route, asked: &Asked, told: Option<&Told>, unlisted:
     let requested = asked.facts.model.as_deref();
     let returned = facts.and_then(|facts| facts.model.as_deref());
     let version = facts.and_then(|facts| facts.version.as_deref()).or(asked.facts.version.as_deref());
+    let fingerprint = facts.and_then(|facts| facts.fingerprint.as_deref());
+    let deployment = asked.call.deployment.as_deref();
     let is_known = |name: &str| is_success || route.models.iter().any(|known| known.as_str() == name);
     let mut clear =
         |field: &str, text: Option<&str>| text.map(|text| unlisted.name(field, text, is_known(text)));
@@ -51,30 +53,29 @@ pub(crate) fn model(route: &Route, asked: &Asked, told: Option<&Told>, unlisted:
         clear("model.requested", requested),
         clear("model.returned", returned),
         clear("model.version", version),
+        clear("model.fingerprint", fingerprint),
+        clear("model.deployment", deployment),
     ];
-    let why = |answer: AbsentReason| match told {
-        None => AbsentReason::NoAnswer,
-        Some(told) if told.facts.gap.is_some() => AbsentReason::NotParsed,
-        Some(_) => answer,
-    };
-    let on_wire = match route.wire {
-        Wire::KserveV1 => AbsentReason::NotOnWire,
-        _ => why(AbsentReason::NotAnswered),
+    let why = |item| match (route.wire.supply(&asked.call, item), told) {
+        (Supply::Never, _) => AbsentReason::NotOnWire,
+        (_, None) => AbsentReason::NoAnswer,
+        (_, Some(told)) if told.facts.gap.is_some() => AbsentReason::NotParsed,
+        _ => AbsentReason::NotAnswered,
     };
     let absent = ModelAbsent {
-        deployment: Some(AbsentReason::NotConfigured),
+        deployment: deployment.is_none().then_some(AbsentReason::NotConfigured),
         digest: Some(AbsentReason::NotConfigured),
-        fingerprint: Some(AbsentReason::NotOnWire),
+        fingerprint: fingerprint.is_none().then(|| why(Item::Fingerprint)),
         requested: requested.is_none().then_some(AbsentReason::NotAsked),
-        returned: returned.is_none().then_some(on_wire),
-        version: version.is_none().then_some(on_wire),
+        returned: returned.is_none().then(|| why(Item::ModelReturned)),
+        version: version.is_none().then(|| why(Item::Version)),
     };
-    let [named, answered, versioned] = names;
+    let [named, answered, versioned, fingerprint, deployment] = names;
     Model {
         absent: Some(absent),
-        deployment: None,
+        deployment,
         digest: None,
-        fingerprint: None,
+        fingerprint,
         identity: identity(returned.or(requested), version, None),
         requested: named,
         returned: answered,
