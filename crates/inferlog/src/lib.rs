@@ -31,5 +31,6 @@ pub use inferlog_disk as disk;
 pub use inferlog_log as log;
 pub use inferlog_merkle as merkle;
 pub use inferlog_record as record;
+pub use inferlog_registry as registry;
 pub use inferlog_vault as vault;
 pub use open::{Instance, OpenError, Settings, open_to_read, real_env};

@@ -8,6 +8,7 @@ use inferlog_disk::{DiskError, OsRng, RealFs, SystemClock};
 use inferlog_log::recover::create_log;
 use inferlog_log::{Env, Hooks, LogError, NodeConfig, NodeIdentity, NodeLock, list_logs};
 use inferlog_record::{ClearName, Digest, SystemName};
+use inferlog_registry::{REGISTRY_DIR, Registry, RegistryError};
 use inferlog_vault::{BackupReport, KeystoreId, RootSource, Vault, default_root_path};
 use sha2::Digest as _;
 
@@ -57,6 +58,8 @@ pub struct Instance {
     pub recorder: Recorder,
     /// The keystore.
     pub vault: Vault,
+    /// Registered prompts, tools and models.
+    pub registry: Registry,
     /// The outside world it stands on.
     pub env: Env,
     /// The data directory.
@@ -72,6 +75,9 @@ pub enum OpenError {
     /// The keystore could not be opened, or the recorder could not begin.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The registry could not be opened.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A file operation failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -107,6 +113,7 @@ impl Instance {
     pub async fn open(env: Env, settings: &Settings) -> Result<Self, OpenError> {
         let lock = NodeLock::take(&*env.fs, &settings.data)?;
         let vault = open_vault(&lock, &env, settings)?;
+        let registry = Registry::open(env.fs.clone(), &settings.data.join(REGISTRY_DIR))?;
         let mut node = NodeConfig::new(&settings.data);
         node.org.clone_from(&settings.org);
         node.twins.clone_from(&settings.twins);
@@ -114,7 +121,7 @@ impl Instance {
         let build = ClearName::new(concat!("inferlog/", env!("CARGO_PKG_VERSION")))?;
         let config = RecorderConfig::new(build, settings.digest());
         let recorder = Recorder::open(lock, env.clone(), node, vault.clone(), config).await?;
-        Ok(Self { recorder, vault, env, data: settings.data.clone() })
+        Ok(Self { recorder, vault, registry, env, data: settings.data.clone() })
     }
 
     /// Brings every configured copy of the keystore up to date. Blocks.

@@ -44,5 +44,8 @@ pub use registration::{Registration, What};
 pub use registry::{Added, Registry};
 pub use snapshot::{Match, Snapshot, ToolsMatch};
 
+/// Where the registry lies in a data directory.
+pub const REGISTRY_DIR: &str = "registry";
+
 /// Longest content of one object, bytes.
 pub const OBJECT_BYTES_MAX: usize = 4 << 20;
