@@ -83,9 +83,14 @@ def model_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mlserver_url(tmp_path_factory, model_file):
+def mlserver(tmp_path_factory, model_file):
     with servers.mlserver(tmp_path_factory.mktemp("mlserver"), model_file) as server:
-        yield server.url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlserver_url(mlserver):
+    return mlserver.url
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,7 @@ class Server(NamedTuple):
 
     url: str
     process: subprocess.Popen
+    grpc_port: int | None = None
 
     @property
     def port(self):
@@ -78,7 +79,7 @@ class Server(NamedTuple):
 
 @contextlib.contextmanager
 def mlserver(folder, model_file, **more_settings):
-    """MLServer with the models `credit`, version `v0.1.0`, and `sleeper`."""
+    """MLServer with the models `credit`, version `v0.1.0`, `sleeper` and `counter`."""
     http_port, grpc_port = free_ports(2)
     settings = {
         "host": "127.0.0.1",
@@ -93,12 +94,14 @@ def mlserver(folder, model_file, **more_settings):
     (folder / "settings.json").write_text(json.dumps(settings))
     parameters = {"uri": str(model_file), "version": "v0.1.0"}
     add_model(folder, "credit", "mlserver_sklearn.SKLearnModel", parameters=parameters)
-    add_model(folder, "sleeper", "sleeper.Sleeper")
-    shutil.copy(Path(__file__).with_name("sleeper.py"), folder / "sleeper")
+    for name in ("sleeper", "counter"):
+        add_model(folder, name, f"{name}.{name.capitalize()}")
+        shutil.copy(Path(__file__).with_name(f"{name}.py"), folder / name)
     url = f"http://127.0.0.1:{http_port}"
     command = [str(Path(sys.executable).parent / "mlserver"), "start", str(folder)]
-    with running(command, folder, f"{url}/v2/models/credit/ready", f"{url}/v2/models/sleeper/ready") as process:
-        yield Server(url, process)
+    ready = [f"{url}/v2/models/{name}/ready" for name in ("credit", "sleeper", "counter")]
+    with running(command, folder, *ready) as process:
+        yield Server(url, process, grpc_port)
 
 
 def add_model(folder, name, implementation, **settings):

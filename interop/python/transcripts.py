@@ -40,8 +40,17 @@ def load():
     return {path.stem: read(path) for path in sorted(FOLDER.glob("*.toml"))}
 
 
+def well_formed(wire, *ends):
+    """Names of those of a wire whose paths end so, that a client reads without an error."""
+    faults = ("response.error", "response.gap", "response.broken_off", "request.gap")
+    return [
+        name for name, each in load().items()
+        if each.wire == wire and each.path.endswith(ends) and each.status == 200 and not each.facts.keys() & set(faults)
+    ]
+
+
 def read(path):
-    told = tomllib.loads(path.read_text())
+    told = tomllib.loads(path.read_bytes().decode())
     return Transcript(
         path.stem, told["wire"], told["method"], told["path"],
         told.get("request_headers", {}), body(told, "request"),
