@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use inferlog::Settings;
 use inferlog_vault::RootSource;
 
-use crate::commands::{bench, demo, erase, find, keys, receipt, serve, show, verify};
+use crate::commands::{bench, demo, erase, find, keys, models, prompts, receipt, serve, show, tools, verify};
 use crate::output::{self, BAD, Failure, Verdict, styled};
 
 const STYLES: Styles = Styles::styled()
@@ -45,6 +45,9 @@ enum Command {
     Receipt(receipt::ReceiptArgs),
     Erase(erase::EraseArgs),
     Keys(keys::KeysArgs),
+    Prompts(prompts::PromptsArgs),
+    Tools(tools::ToolsArgs),
+    Models(models::ModelsArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -85,6 +88,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Receipt(args) => receipt::run(args),
         Command::Erase(args) => erase::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Prompts(args) => prompts::run(args),
+        Command::Tools(args) => tools::run(args),
+        Command::Models(args) => models::run(args),
         Command::Bench(args) => bench::run(args),
     };
     match done {

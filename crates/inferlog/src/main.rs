@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod http_server;
 mod logging;
+mod mlflow;
 mod model;
 mod output;
 mod when;

@@ -254,6 +254,11 @@ impl Snapshot {
         words
     }
 
+    /// Every word that stands for a version of a model now.
+    pub fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.aliases.get(name).into_iter().flatten().map(|(word, _)| &**word)
+    }
+
     /// An object's content, checked against its name.
     pub fn object(&self, sha256: Digest) -> Result<Vec<u8>> {
         self.objects.read(sha256)

@@ -8,10 +8,12 @@ use inferlog_capture::recorder::{self, Erased};
 use inferlog_log::{Env, LogReader, list_logs};
 use inferlog_record::body::OrderKind;
 use inferlog_record::{EntryView, EventView, Id, Kind, SystemName};
+use inferlog_registry::Registration;
 use inferlog_vault::{OldRoot, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::registry::add;
 use crate::output::Failure;
 
 /// A request.
@@ -30,6 +32,8 @@ pub(crate) enum Act {
     RotateKeys { system: SystemName },
     /// Copy the keystore.
     BackUpKeys { to: PathBuf },
+    /// Register prompts, tools or models.
+    Register { registrations: Vec<Registration> },
 }
 
 impl Act {
@@ -42,6 +46,7 @@ impl Act {
             Self::Erase { .. } => "erase",
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
+            Self::Register { .. } => "register",
         }
     }
 }
@@ -129,6 +134,10 @@ pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure>
             let vault = instance.vault.clone();
             tokio::task::spawn_blocking(move || vault.backup(&to)).await??;
             Ok(Value::Null)
+        }
+        Act::Register { registrations } => {
+            let (registry, env) = (instance.registry.clone(), instance.env.clone());
+            json(tokio::task::spawn_blocking(move || add(&registry, &env, &registrations)).await??)
         }
     }
 }

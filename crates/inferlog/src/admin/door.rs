@@ -113,7 +113,7 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
 }
 
 /// What to say of a directory that a process holds which cannot be asked.
-fn held(data: &Path) -> Failure {
+pub(super) fn held(data: &Path) -> Failure {
     Failure::new(format!(
         "another process has {} open and does not answer at {}: wait for it to end, or stop it",
         data.display(),

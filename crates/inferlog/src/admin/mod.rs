@@ -6,11 +6,13 @@
 
 mod act;
 mod door;
+mod registry;
 mod server;
 mod socket;
 
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
+pub(crate) use registry::register;
 pub(crate) use server::AdminServer;
 
 /// Where requests are posted to.

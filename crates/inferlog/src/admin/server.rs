@@ -15,8 +15,8 @@ use super::socket::AdminSocket;
 use crate::http_server::{Body, json_response, serve};
 use crate::output::Failure;
 
-/// Longest request, bytes.
-const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Longest request, bytes: an object of the registry, every byte of it escaped (`\u0000`), and more.
+const REQUEST_BYTES_MAX: usize = 32 << 20;
 
 /// Serves a data directory's `admin.sock` until dropped.
 pub(crate) struct AdminServer {
