@@ -8,12 +8,88 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use inferlog_capture::config;
 use inferlog_capture::decode::decode;
 use inferlog_capture::route::{PathPattern, find};
-use inferlog_capture::wire::{JsonWire, Kind, Pointer, Wire};
+use inferlog_capture::wire::grpc::{GRPC_ENCODING, Message, Messages};
+use inferlog_capture::wire::{Call, JsonWire, Kind, Operation, Pointer, Wire, streamed};
+use prost::Message as _;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Open Inference Protocol v2.
 pub fn wire_oip(data: &[u8]) {
     exchange(&Wire::OipV2, data, &["id", "parameters", "inputs"], &["id", "parameters", "outputs"]);
+}
+
+/// Open Inference Protocol v2 over gRPC: a body of messages, of which each is read as a request, as an answer and as an
+/// answer of a stream. Held against prost, which builds the whole message.
+pub fn wire_oip_grpc(data: &[u8]) {
+    let (wire, headers) = (Wire::OipGrpc, HeaderMap::from_iter([(GRPC_ENCODING, "gzip".parse().unwrap())]));
+    for message in messages(data) {
+        let Ok(body) = message.content(&headers, 1 << 16) else { continue };
+        let call = Call::default();
+        let facts = wire.request(&call, &headers, &body);
+        if facts.gap.is_none() {
+            let said = ModelInfer::decode(body.clone()).unwrap();
+            let names = [facts.model, facts.version, facts.id].map(Option::unwrap_or_default);
+            assert_eq!(names, [said.model_name, said.model_version, said.id]);
+            let count = said.parameters.iter().map(|entry| &entry.key).collect::<BTreeSet<_>>().len();
+            let params = facts.params.map(|params| serde_json::from_slice::<Value>(&params).unwrap());
+            assert_eq!(params.map_or(0, |params| params.as_object().unwrap().len()), count);
+            assert!(said.raw_input_contents.is_empty() || said.raw_input_contents.len() <= said.inputs.len());
+        }
+        _ = wire.response(&call, StatusCode::OK, &headers, &body);
+        let facts = streamed(&Call { operation: Operation::InferStream, ..Call::default() }, &body);
+        assert!(facts.error.is_none() || facts.output.is_none());
+    }
+}
+
+/// The messages of a body, the same however it is chopped.
+fn messages(data: &[u8]) -> Vec<Message> {
+    let read = |chunk: usize| {
+        let (mut body, mut read) = (Messages::new(1 << 16), Vec::new());
+        for chunk in data.chunks(chunk) {
+            body.push(chunk);
+            loop {
+                match body.take() {
+                    Ok(Some(message)) => read.push(message),
+                    Ok(None) => break,
+                    Err(_) => return read,
+                }
+            }
+        }
+        assert!(
+            body.is_between()
+                == (read.iter().map(|message| message.framed.len()).sum::<usize>() == data.len())
+        );
+        read
+    };
+    let whole = read(data.len().max(1));
+    assert_eq!(whole, read(3));
+    whole
+}
+
+/// What is read of a `ModelInferRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ModelInfer {
+    #[prost(string, tag = "1")]
+    model_name: String,
+    #[prost(string, tag = "2")]
+    model_version: String,
+    #[prost(string, tag = "3")]
+    id: String,
+    #[prost(message, repeated, tag = "4")]
+    parameters: Vec<Parameter>,
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    inputs: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    raw_input_contents: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Parameter {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
 }
 
 /// KServe v1.

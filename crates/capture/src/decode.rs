@@ -50,7 +50,8 @@ fn codings(headers: &HeaderMap) -> Result<Vec<String>, DecodeError> {
     Ok(codings)
 }
 
-fn undo(coding: &str, body: &[u8], bytes_max: usize) -> Result<Bytes, DecodeError> {
+/// Undoes one coding, to at most so many bytes.
+pub(crate) fn undo(coding: &str, body: &[u8], bytes_max: usize) -> Result<Bytes, DecodeError> {
     match coding {
         "gzip" | "x-gzip" => drain(flate2::read::MultiGzDecoder::new(body), bytes_max),
         // Called deflate, it is the zlib format (RFC 9110, section 8.4.1.2); some senders leave out its header.

@@ -194,6 +194,8 @@ pub struct Upstream {
     pub base: String,
     /// PEM file of authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether HTTP/2 is spoken with it from the first byte, in clear too. Otherwise it is where TLS agrees on it (ALPN).
+    pub http2: bool,
 }
 
 /// Which paths a route matches: one path, or with `/*` at its end all that begin with what stands before.

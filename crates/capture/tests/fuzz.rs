@@ -18,6 +18,11 @@ fn wire_oip() {
 }
 
 #[test]
+fn wire_oip_grpc() {
+    short::run("wire_oip_grpc", 40_000, targets::wire_oip_grpc);
+}
+
+#[test]
 fn wire_kserve() {
     short::run("wire_kserve", 40_000, targets::wire_kserve);
 }

@@ -78,7 +78,7 @@ fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
         ),
         (
             "+wire = \"grpc\"",
-            "line 5: `wire`: write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"kserve-v1\" or \"json\"",
+            "line 5: `wire`: write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"oip-grpc\", \"kserve-v1\" or \"json\"",
         ),
         ("+path = \"score\"", "line 5: `path`: write one path, as in `/score`"),
         ("+path = \"/a*b\"", "line 5: `path`: write one path"),

@@ -98,6 +98,10 @@ fn line(out: &mut String, name: &str, value: Option<String>) {
 }
 
 fn text(bytes: &Bytes) -> String {
+    if bytes.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace()) {
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        return format!("{}… ({} bytes)", &hex[..hex.len().min(40)], bytes.len());
+    }
     let text = String::from_utf8_lossy(bytes);
     if text.len() > 200 { format!("{}… ({} bytes)", &text[..20], text.len()) } else { text.into_owned() }
 }
@@ -106,6 +110,7 @@ fn wire(exchange: &Exchange) -> Wire {
     let pointer = |name: &str| exchange.json.get(name).map(|text| Pointer::parse(text).unwrap());
     match exchange.wire.as_str() {
         "oip-v2" => Wire::OipV2,
+        "oip-grpc" => Wire::OipGrpc,
         "kserve-v1" => Wire::KserveV1,
         "json" => Wire::Json(Box::new(JsonWire {
             model: pointer("model"),

@@ -18,6 +18,7 @@
 //! request_bytes_max = 16777216                  # and response_bytes_max
 //! request_ms_max = 30000                        # and connect_ms_max, answer_ms_max
 //! ca_file = "ca.pem"                            # authorities to trust besides the system's
+//! http2 = false                                 # default: HTTP/2 where TLS agrees on it; true: also without asking
 //! json = { model = "/model", output = "/score" } # wire "json" alone: where what stands
 //! ```
 
@@ -83,6 +84,7 @@ struct RouteFile {
     idle_ms_max: Option<Spanned<u64>>,
     journal_ms: Option<Spanned<u64>>,
     ca_file: Option<PathBuf>,
+    http2: Option<Spanned<bool>>,
     json: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 }
 
@@ -118,7 +120,7 @@ pub fn routes_from_flags(
     let at = Place { text: None, env: &|_| None };
     let flag = |key: &str, error: ConfigError| ConfigError { key: key.to_owned(), ..error };
     let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
-    let upstream = at.upstream(&spanned(upstream), None).map_err(|e| flag("--upstream", e))?;
+    let upstream = at.upstream(&spanned(upstream), None, false).map_err(|e| flag("--upstream", e))?;
     let system = at.system(&spanned(system)).map_err(|e| flag("--system", e))?;
     let subject = subject_header
         .map(|name| at.header(&spanned(name), "--subject-header", name).map(SubjectFrom::Header))

@@ -51,13 +51,14 @@ impl Place<'_> {
 
     pub(super) fn route(&self, file: RouteFile) -> Result<Route, ConfigError> {
         let wire = self.wire(file.wire.as_ref(), file.json.as_ref())?;
+        let http2 = self.http2(file.http2.as_ref(), &wire)?;
         Ok(Route {
             name: self.name(&file.name)?,
             path: self.path(file.path.as_ref())?,
             adapter: ClearName::or_unlisted(wire.name()),
             wire,
             limits: self.limits(&file)?,
-            upstream: self.upstream(&file.upstream, file.ca_file)?,
+            upstream: self.upstream(&file.upstream, file.ca_file, http2)?,
             system: self.system(&file.system)?,
             opened: self.opened(file.opened.as_ref())?,
             stream: self.one_of(
@@ -129,6 +130,7 @@ impl Place<'_> {
         }
         match (name, wire) {
             ("oip-v2", _) => Ok(Wire::OipV2),
+            ("oip-grpc", _) => Ok(Wire::OipGrpc),
             ("kserve-v1", _) => Ok(Wire::KserveV1),
             ("openai", _) => Ok(Wire::OpenAi),
             ("anthropic", _) => Ok(Wire::Anthropic),
@@ -137,7 +139,7 @@ impl Place<'_> {
             (_, Some(wire)) => Err(self.error(
                 wire,
                 "wire",
-                "write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"kserve-v1\" or \"json\"",
+                "write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"oip-grpc\", \"kserve-v1\" or \"json\"",
             )),
             (_, None) => Ok(Wire::OipV2),
         }
@@ -193,6 +195,7 @@ impl Place<'_> {
         &self,
         url: &Spanned<String>,
         ca_file: Option<PathBuf>,
+        http2: bool,
     ) -> Result<Upstream, ConfigError> {
         let bad = || {
             self.error(url, "upstream", "write `http://HOST:PORT` or `https://HOST`, with or without a path")
@@ -207,7 +210,18 @@ impl Place<'_> {
         if path.query().is_some() {
             return Err(bad());
         }
-        Ok(Upstream { scheme, authority, base: path.path().trim_end_matches('/').to_owned(), ca_file })
+        let base = path.path().trim_end_matches('/').to_owned();
+        Ok(Upstream { scheme, authority, base, ca_file, http2 })
+    }
+
+    /// Whether HTTP/2 is spoken without asking: as written, and always where the wire is gRPC.
+    fn http2(&self, http2: Option<&Spanned<bool>>, wire: &Wire) -> Result<bool, ConfigError> {
+        match (http2, wire.is_grpc()) {
+            (Some(http2), true) if !http2.as_ref() => {
+                Err(self.error(http2, "http2", "gRPC needs HTTP/2: take this away"))
+            }
+            (http2, is_grpc) => Ok(is_grpc || http2.is_some_and(|http2| *http2.as_ref())),
+        }
     }
 
     /// One of two words; the first where none is written.

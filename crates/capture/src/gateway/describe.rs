@@ -79,7 +79,7 @@ pub(crate) fn joined(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
 /// What is said of every request.
 fn admitted(event: NewEvent, route: &Route, asked: &Asked, step: &Step) -> NewEvent {
     let aborted = (Why::ClientAborted, Why::TimedOut);
-    let input = recorded(&asked.content, &asked.head.headers, asked.facts.gap.as_ref(), aborted);
+    let input = recorded(route, &asked.content, &asked.head.headers, asked.facts.gap.as_ref(), aborted);
     let target = asked.head.uri.path_and_query().map_or("", |target| target.as_str());
     let first = [(":method", asked.head.method.as_str()), (":path", target)];
     let event = event
@@ -242,7 +242,7 @@ fn inference(
     event.id = Some(step.inference);
     event.after = step.causes();
     event = match (told, called) {
-        (Some(told), _) => answered(event, asked, told),
+        (Some(told), _) => answered(event, route, asked, told),
         (None, Called::ClientGone) => {
             event.with(PayloadRole::OutputRaw, NewContent::Absent(Why::ClientAborted))
         }
@@ -269,14 +269,14 @@ fn inference(
 }
 
 /// What came back.
-fn answered(event: NewEvent, asked: &Asked, told: &Told) -> NewEvent {
+fn answered(event: NewEvent, route: &Route, asked: &Asked, told: &Told) -> NewEvent {
     let aborted = if told.client_left { Why::ClientAborted } else { Why::UpstreamAborted };
     let broken = (aborted, Why::TimedOut);
     let status = told.head.status.as_u16().to_string();
     let event = event
         .with(
             PayloadRole::OutputRaw,
-            recorded(&told.content, &told.head.headers, told.facts.gap.as_ref(), broken),
+            recorded(route, &told.content, &told.head.headers, told.facts.gap.as_ref(), broken),
         )
         .with(PayloadRole::Headers, json(headers::recorded(&told.head.headers, &[(":status", &status)])));
     let id = told.facts.id.as_deref().filter(|id| asked.facts.id.as_deref() != Some(id));
@@ -312,6 +312,7 @@ fn prompts(asked: &Asked, step: &Step) -> Vec<Prompt> {
 
 /// A body's content: what can be read best of it, if any of it came.
 fn recorded(
+    route: &Route,
     content: &Content,
     headers: &HeaderMap,
     gap: Option<&Gap>,
@@ -325,7 +326,7 @@ fn recorded(
             let declared =
                 headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(MediaType::from_header);
             let media_type = match declared {
-                _ if content.decoded.is_err() || gap == Some(&Gap::BinaryTensors) => MediaType::Bytes,
+                _ if content.decoded.is_err() || route.wire.is_binary(headers) => MediaType::Bytes,
                 Some(declared) => declared,
                 // Nothing was declared, but the wire read it.
                 None if gap.is_none() => MediaType::Json,

@@ -10,14 +10,17 @@
 mod anthropic;
 mod facts;
 mod frames;
+pub mod grpc;
 mod json;
 mod kserve;
 mod oip;
+mod oip_grpc;
 mod ollama;
 mod openai;
 mod parts;
 mod path;
 mod pointers;
+mod protobuf;
 mod sse;
 mod table;
 
@@ -36,6 +39,8 @@ use serde_json::value::RawValue;
 pub enum Wire {
     /// Open Inference Protocol v2 over REST, `/v2/…`.
     OipV2,
+    /// Open Inference Protocol v2 over gRPC.
+    OipGrpc,
     /// KServe v1, `/v1/models/…`.
     KserveV1,
     /// OpenAI: Chat Completions, Completions, Embeddings, Responses; also under Azure's paths.
@@ -92,6 +97,8 @@ pub enum Operation {
     Messages,
     /// Ollama's `/api/generate`.
     Generate,
+    /// A stream of inferences (`ModelStreamInfer`).
+    InferStream,
 }
 
 /// Why an exchange's facts are not complete.
@@ -115,9 +122,21 @@ pub enum Gap {
     /// A name stands twice in an object: which of the two the server used is not known.
     #[error("a name stands twice in an object")]
     Duplicate,
-    /// Tensors follow the JSON in binary form (`Inference-Header-Content-Length`).
-    #[error("tensors in binary form are not read")]
-    BinaryTensors,
+    /// The body is not a protobuf message.
+    #[error("the body is not a protobuf message")]
+    NotProtobuf,
+    /// Tensors in binary form are not as long, or as many, as the message says.
+    #[error("tensors in binary form are not as long, or as many, as is said of them")]
+    TensorLength,
+    /// Tensors have their contents in two forms: which of the two the server used is not known.
+    #[error("tensors have their contents in two forms")]
+    TwoContents,
+    /// The contents of a tensor are in memory that caller and server share, and not in the body.
+    #[error("a tensor is in shared memory, where it is not seen")]
+    SharedMemory,
+    /// More members than are read.
+    #[error("`{0}` has more members than are read")]
+    TooMany(String),
 }
 
 impl Gap {
@@ -130,7 +149,11 @@ impl Gap {
             Self::Missing(_) => "missing_member",
             Self::WrongType(_) => "wrong_type",
             Self::Duplicate => "duplicate_member",
-            Self::BinaryTensors => "binary_tensors",
+            Self::NotProtobuf => "not_protobuf",
+            Self::TensorLength => "tensor_length",
+            Self::TwoContents => "two_contents",
+            Self::SharedMemory => "shared_memory",
+            Self::TooMany(_) => "too_many",
         }
     }
 }
@@ -140,6 +163,7 @@ impl Wire {
     pub fn name(&self) -> &'static str {
         match self {
             Self::OipV2 => "oip-v2",
+            Self::OipGrpc => "oip-grpc",
             Self::KserveV1 => "kserve-v1",
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
@@ -153,6 +177,7 @@ impl Wire {
         use inferlog_record::body::Wire;
         match (self, call.operation) {
             (Self::OipV2, _) => Wire::OipRest,
+            (Self::OipGrpc, _) => Wire::OipGrpc,
             (Self::KserveV1, _) => Wire::KserveV1,
             (Self::OpenAi, Operation::Completions) => Wire::OpenaiCompletions,
             (Self::OpenAi, Operation::Embeddings) => Wire::OpenaiEmbeddings,
@@ -174,7 +199,7 @@ impl Wire {
             Self::OpenAi => openai::ending(call),
             Self::Anthropic => anthropic::ENDING,
             Self::Ollama => ollama::ENDING,
-            Self::OipV2 | Self::KserveV1 | Self::Json(_) => Ending::Unmarked,
+            Self::OipV2 | Self::OipGrpc | Self::KserveV1 | Self::Json(_) => Ending::Unmarked,
         };
         Some(Frames::new(framing, ending))
     }
@@ -184,6 +209,7 @@ impl Wire {
         let Some(segments) = path::segments(path) else { return Kind::Unknown };
         match self {
             Self::OipV2 => oip::classify(method, &segments),
+            Self::OipGrpc => oip_grpc::classify(method, &segments),
             Self::KserveV1 => kserve::classify(method, &segments),
             Self::OpenAi => openai::classify(method, &segments),
             Self::Anthropic => anthropic::classify(method, &segments),
@@ -192,13 +218,21 @@ impl Wire {
         }
     }
 
-    /// What a request says. `body` is free of content codings.
+    /// Whether it is gRPC: bodies are sequences of messages, and trailers say how a call ended.
+    pub fn is_grpc(&self) -> bool {
+        matches!(self, Self::OipGrpc)
+    }
+
+    /// Whether these are the headers of a body that holds more than its declared type says: tensors after its JSON.
+    pub fn is_binary(&self, headers: &HeaderMap) -> bool {
+        *self == Self::OipV2 && oip::is_binary(headers)
+    }
+
+    /// What a request says. `body` is free of content codings; of gRPC it is one message, free of its prefix too.
     pub fn request(&self, call: &Call, headers: &HeaderMap, body: &Bytes) -> RequestFacts {
         let mut facts = match self {
-            _ if has_binary_tensors(headers) => {
-                RequestFacts { gap: Some(Gap::BinaryTensors), ..RequestFacts::default() }
-            }
-            Self::OipV2 => oip::request(body),
+            Self::OipV2 => oip::request(headers, body),
+            Self::OipGrpc => oip_grpc::request(body),
             Self::KserveV1 => kserve::request(body),
             Self::OpenAi => openai::request(call, body),
             Self::Anthropic => anthropic::request(body),
@@ -210,7 +244,8 @@ impl Wire {
         facts
     }
 
-    /// What a response says. `body` is free of content codings.
+    /// What a response says. `body` is free of content codings; of gRPC it is one message, free of its prefix too, and
+    /// `headers` are those of the head and of the trailers.
     pub fn response(
         &self,
         call: &Call,
@@ -219,10 +254,10 @@ impl Wire {
         body: &Bytes,
     ) -> ResponseFacts {
         let mut facts = match self {
-            _ if has_binary_tensors(headers) => {
-                ResponseFacts { gap: Some(Gap::BinaryTensors), ..ResponseFacts::default() }
-            }
-            Self::OipV2 => oip::response(body),
+            Self::OipV2 => oip::response(headers, body),
+            // A proxy on the way, say, that knows no gRPC.
+            Self::OipGrpc if !status.is_success() => ResponseFacts::default(),
+            Self::OipGrpc => oip_grpc::response(call, Some(headers), body),
             Self::KserveV1 => kserve::response(call, body),
             Self::OpenAi => openai::response(call, headers, body),
             Self::Anthropic => anthropic::response(headers, body),
@@ -231,15 +266,16 @@ impl Wire {
         };
         if !status.is_success() {
             // An error's body need not be of the protocol: it is the message then, and nothing is missing.
-            facts.gap = facts.gap.filter(|gap| *gap == Gap::BinaryTensors);
+            facts.gap = None;
             facts.error = facts.error.or_else(|| Some(body.clone()));
         }
         facts
     }
 }
 
-fn has_binary_tensors(headers: &HeaderMap) -> bool {
-    headers.contains_key("inference-header-content-length")
+/// What one message in the middle of a gRPC stream says.
+pub fn streamed(call: &Call, message: &Bytes) -> ResponseFacts {
+    oip_grpc::response(call, None, message)
 }
 
 /// Collects facts and keeps the first gap.

@@ -1,7 +1,7 @@
 //! What each wire can and cannot supply: said beside each adapter, read by the gateway to say why a name is absent, and
 //! rendered as `docs/wires.md`. A test holds it against every recorded exchange under `fixtures/v1/wire/`.
 
-use super::{Call, Ending, Framing, Operation, Wire, anthropic, kserve, oip, ollama, pointers};
+use super::{Call, Ending, Framing, Operation, Wire, anthropic, kserve, oip, oip_grpc, ollama, pointers};
 use std::fmt::Write as _;
 
 /// Something that a request or an answer may say.
@@ -177,6 +177,7 @@ impl Wire {
     fn endpoints(&self) -> &'static [Endpoint] {
         match self {
             Self::OipV2 => oip::ENDPOINTS,
+            Self::OipGrpc => oip_grpc::ENDPOINTS,
             Self::KserveV1 => kserve::ENDPOINTS,
             Self::OpenAi => &[],
             Self::Anthropic => anthropic::ENDPOINTS,
@@ -188,6 +189,7 @@ impl Wire {
     fn title(&self) -> &'static str {
         match self {
             Self::OipV2 => "Open Inference Protocol v2 over REST",
+            Self::OipGrpc => "Open Inference Protocol v2 over gRPC",
             Self::KserveV1 => "KServe v1",
             Self::OpenAi => "OpenAI",
             Self::Anthropic => "Anthropic Messages",
@@ -202,6 +204,7 @@ pub fn table() -> String {
     let mut page = INTRODUCTION.to_owned();
     let wires = [
         Wire::OipV2,
+        Wire::OipGrpc,
         Wire::KserveV1,
         Wire::OpenAi,
         Wire::Anthropic,
@@ -237,6 +240,8 @@ seen every piece that came before the terminator.
 | a stream with a terminator | the piece that is the terminator, and what follows it | all pieces before it |
 | a stream without one | the end of the body | all bytes, but not that they are all |
 | not a stream, with `content-length` | at least the last byte | no whole answer |
+| a gRPC call | all of it | nothing |
+| a gRPC stream | each message until it is recorded; the trailers until all is | all messages before it |
 
 With the route option `stream = \"buffer\"` nothing is passed on before the record is durable.
 ";
