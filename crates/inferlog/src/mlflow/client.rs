@@ -27,7 +27,6 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A way to an MLflow server.
 pub(super) struct Client {
-    upstream: Upstream,
     server: String,
     client: upstream::Client,
     authorization: Option<HeaderValue>,
@@ -50,9 +49,9 @@ impl Client {
         let path = parts.path_and_query.as_ref().map_or("", |path| path.path());
         let base = path.trim_end_matches('/').to_owned();
         let server = format!("{scheme}://{authority}{base}");
-        let upstream = Upstream { scheme, authority, base, ca_file: None };
+        let upstream = Upstream { scheme, authority, base, ca_file: None, http2: false };
         let client = upstream::Client::new(&upstream, CONNECT_TIME_MAX)?;
-        Ok(Self { upstream, server, client, authorization: authorization()? })
+        Ok(Self { server, client, authorization: authorization()? })
     }
 
     /// The server's URL without a slash at its end.
@@ -101,7 +100,7 @@ impl Client {
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
         let target = format!("{}/api/2.0/mlflow/{what}?{}", self.server, encoded.join("&"));
-        let mut request = Request::get(&target).header(header::HOST, self.upstream.authority.as_str());
+        let mut request = Request::get(&target);
         if let Some(value) = &self.authorization {
             request = request.header(header::AUTHORIZATION, value);
         }
