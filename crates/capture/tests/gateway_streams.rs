@@ -150,9 +150,10 @@ async fn long_streams_leave_pieces_on_the_way() {
     let (log, _dir) = world.end().await;
     let events = log.only();
     let pieces: Vec<_> = events.iter().filter(|event| event.body.kind_text() == "delivery").collect();
-    assert_eq!(pieces.len(), 3, "{events:#?}");
+    // What came last may be recorded on the way too, if there was time.
+    assert!((3..=4).contains(&pieces.len()), "{events:#?}");
     let text: String = pieces.iter().map(|piece| log.text(piece, PayloadRole::OutputPart)).collect();
-    assert_eq!(text, sent);
+    assert!(text == sent || text == format!("{sent}{STOP}"), "{text}");
 }
 
 #[tokio::test]

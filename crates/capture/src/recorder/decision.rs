@@ -27,8 +27,8 @@ pub struct Decision {
     steps: Steps,
     opening: Opening,
     state: Progress,
-    /// Whether the decision goes on after this exchange.
-    is_shared: bool,
+    /// What other exchanges join, where they may.
+    shared: Option<Ongoing>,
 }
 
 enum Opening {
@@ -69,7 +69,7 @@ impl System {
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
         let opening = Opening::Waiting(Box::pin(pending.durable()));
-        Ok(Decision { system: self.clone(), steps, opening, state: Progress::Open, is_shared: false })
+        Ok(Decision { system: self.clone(), steps, opening, state: Progress::Open, shared: None })
     }
 
     /// An id for an event or a payload that others refer to before it is recorded.
@@ -139,13 +139,16 @@ impl Decision {
         self.opened().await?;
         self.steps.mark_durable();
         self.state = Progress::Finished;
-        Ok(Recorded { ongoing: self.ongoing(), index })
+        let ongoing = self.shared.clone().unwrap_or_else(|| self.ongoing());
+        ongoing.steps.lock().follow(&self.steps);
+        Ok(Recorded { ongoing, index })
     }
 
     /// What further exchanges and events are added to. From now on this exchange's end is not the decision's.
     pub fn share(&mut self) -> Ongoing {
-        self.is_shared = true;
-        self.ongoing()
+        let ongoing = self.ongoing();
+        self.shared = Some(ongoing.clone());
+        ongoing
     }
 
     fn ongoing(&self) -> Ongoing {
@@ -159,7 +162,7 @@ impl Drop for Decision {
             return;
         }
         let (system, mut steps) = (self.system.clone(), self.steps.clone());
-        let closed = if self.is_shared { broken_off(&system) } else { aborted(&system) };
+        let closed = if self.shared.is_some() { broken_off(&system) } else { aborted(&system) };
         self.system.inner.runtime.spawn(async move {
             let closed = async { system.write(&mut steps, vec![closed]).await?.durable().await.map_err(RecordError::from) };
             if let Err(error) = closed.await {
@@ -206,8 +209,8 @@ impl Ongoing {
         let pending = self.system.write(&mut steps, events).await?;
         self.steps.lock().follow(&steps);
         let opening = Opening::Waiting(Box::pin(pending.durable()));
-        let (system, state) = (self.system.clone(), Progress::Open);
-        Ok(Decision { system, steps, opening, state, is_shared: true })
+        let (system, shared) = (self.system.clone(), Some(self.clone()));
+        Ok(Decision { system, steps, opening, state: Progress::Open, shared })
     }
 
     /// Adds events, and waits until they are durable: index of the last entry that holds them.
