@@ -7,12 +7,14 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{Run, World, model};
+use support::{Run, World, get, model};
 
 /// A world whose data directory is there, and nobody serves it.
 fn world() -> World {
     let world = World::new();
-    assert_eq!(world.serve(model(), &[]).stop(), 0);
+    let serve = world.serve(model(), &[]);
+    assert_eq!(get(serve.address, "/readyz").0, 200);
+    assert_eq!(serve.stop(), 0);
     world
 }
 
