@@ -55,6 +55,15 @@ pub(super) fn event(piece: &[u8]) -> Event<'_> {
     event
 }
 
+/// Whether a piece has the empty line that ends an event.
+pub(super) fn is_ended(piece: &[u8]) -> bool {
+    fn without_line_end(text: &[u8]) -> Option<&[u8]> {
+        text.strip_suffix(b"\r\n").or_else(|| text.strip_suffix(b"\n")).or_else(|| text.strip_suffix(b"\r"))
+    }
+    without_line_end(piece)
+        .is_some_and(|lines| lines.is_empty() || matches!(lines.last(), Some(b'\n' | b'\r')))
+}
+
 /// Whether the JSON object of a line has a member of this name that is true.
 pub(super) fn flag(line: &[u8], name: &str) -> bool {
     serde_json::from_slice::<BTreeMap<Cow<'_, str>, &serde_json::value::RawValue>>(line)

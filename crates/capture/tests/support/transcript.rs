@@ -129,6 +129,10 @@ fn whole(bytes: &Bytes) -> String {
 }
 
 fn text(bytes: &Bytes) -> String {
+    if bytes.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace()) {
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        return format!("{}… ({} bytes)", &hex[..hex.len().min(40)], bytes.len());
+    }
     let text = String::from_utf8_lossy(bytes);
     if text.len() <= 200 {
         return text.into_owned();
@@ -141,6 +145,7 @@ fn wire(exchange: &Exchange) -> Wire {
     let pointer = |name: &str| exchange.json.get(name).map(|text| Pointer::parse(text).unwrap());
     match exchange.wire.as_str() {
         "oip-v2" => Wire::OipV2,
+        "oip-grpc" => Wire::OipGrpc,
         "kserve-v1" => Wire::KserveV1,
         "openai" => Wire::OpenAi,
         "anthropic" => Wire::Anthropic,
