@@ -11,11 +11,11 @@ mod reader;
 #[path = "support/simulated.rs"]
 mod simulated;
 
-use inferlog_capture::recorder::Target;
+use inferlog_capture::recorder::{NewContent, NewEvent, Target};
 use inferlog_disk::sim::SimFs;
 use inferlog_log::wal::format::{BATCH_HEADER_BYTES, BatchHeader, frames};
-use inferlog_record::Id;
-use inferlog_record::body::OrderKind;
+use inferlog_record::body::{DecisionJoined, OrderKind};
+use inferlog_record::{Id, MediaType, PayloadRole};
 use reader::Loot;
 use simulated::{Stored, open, read, record, system_name};
 use std::collections::BTreeMap;
@@ -118,8 +118,15 @@ async fn an_adversary_with_everything_reads_nothing_of_an_erased_person() {
         let text = format!("{{\"person\":\"{person}\",\"income\":{}}}", 1000 + number);
         decisions.insert(record(&system, person, &text).await.unwrap(), (person, text));
     }
+    // What is added later falls under the same keys.
+    for (id, (_, text)) in decisions.iter().step_by(9) {
+        let late = NewContent::personal(MediaType::Json, text.clone());
+        let late = NewEvent::new(DecisionJoined::default()).with(PayloadRole::InputRaw, late);
+        recorder.ongoing(*id, None).await.unwrap().add(vec![late]).await.unwrap();
+    }
     recorder.integrate().await.unwrap();
     let (_, stored) = read(&fs);
+    assert!(stored.len() > 440);
     harness::LOG.set(stored[0].1.origin.clone()).unwrap();
     let mut before = loot(&fs);
     before.roots.push(root(&fs));

@@ -65,7 +65,8 @@ impl Subject {
         vault.append_birth(out, &lookup_topic, birth.lookup_at, &birth.lookup.encode())
     }
 
-    pub(crate) fn mark_durable(&self) {
+    /// A frame with the subject's births was acknowledged: later ones need not carry them.
+    pub fn mark_durable(&self) {
         self.0.durable.store(true, Ordering::Release);
     }
 }

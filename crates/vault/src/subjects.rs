@@ -35,6 +35,14 @@ impl Vault {
         let mut chain = self.inner.lookup.chain(digest[0]);
         self.inner.find(&mut chain, &digest)
     }
+
+    /// The births of a subject that an entry names and no key in its frame is wrapped for; empty once they are known to be
+    /// durable ([`Subject::mark_durable`]).
+    pub fn subject_births(&self, subject: &Subject) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        subject.append_births(&self.inner, &mut out)?;
+        Ok(out)
+    }
 }
 
 impl Inner {

@@ -52,8 +52,8 @@ pub struct Recorded {
 /// A decision that more may be added to: exchanges that join it, and events. Cheap to clone.
 #[derive(Clone)]
 pub struct Ongoing {
-    system: System,
-    steps: Arc<Mutex<Steps>>,
+    pub(super) system: System,
+    pub(super) steps: Arc<Mutex<Steps>>,
 }
 
 impl System {

@@ -28,6 +28,9 @@ pub struct NewEvent {
     pub body: Body,
     /// Content it speaks of, to be sealed.
     pub payloads: Vec<NewPayload>,
+    /// Identifier of the person who acted, in an event of the kind `human`, as the caller knows them. The log sees a pseudonym
+    /// only.
+    pub reviewer: Option<Bytes>,
     /// How it was captured.
     pub capture: Option<Capture>,
     /// When the step began.
@@ -88,6 +91,7 @@ impl NewEvent {
             id: None,
             body: body.into(),
             payloads: Vec::new(),
+            reviewer: None,
             capture: None,
             started_at: None,
             ended_at: None,

@@ -3,7 +3,7 @@
 use crate::recorder::Inner;
 use inferlog_disk::DiskError;
 use inferlog_log::{AppendError, LogError, ReadError};
-use inferlog_record::EntryError;
+use inferlog_record::{EntryError, Id};
 use inferlog_vault::VaultError;
 
 /// Why something was not recorded. Nothing of it counts as recorded; after [`RecordError::Append`] with
@@ -28,6 +28,9 @@ pub enum RecordError {
     /// The operating system failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// No log here has the decision that something was to be added to.
+    #[error("there is no decision {0} here")]
+    NoDecision(Id),
     /// A request for the recorder that cannot be met.
     #[error("{0}")]
     Invalid(String),
@@ -45,6 +48,7 @@ impl RecordError {
             Self::Append(AppendError::Poisoned(_)) => "log_poisoned",
             Self::Append(AppendError::Closed) => "log_closed",
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => "not_recordable",
+            Self::NoDecision(_) => "no_decision",
             Self::Log(_) | Self::Read(_) => "log_failed",
             Self::Vault(_) => "keystore_failed",
             Self::Disk(_) | Self::Thread(_) => "internal",
@@ -61,6 +65,7 @@ impl RecordError {
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => {
                 "it does not fit the record"
             }
+            Self::NoDecision(_) => "there is no such decision here",
             Self::Log(_) | Self::Read(_) => "the log cannot be read or written",
             Self::Vault(_) => "the keystore failed",
             Self::Disk(_) | Self::Thread(_) => "the recorder failed",
@@ -84,6 +89,9 @@ impl RecordError {
             }
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => {
                 "send less in one request, or lower the limits of the route"
+            }
+            Self::NoDecision(_) => {
+                "give the id from the header `inferlog-decision-id` of the answer, to the node that recorded it"
             }
             Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
             Self::Vault(_) => "look at the keystore and the root key, then restart this process",

@@ -9,10 +9,14 @@
 //! erasure takes it alone. So when the erasure's intent has its place, everything sealed before has an earlier one, is durable
 //! with it, and is integrated before keys are destroyed; everything after meets dead keys.
 //!
+//! **Late events.** A decision may be added to at any time: [`Recorder::ongoing`] finds it in a table of recent ones, or in the
+//! log by its id.
+//!
 //! **Ends.** A decision that is dropped is closed as aborted. What a crash leaves open is closed as `interrupted` by the next
 //! start, which also says whether the last end was clean.
 
 mod decision;
+mod desk;
 mod draft;
 mod erase;
 mod error;
@@ -21,16 +25,21 @@ mod ids;
 mod keystore;
 mod life;
 mod open;
+mod resume;
 mod scan;
+mod seal;
+mod trail;
 mod write;
 
 pub use decision::{Decision, Ongoing, Recorded, closed, error_payload};
+pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
 pub use draft::{NewContent, NewDecision, NewEvent, NewPayload};
 pub use erase::{Erased, Target};
 pub use error::RecordError;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
 
+use desk::Desk;
 use ids::Minter;
 use inferlog_log::{Env, LogHandle, Node, Status};
 use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
@@ -116,6 +125,7 @@ struct Inner {
     gate: tokio::sync::RwLock<()>,
     systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
     orders: Mutex<Orders>,
+    desk: Desk,
     /// What events lacked of the profile.
     violations: AtomicU64,
     /// Why the keystore makes no keys until it is opened anew.

@@ -1,5 +1,6 @@
 //! Opening and closing a recorder.
 
+use crate::recorder::desk::Desk;
 use crate::recorder::ids::Minter;
 use crate::recorder::{
     Health, Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
@@ -42,6 +43,7 @@ impl Recorder {
             gate: tokio::sync::RwLock::new(()),
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
+            desk: Desk::default(),
             violations: AtomicU64::new(0),
             keystore_failed: Mutex::new(None),
             is_closed: AtomicBool::new(false),

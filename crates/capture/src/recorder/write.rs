@@ -1,13 +1,15 @@
 //! From what a caller says to what the log takes: ids, times, seals, references, entries.
 
 use crate::recorder::draft::{NewContent, NewEvent, NewPayload};
+use crate::recorder::seal::Keys;
 use crate::recorder::{Inner, RecordError, System};
 use inferlog_log::{Append, Flags, Payloads};
+use inferlog_record::body::Body;
 use inferlog_record::{
     Content, ENTRY_BYTES_MAX, Entry, Event, Id, Kind, PayloadRole, Reference, RetentionClass, Sealed,
     Timestamp, Why, violations,
 };
-use inferlog_vault::{DecisionKey, Scope, SealContext, Subject, VaultError};
+use inferlog_vault::{SealContext, Subject};
 use std::sync::atomic::Ordering;
 
 /// What the events of one decision have in common, and what later ones need to know of earlier ones.
@@ -15,10 +17,7 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Steps {
     pub(crate) decision: Id,
     pub(crate) class: RetentionClass,
-    subjects: Vec<Subject>,
-    /// The key in use, and the UTC day it is filed under: a page of keys is dropped with the payloads of its day.
-    key: DecisionKey,
-    day: u32,
+    keys: Keys,
     /// Each role's first content in this exchange, and the event that holds it.
     seen: Vec<(PayloadRole, Reference, Id)>,
     last: Option<Id>,
@@ -38,30 +37,37 @@ impl Steps {
             .iter()
             .map(|person| inner.vault.subject(&system.state.name, person))
             .collect::<Result<_, _>>()?;
-        let day = inner.minter.now().day();
-        let scope = Scope { system: system.state.name.clone(), class: class.clone(), day };
-        let key = inner.vault.decision_key(&scope, decision, &subjects)?;
-        Ok(Self { decision, class, subjects, key, day, seen: Vec::new(), last: None, is_closed: false })
+        let keys = Keys::new(system, decision, &class, subjects)?;
+        Ok(Self::new(decision, class, keys))
+    }
+
+    /// A decision that nothing was recorded of in this exchange.
+    pub(crate) fn new(decision: Id, class: RetentionClass, keys: Keys) -> Self {
+        Self { decision, class, keys, seen: Vec::new(), last: None, is_closed: false }
+    }
+
+    /// A decision that was begun before this process was.
+    pub(crate) fn resumed(
+        decision: Id,
+        class: RetentionClass,
+        keys: Keys,
+        last: Option<Id>,
+        is_closed: bool,
+    ) -> Self {
+        Self { last, is_closed, ..Self::new(decision, class, keys) }
     }
 
     /// The same decision for another exchange: what one recorded, the other does not refer to.
     pub(crate) fn fork(&self) -> Self {
-        Self {
-            decision: self.decision,
-            class: self.class.clone(),
-            subjects: self.subjects.clone(),
-            key: self.key.clone(),
-            day: self.day,
-            seen: Vec::new(),
-            last: self.last,
-            is_closed: self.is_closed,
-        }
+        let (class, keys) = (self.class.clone(), self.keys.clone());
+        Self { last: self.last, is_closed: self.is_closed, ..Self::new(self.decision, class, keys) }
     }
 
     /// Goes on after what another exchange of the decision recorded.
     pub(crate) fn follow(&mut self, other: &Self) {
         self.last = other.last.or(self.last);
         self.is_closed = other.is_closed;
+        self.keys = other.keys.clone();
     }
 
     /// Events recorded from now on come after this one.
@@ -74,20 +80,15 @@ impl Steps {
         self.is_closed
     }
 
-    /// Later frames need not carry the births of the key in use.
-    pub(crate) fn mark_durable(&self) {
-        self.key.mark_durable();
+    /// What its payloads are sealed under.
+    #[expect(dead_code, reason = "what takes callers' own ids follows")]
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    /// Makes sure that what is logged today is sealed under a key of today. A key that is dead stays: nothing more is sealed.
-    fn turn_day(&mut self, system: &System, day: u32) -> Result<(), RecordError> {
-        if self.day == day || !self.key.is_alive() {
-            return Ok(());
-        }
-        let scope = Scope { system: system.state.name.clone(), class: self.class.clone(), day };
-        self.key = system.inner.vault.decision_key(&scope, self.decision, &self.subjects)?;
-        self.day = day;
-        Ok(())
+    /// Later frames need not carry the births of the keys in use.
+    pub(crate) fn mark_durable(&self) {
+        self.keys.mark_durable();
     }
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn decision_appends(
     events: Vec<NewEvent>,
 ) -> Result<Vec<Append>, RecordError> {
     let now = system.inner.minter.now();
-    steps.turn_day(system, now.day())?;
+    steps.keys.prepare(system, &steps.class, now.day())?;
     let mut sealed = Vec::new();
     let events: Vec<Event> = events
         .into_iter()
@@ -109,7 +110,7 @@ pub(crate) fn decision_appends(
     let entry = Entry::new(Some(steps.decision), events);
     let mut appends = split(entry, sealed, &steps.class, now)?;
     if let Some(first) = appends.first_mut() {
-        first.births = steps.key.births()?;
+        first.births = steps.keys.births(&system.inner)?;
         first.flags = first.flags.and(flags.0);
     }
     if let Some(last) = appends.last_mut() {
@@ -170,7 +171,10 @@ fn record(
     event.seq = new.seq;
     event.session = new.session;
     event.retention = steps.class.clone();
-    event.subjects = steps.subjects.iter().map(Subject::pseudonym).collect();
+    event.subjects = steps.keys.pseudonyms().to_vec().into();
+    if let (Body::Human(human), Some(reviewer)) = (&mut event.body, new.reviewer) {
+        human.reviewer = Some(steps.keys.name(system, &reviewer)?);
+    }
     if event.kind() == Some(Kind::DecisionOpened) {
         event.role = Some(inner.config.role);
         event.purposes = inner.config.purposes.clone().into();
@@ -178,7 +182,9 @@ fn record(
     }
     for payload in new.payloads {
         let reference = refer(system, steps, event.id, payload, sealed)?;
-        if !steps.seen.iter().any(|(role, ..)| *role == reference.role) {
+        let is_first =
+            |(role, _, holder): &(PayloadRole, Reference, Id)| *role == reference.role && *holder == event.id;
+        if !steps.seen.iter().any(is_first) {
             steps.seen.push((reference.role, reference, event.id));
         }
         event.payloads.push(reference);
@@ -207,7 +213,9 @@ fn refer(
     match content {
         NewContent::Absent(why) => Ok(absent(why)),
         NewContent::Again(first) => {
-            let found = steps.seen.iter().find(|(role, ..)| *role == first);
+            // What this very event holds under the role comes before what an earlier one does.
+            let mut held = steps.seen.iter().filter(|(role, ..)| *role == first);
+            let found = held.clone().find(|(.., holder)| *holder == event).or_else(|| held.next());
             Ok(found.map_or_else(
                 || absent(Why::NotProvided),
                 |(_, reference, event)| reference.again(role, *event),
@@ -220,17 +228,15 @@ fn refer(
                 role: role.as_str(),
                 payload: id,
             };
-            let done = match steps.key.seal(&context, &bytes) {
-                Ok(done) => done,
-                Err(VaultError::Erased) => return Ok(erased(inner, steps, id, role)),
-                Err(error) => return Err(error.into()),
+            let Some((key_id, done)) = steps.keys.seal(&context, &bytes)? else {
+                return Ok(erased(inner, steps, id, role));
             };
             let content = Content::Sealed(Sealed {
                 class,
                 media_type,
                 encoding: done.encoding,
                 size: done.size,
-                key_id: steps.key.id(),
+                key_id,
                 commitment: done.commitment,
                 sealed: done.sealed,
             });
@@ -242,10 +248,8 @@ fn refer(
 
 /// The reference to content that came after the keys it would need were destroyed.
 fn erased(inner: &Inner, steps: &Steps, payload: Id, role: PayloadRole) -> Reference {
-    let orders = inner.orders.lock();
-    let order = steps.subjects.iter().find_map(|subject| orders.subjects.get(&subject.pseudonym()));
-    match order.or_else(|| orders.decisions.get(&steps.decision)) {
-        Some(order) => Reference::erased(payload, role, *order),
+    match steps.keys.order(inner) {
+        Some(order) => Reference::erased(payload, role, order),
         None => Reference::not_captured(payload, role, Why::Unknown.into()),
     }
 }

@@ -1,0 +1,125 @@
+//! What is remembered of recent decisions, so that what comes late finds them without a search of the log: their keys and
+//! where they go on, and which of a caller's events were recorded already.
+
+#![expect(dead_code, reason = "what takes callers' own ids follows")]
+
+use crate::recorder::decision::Ongoing;
+use crate::recorder::write::Steps;
+use crate::recorder::{RecordError, Recorder, System, SystemState};
+use inferlog_record::{Id, SystemName};
+use lru::LruCache;
+use parking_lot::Mutex;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// Decisions that are remembered; of others the log is asked.
+pub const DECISIONS_REMEMBERED_MAX: usize = 4096;
+/// Events that are remembered by their caller's id.
+pub const EVENTS_REMEMBERED_MAX: usize = 16_384;
+/// Locks that writes of callers' own ids take turns at, by decision.
+const TURNS: usize = 64;
+
+/// The table. It holds nothing that holds the recorder.
+pub(crate) struct Desk {
+    decisions: Mutex<LruCache<Id, Kept>>,
+    events: Mutex<LruCache<Id, Done>>,
+    turns: [tokio::sync::Mutex<()>; TURNS],
+}
+
+#[derive(Clone)]
+struct Kept {
+    system: Arc<SystemState>,
+    steps: Arc<Mutex<Steps>>,
+}
+
+/// An event that was recorded under a caller's own id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Index of the last entry of its write.
+    pub(crate) index: u64,
+    /// SHA-256 of what the caller said.
+    pub(crate) said: [u8; 32],
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            decisions: table(DECISIONS_REMEMBERED_MAX),
+            events: table(EVENTS_REMEMBERED_MAX),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+        }
+    }
+}
+
+impl Desk {
+    /// The event, if it was recorded and is remembered.
+    pub(crate) fn done(&self, event: Id) -> Option<Done> {
+        self.events.lock().get(&event).copied()
+    }
+
+    /// Remembers an event that is durable.
+    pub(crate) fn note(&self, event: Id, done: Done) {
+        self.events.lock().put(event, done);
+    }
+
+    /// Held from the look at what was recorded of a decision until what is added is noted.
+    pub(crate) async fn turn(&self, decision: Id) -> tokio::sync::MutexGuard<'_, ()> {
+        let at = usize::from(decision.as_bytes()[15]) % TURNS;
+        self.turns[at].lock().await
+    }
+}
+
+impl Recorder {
+    /// Remembers a decision, so that what is added to it later needs no search of the log. Costs little; the least recently
+    /// used one is forgotten for it beyond [`DECISIONS_REMEMBERED_MAX`].
+    pub fn remember(&self, ongoing: &Ongoing) {
+        let kept = Kept { system: ongoing.system.state.clone(), steps: ongoing.steps.clone() };
+        self.inner.desk.decisions.lock().put(ongoing.id(), kept);
+    }
+
+    /// A decision to add to, however long ago it was recorded: from memory, else from the logs of this node, older epochs
+    /// included; what is added goes to its system's present log. Content of a decision whose keys were destroyed is not
+    /// recorded any more; the references name the erasure.
+    ///
+    /// # Errors
+    /// [`RecordError::NoDecision`] if no log here has it, or it is another system's than the one asked for.
+    pub async fn ongoing(&self, decision: Id, system: Option<&SystemName>) -> Result<Ongoing, RecordError> {
+        let ongoing = match self.recall(decision) {
+            Some(ongoing) => ongoing,
+            None => self.resume(decision, system).await?,
+        };
+        match system {
+            Some(name) if name != ongoing.system.name() => Err(RecordError::NoDecision(decision)),
+            _ => Ok(ongoing),
+        }
+    }
+
+    fn recall(&self, decision: Id) -> Option<Ongoing> {
+        let Kept { system, steps } = self.inner.desk.decisions.lock().get(&decision).cloned()?;
+        Some(Ongoing { system: System { inner: self.inner.clone(), state: system }, steps })
+    }
+
+    async fn resume(&self, decision: Id, only: Option<&SystemName>) -> Result<Ongoing, RecordError> {
+        // What was acknowledged is found, and its births are in the keystore.
+        self.integrate().await?;
+        for system in self.systems().await {
+            if only.is_some_and(|name| name != system.name()) {
+                continue;
+            }
+            if let Some(steps) = system.resume(decision).await? {
+                // Another task may have been faster: all go on from the same place.
+                if let Some(ongoing) = self.recall(decision) {
+                    return Ok(ongoing);
+                }
+                let ongoing = Ongoing::new(system, steps);
+                self.remember(&ongoing);
+                return Ok(ongoing);
+            }
+        }
+        Err(RecordError::NoDecision(decision))
+    }
+}
+
+fn table<T>(entries_max: usize) -> Mutex<LruCache<Id, T>> {
+    Mutex::new(LruCache::new(NonZeroUsize::MIN.saturating_add(entries_max - 1)))
+}
