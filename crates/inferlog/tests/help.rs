@@ -6,7 +6,18 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 9] = ["demo", "serve", "show", "find", "verify", "receipt", "erase", "keys", "bench"];
+const COMMANDS: [&str; 12] = [
+    "demo", "serve", "show", "find", "verify", "receipt", "erase", "keys", "prompts", "tools", "models",
+    "bench",
+];
+
+/// Commands that are families of commands, which have the examples.
+const FAMILIES: [(&str, &[&str]); 4] = [
+    ("keys", &["vkey", "rotate", "backup"]),
+    ("prompts", &["add", "list", "show", "diff"]),
+    ("tools", &["add", "list", "show", "diff"]),
+    ("models", &["add", "import", "list", "show"]),
+];
 
 #[test]
 fn help_is_as_it_was() {
@@ -17,11 +28,11 @@ fn help_is_as_it_was() {
         assert_eq!((run.status(), run.stderr().as_str()), (0, ""));
         insta::assert_snapshot!(format!("help-{command}"), run.stdout());
     }
-    for command in ["vkey", "rotate", "backup"] {
-        insta::assert_snapshot!(
-            format!("help-keys-{command}"),
-            world.run(&["keys", command, "--help"]).stdout()
-        );
+    for (family, commands) in FAMILIES {
+        for command in commands {
+            let help = world.run(&[family, command, "--help"]).stdout();
+            insta::assert_snapshot!(format!("help-{family}-{command}"), help);
+        }
     }
     insta::assert_snapshot!("help-receipt-check", world.run(&["receipt", "check", "--help"]).stdout());
 }
@@ -29,10 +40,15 @@ fn help_is_as_it_was() {
 #[test]
 fn every_command_teaches_by_an_example() {
     let world = World::new();
-    for command in COMMANDS.into_iter().filter(|command| *command != "keys") {
-        let help = world.run(&[command, "--help"]).stdout();
-        assert!(help.contains("Example"), "{command}");
-        assert!(help.contains(&format!("  inferlog {command}")), "{command}");
+    let is_family = |command: &&str| FAMILIES.iter().any(|(family, _)| family == command);
+    let commands = COMMANDS.into_iter().filter(|command| !is_family(command)).map(|command| vec![command]);
+    let members = FAMILIES
+        .into_iter()
+        .flat_map(|(family, commands)| commands.iter().map(move |command| vec![family, command]));
+    for command in commands.chain(members) {
+        let help = world.run(&[&command[..], &["--help"]].concat()).stdout();
+        assert!(help.contains("Example"), "{command:?}");
+        assert!(help.contains(&format!("  inferlog {}", command.join(" "))), "{command:?}");
     }
 }
 

@@ -65,9 +65,9 @@ pub(crate) struct AddArgs {
 /// Import the registered models of an MLflow server.
 ///
 /// Every version of every model becomes a version here, located where MLflow has it; the digest is computed where that is a path
-/// on this machine. Aliases become what they are there. Do it again at any time: what is there already stays. An answer
-/// of no means that some could not be registered, for their names say. The server is asked with MLFLOW_TRACKING_TOKEN, or
-/// MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, if these are set.
+/// on this machine. Aliases become what they are there. Do it again at any time: what is here already stays. The exit status
+/// is 1 if some could not be registered. The server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+/// MLFLOW_TRACKING_PASSWORD, if these are set.
 #[derive(Args)]
 #[command(after_long_help = "\
 Example:
