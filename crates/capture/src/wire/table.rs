@@ -1,7 +1,9 @@
 //! What each wire can and cannot supply: said beside each adapter, read by the gateway to say why a name is absent, and
 //! rendered as `docs/wires.md`. A test holds it against every recorded exchange under `fixtures/v1/wire/`.
 
-use super::{Call, Ending, Framing, Operation, Wire, anthropic, kserve, oip, oip_grpc, ollama, pointers};
+use super::{
+    Call, Ending, Framing, Operation, Wire, anthropic, kserve, oip, oip_grpc, ollama, openai, pointers,
+};
 use std::fmt::Write as _;
 
 /// Something that a request or an answer may say.
@@ -179,7 +181,7 @@ impl Wire {
             Self::OipV2 => oip::ENDPOINTS,
             Self::OipGrpc => oip_grpc::ENDPOINTS,
             Self::KserveV1 => kserve::ENDPOINTS,
-            Self::OpenAi => &[],
+            Self::OpenAi => openai::ENDPOINTS,
             Self::Anthropic => anthropic::ENDPOINTS,
             Self::Ollama => ollama::ENDPOINTS,
             Self::Json(_) => pointers::ENDPOINTS,

@@ -2,10 +2,6 @@
 //! under any base path, and under Azure's `/openai/deployments/{deployment}`. The servers that speak it too (vLLM, DeepSeek,
 //! OpenRouter and others) add members, which are read where they are common.
 //!
-//! What the endpoints cannot say: none has a place for a caller's id of the request; Chat Completions and Completions need not
-//! say how many tokens there were, and in a stream do so only when asked; Responses may go on from a context that the server
-//! holds, and a response that is made in the background is not in the answer but fetched later, without an inference.
-//!
 //! Everything else that OpenAI serves (audio, images, moderations, files, batches, realtime) is [`Kind::Unknown`].
 
 mod answer;
@@ -15,24 +11,17 @@ mod error;
 mod request;
 mod responses;
 mod stream;
+mod supplies;
 mod turns;
 
+pub(super) use supplies::{ENDPOINTS, ending};
+
 use super::parts::framing;
-use super::{Call, Ending, Framing, Kind, Operation, Reader, RequestFacts, ResponseFacts, json};
+use super::{Call, Framing, Kind, Operation, Reader, RequestFacts, ResponseFacts, json};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use inferlog_record::body::Usage;
 use serde_json::value::RawValue;
-
-/// What ends a stream.
-pub(super) fn ending(call: &Call) -> Ending {
-    match call.operation {
-        Operation::Responses => {
-            Ending::Type(&["response.completed", "response.incomplete", "response.failed"])
-        }
-        _ => Ending::Data("[DONE]"),
-    }
-}
 
 pub(super) fn classify(method: &Method, segments: &[String]) -> Kind {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
