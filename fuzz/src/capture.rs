@@ -3,14 +3,15 @@
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a target panics to say that something is wrong")]
 
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use inferlog_capture::config;
 use inferlog_capture::decode::decode;
 use inferlog_capture::route::{PathPattern, find};
 use inferlog_capture::wire::grpc::{GRPC_ENCODING, Message, Messages};
 use inferlog_capture::wire::{Call, JsonWire, Kind, Operation, Pointer, Wire, streamed};
 use prost::Message as _;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -187,4 +188,84 @@ pub fn configs(data: &[u8]) {
         _ = find(&routes, &method, &uri);
         routes.iter().for_each(|route| drop(route.target(&uri)));
     }
+}
+
+/// Anthropic Messages. A whole message that says it all is the same as a stream that begins with it and stops.
+pub fn wire_anthropic(data: &[u8]) {
+    conversation(&Wire::Anthropic, "text/event-stream", data, |whole| {
+        [
+            b"data: {\"type\":\"message_start\",\"message\":",
+            whole,
+            b"}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+        ]
+        .concat()
+    });
+}
+
+/// Ollama. A whole answer is a stream of one line.
+pub fn wire_ollama(data: &[u8]) {
+    conversation(&Wire::Ollama, "application/x-ndjson", data, |whole| [whole, b"\n"].concat());
+}
+
+/// As [`exchange`], of a language model; a fourth word in the first line says that the answer is a stream.
+fn conversation(wire: &Wire, stream: &'static str, data: &[u8], streamed: fn(&[u8]) -> Vec<u8>) {
+    let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (Ok(head), bodies) = (std::str::from_utf8(&data[..line]), data.get(line + 1..).unwrap_or_default())
+    else {
+        return;
+    };
+    let words: Vec<&str> = head.split(' ').collect();
+    let [method, path, status, rest @ ..] = words.as_slice() else { return };
+    let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
+    let status = status.parse().unwrap_or(StatusCode::OK);
+    let call = match wire.classify(&method, path) {
+        Kind::Inference(call) => call,
+        _ => Default::default(),
+    };
+    let cut = bodies.iter().position(|byte| *byte == 0).unwrap_or(bodies.len());
+    asked_as_it_stands(wire, &call, &Bytes::copy_from_slice(&bodies[..cut]));
+
+    let answered = Bytes::copy_from_slice(bodies.get(cut + 1..).unwrap_or_default());
+    let as_stream = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(stream))]);
+    let whole = wire.response(&call, status, &HeaderMap::new(), &answered);
+    if !rest.is_empty() {
+        streams_alike(wire, &call, &as_stream, &answered);
+    } else if serde_json::from_slice::<IgnoredAny>(&answered).is_err() {
+        assert!(whole.gap.is_some() || !status.is_success(), "no gap in what is not JSON");
+    } else if status.is_success()
+        && whole.gap.is_none()
+        && whole.error.is_none()
+        && !answered.contains(&b'\n')
+    {
+        let mut parts = wire.response(&call, status, &as_stream, &streamed(&answered).into());
+        parts.broken_off = false;
+        assert_eq!(whole, parts, "a stream says something else than the whole");
+    }
+}
+
+/// What is taken of a request stands in it, and its parameters are members of it.
+fn asked_as_it_stands(wire: &Wire, call: &Call, body: &Bytes) {
+    let facts = wire.request(call, &HeaderMap::new(), body);
+    for part in [&facts.input, &facts.tools].into_iter().flatten() {
+        assert!(
+            body.as_ptr_range().start <= part.as_ptr() && part.as_ptr_range().end <= body.as_ptr_range().end
+        );
+    }
+    let parse = |bytes: &[u8]| serde_json::from_slice::<serde_json::Map<String, Value>>(bytes).ok();
+    if let (Some(body), Some(params)) = (parse(body), facts.params.as_deref().and_then(parse)) {
+        params.iter().for_each(|(name, value)| assert_eq!(body.get(name), Some(value)));
+    }
+}
+
+/// A stream says the same whether its lines end with LF or CR LF, and one that came to its end did not break off.
+fn streams_alike(wire: &Wire, call: &Call, headers: &HeaderMap, body: &Bytes) {
+    let status = StatusCode::OK;
+    let facts = wire.response(call, status, headers, body);
+    if !body.contains(&b'\r') {
+        let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
+        assert_eq!(facts, wire.response(call, status, headers, &lines.join(&b"\r\n"[..]).into()));
+    }
+    let mut frames = wire.frames(call, headers).unwrap();
+    frames.push(body);
+    assert!(!(frames.is_over() && facts.broken_off), "a stream with its terminator broke off");
 }

@@ -33,6 +33,16 @@ fn wire_json() {
 }
 
 #[test]
+fn wire_anthropic() {
+    short::run("wire_anthropic", 20_000, targets::wire_anthropic);
+}
+
+#[test]
+fn wire_ollama() {
+    short::run("wire_ollama", 20_000, targets::wire_ollama);
+}
+
+#[test]
 fn bodies() {
     short::run("bodies", 20_000, targets::bodies);
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use inferlog_record::Count;
 use inferlog_record::body::{ErrorCode, FinishReason, ReasoningForm, Usage};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -79,32 +80,33 @@ impl Message {
     }
 
     fn events(&mut self, body: &Bytes) {
-        let mut events = pieces(body, Framing::Events).peekable();
-        while let (Some(piece), false) = (events.next(), self.is_stopped) {
-            let event = sse::event(piece);
-            if event.event.is_empty() && event.data.is_empty() {
-                continue;
+        for piece in pieces(body, Framing::Events) {
+            let (event, is_ended) = (sse::event(piece), sse::is_ended(piece));
+            // A last event that broke off is no fault of its own: the stream as a whole broke off.
+            if !is_ended && serde_json::from_str::<IgnoredAny>(&event.data).is_err() {
+                break;
             }
-            let Some(kind) = event.kind() else {
-                // A last event that broke off is no fault of its own: the stream as a whole broke off.
-                if events.peek().is_some() {
-                    self.facts.gap.get_or_insert(Gap::NotJson);
+            match event.kind() {
+                Some(kind) => {
+                    let data = Bytes::from(event.data);
+                    let mut read = Reader::new(&data);
+                    self.event(&mut read, &kind);
+                    self.keep_gap(read);
                 }
-                continue;
-            };
-            let data = Bytes::from(event.data);
-            let is_cut =
-                events.peek().is_none() && serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_err();
-            if !is_cut {
-                let mut read = Reader::new(&data);
-                self.event(&mut read, &kind);
-                self.keep_gap(read);
+                None if event.data.is_empty() => {}
+                None => self.gap(Gap::NotJson),
+            }
+            if std::str::from_utf8(piece).is_err() {
+                self.gap(Gap::InvalidUtf8);
+            }
+            if self.is_stopped {
+                break;
             }
         }
         let has_failed = self.facts.error.is_some();
         self.facts.broken_off = !(self.is_stopped || has_failed || self.facts.finish.is_some());
         if self.facts.choices == 0 && !has_failed {
-            self.facts.gap.get_or_insert(Gap::Missing("message_start".to_owned()));
+            self.gap(Gap::Missing("message_start".to_owned()));
         }
     }
 
@@ -211,7 +213,11 @@ impl Message {
     }
 
     fn keep_gap(&mut self, read: Reader<'_>) {
-        self.facts.gap = self.facts.gap.take().or(read.gap);
+        read.gap.into_iter().for_each(|gap| self.gap(gap));
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        self.facts.gap.get_or_insert(gap);
     }
 
     fn facts(self) -> ResponseFacts {

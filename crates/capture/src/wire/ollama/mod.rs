@@ -18,6 +18,7 @@ use super::{
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use inferlog_record::body::{FinishReason, ReasoningForm, Usage};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -79,17 +80,17 @@ struct Answer {
 
 impl Answer {
     fn lines(&mut self, body: &Bytes) {
-        let mut lines = pieces(body, Framing::Lines).peekable();
-        while let (Some(line), false) = (lines.next(), self.is_done) {
-            if line.trim_ascii().is_empty() {
-                continue;
+        for line in pieces(body, Framing::Lines).filter(|line| !line.trim_ascii().is_empty()) {
+            // A last line that broke off is no fault of its own: the stream as a whole broke off.
+            if !line.ends_with(b"\n") && serde_json::from_slice::<IgnoredAny>(line).is_err() {
+                break;
             }
             let line = body.slice_ref(line);
             let mut read = Reader::new(&line);
             self.object(&mut read);
-            // A last line that broke off is no fault of its own: the stream as a whole broke off.
-            if lines.peek().is_some() || read.gap != Some(Gap::NotJson) {
-                self.keep_gap(read);
+            self.keep_gap(read);
+            if self.is_done {
+                break;
             }
         }
         self.facts.broken_off = !(self.is_done || self.facts.error.is_some());
