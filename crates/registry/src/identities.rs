@@ -99,6 +99,21 @@ impl Identities {
         Some(Change { old: Some(old) })
     }
 
+    /// Takes a first sighting back, whose event came to nothing: the next one is the first.
+    pub fn forget(&mut self, aspect: Aspect, name: Option<&ClearName>, value: &Identity) {
+        let part = (aspect, name.cloned());
+        let Some(seen) = self.parts.get_mut(&part) else { return };
+        if seen.all.remove(value) {
+            self.count -= 1;
+        }
+        if seen.all.is_empty() {
+            self.parts.remove(&part);
+        } else if seen.last == *value {
+            // What stood there before is not known any more; any other is as good: only a change from it is told.
+            seen.last.clone_from(seen.all.last().unwrap_or(value));
+        }
+    }
+
     /// Takes what the log says of an earlier sighting.
     pub fn learn(&mut self, event: &SystemChanged) {
         let new = Identity { name: event.new.clone(), digest: event.new_digest };
@@ -209,6 +224,23 @@ mod tests {
         let event = change.event(Aspect::Tools, Some(name("a")), &both);
         assert_eq!((event.new, event.new_digest), (Some(name("2")), Some(Digest([7; 32]))));
         assert_eq!((event.old, event.old_digest), (None, Some(Digest([7; 32]))));
+    }
+
+    #[test]
+    fn a_sighting_that_came_to_nothing_is_new_again() {
+        let (mut seen, model) = (Identities::default(), name("credit"));
+        for n in 0..2 {
+            assert!(seen.see(Aspect::Version, Some(&model), &version(n)).is_some());
+        }
+        seen.forget(Aspect::Version, Some(&model), &version(1));
+        assert_eq!(seen.see(Aspect::Version, Some(&model), &version(0)), None);
+        assert_eq!(
+            seen.see(Aspect::Version, Some(&model), &version(1)),
+            Some(Change { old: Some(version(0)) })
+        );
+        seen.forget(Aspect::Version, Some(&model), &version(0));
+        seen.forget(Aspect::Version, Some(&model), &version(1));
+        assert!(seen.is_empty());
     }
 
     #[test]

@@ -308,6 +308,7 @@ pub fn inference() -> Inference {
         status: Some(200),
         stream: None,
         time_to_first_byte_ns: None,
+        toolsets: Vec::new().into(),
         usage: None,
         wire: None,
     }

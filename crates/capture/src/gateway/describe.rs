@@ -4,11 +4,12 @@ use crate::body::End as BodyEnd;
 use crate::gateway::Lane;
 use crate::gateway::call::{Asked, Called, Content, Moment, Told};
 use crate::gateway::names::{Unlisted, context, model};
+use crate::gateway::registered;
 use crate::gateway::step::Step;
 use crate::gateway::threads::Last;
 use crate::gateway::verdict::Verdict;
 use crate::headers::{self, Members};
-use crate::recorder::{NewContent, NewEvent, NewPayload, closed, error_payload};
+use crate::recorder::{NewContent, NewEvent, NewPayload, RecordError, closed, error_payload};
 use crate::route::Route;
 use crate::upstream::UpstreamError;
 use crate::wire::Gap;
@@ -16,11 +17,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use inferlog_record::body::{
-    self, DecisionJoined, DecisionOpened, Delivery, FinishReason, Inference, Outcome, Output, Prompt,
+    self, Body, DecisionJoined, DecisionOpened, Delivery, FinishReason, Inference, Outcome, Output,
     Reasoning, StepOutcome,
 };
 use inferlog_record::{
-    Capture, CaptureMethod, ClearName, Completeness, Count, Id, LIST_ITEMS_MAX, MediaType, PayloadRole, Why,
+    Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Why,
 };
 use std::sync::LazyLock;
 
@@ -100,12 +101,12 @@ pub(crate) fn rest(
     verdict: &Verdict,
     called_at: Moment,
     step: &Step,
-) -> Vec<NewEvent> {
+) -> Result<Vec<NewEvent>, RecordError> {
     let route = &lane.route;
-    let mut events = vec![inference(route, asked, called, verdict, called_at, step)];
+    let mut events = vec![inference(lane, asked, called, verdict, called_at, step)?];
     events.extend(told(called).into_iter().flat_map(|told| reasoning(route, told, step)));
     if step.goes_on() {
-        return events;
+        return Ok(events);
     }
     if matches!(verdict.step, StepOutcome::Ok | StepOutcome::Refused) && verdict.outcome == Outcome::Answered
     {
@@ -116,7 +117,7 @@ pub(crate) fn rest(
     let mut closing = closing(route, verdict, told(called), error, asked.began);
     closing.after = vec![step.inference];
     events.push(closing);
-    events
+    Ok(events)
 }
 
 /// The end of a decision that no further request came for.
@@ -199,31 +200,34 @@ fn closing(
 }
 
 fn inference(
-    route: &Route,
+    lane: &Lane,
     asked: &Asked,
     called: &Called,
     verdict: &Verdict,
     called_at: Moment,
     step: &Step,
-) -> NewEvent {
-    let told = told(called);
+) -> Result<NewEvent, RecordError> {
+    let (route, told) = (&lane.route, told(called));
     let facts = told.map(|told| &told.facts);
     let mut unlisted = Unlisted::default();
     let finish = facts.and_then(|facts| facts.finish.as_ref());
     if let Some(finish) = finish.filter(|finish| finish.reason == FinishReason::Other) {
         unlisted.seal("finish_reason", &finish.text);
     }
+    let mut model = model(route, asked, told, &mut unlisted);
+    registered::pin(lane, &mut model);
     let body = Inference {
         choices: facts.map(|facts| facts.choices).filter(|choices| *choices > 0).map(|n| Count(n.into())),
         error: verdict.error,
         finish_reason: finish.map(|finish| finish.reason),
-        model: model(route, asked, told, &mut unlisted),
+        model,
         outcome: verdict.step,
-        prompts: prompts(asked, step).into(),
+        prompts: Vec::new().into(),
         status: told.map(|told| told.head.status.as_u16()),
         stream: told.filter(|told| told.head.status.is_success()).map(|told| told.is_stream),
         time_to_first_byte_ns: told
             .map(|told| Count(u64::try_from(told.first_byte.as_nanos()).unwrap_or(u64::MAX))),
+        toolsets: registered::toolsets(lane, asked).into(),
         usage: facts.and_then(|facts| facts.usage.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     };
@@ -236,6 +240,11 @@ fn inference(
             PayloadRole::ParamsEffective,
             params(told.and_then(|told| told.facts.params.as_ref()), Why::NotVisible),
         );
+    let (prompts, with_prompts) = registered::prompts(lane, asked, step, event)?;
+    event = with_prompts;
+    if let Body::Inference(body) = &mut event.body {
+        body.prompts = prompts.into();
+    }
     if let Some(tools) = &asked.facts.tools {
         event = event.with(PayloadRole::Tools, json(tools.clone()));
     }
@@ -265,7 +274,7 @@ fn inference(
     });
     event.started_at = Some(called_at.at);
     event.ended_at = Some(called_at.later());
-    event
+    Ok(event)
 }
 
 /// What came back.
@@ -301,13 +310,6 @@ fn output(route: &Route, inference: Id) -> NewEvent {
     event.capture = Some(capture(route, None, 0));
     event.after = vec![inference];
     event
-}
-
-/// The prompts, each where it can be read: in the request.
-fn prompts(asked: &Asked, step: &Step) -> Vec<Prompt> {
-    let unregistered =
-        |role| Prompt { name: None, payload: Some(step.input), role, sha256: None, version: None };
-    asked.facts.prompts.iter().take(LIST_ITEMS_MAX).map(|prompt| unregistered(prompt.role)).collect()
 }
 
 /// A body's content: what can be read best of it, if any of it came.

@@ -105,7 +105,7 @@ impl Exchange {
             }
         };
         let verdict = Verdict::of_call(&called);
-        let events = describe::rest(&self.lane, &asked, &called, &verdict, called_at, &step);
+        let events = describe::rest(&self.lane, &asked, &called, &verdict, called_at, &step)?;
         let waits = Instant::now();
         let recorded = keeping.finish(events).await?;
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());

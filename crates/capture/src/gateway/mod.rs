@@ -18,6 +18,7 @@ mod health;
 mod keeping;
 mod metrics;
 mod names;
+mod registered;
 mod serve;
 mod step;
 mod stream;
@@ -31,6 +32,7 @@ pub use answer::DECISION_ID;
 use crate::recorder::{RecordError, Recorder, System};
 use crate::route::Route;
 use crate::upstream::{Client, TlsError};
+use inferlog_registry::Registry;
 use metrics::{LaneMetrics, Metrics};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +61,8 @@ pub struct GatewayConfig {
     pub drain_time_max: Duration,
     /// Connections from clients at one time.
     pub connections_max: usize,
+    /// What prompts, tools and models are registered; nothing is where there is none.
+    pub registry: Option<Registry>,
 }
 
 impl GatewayConfig {
@@ -70,6 +74,7 @@ impl GatewayConfig {
             disk_reserve_bytes: DISK_RESERVE_BYTES,
             drain_time_max: DRAIN_TIME_MAX,
             connections_max: CONNECTIONS_MAX,
+            registry: None,
         }
     }
 }
@@ -116,6 +121,7 @@ struct Lane {
     metrics: LaneMetrics,
     /// Tools that its models asked for.
     tools: ToolNames,
+    registry: Option<Registry>,
 }
 
 impl AsRef<Route> for Arc<Lane> {
@@ -134,8 +140,8 @@ impl Gateway {
                 .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
             let system = recorder.system(&route.system).await?;
             let metrics = metrics.lane(route.name.as_str());
-            let (route, tools) = (route.clone(), ToolNames::default());
-            lanes.push(Arc::new(Lane { route, client, system, metrics, tools }));
+            let (route, tools, registry) = (route.clone(), ToolNames::default(), config.registry.clone());
+            lanes.push(Arc::new(Lane { route, client, system, metrics, tools, registry }));
         }
         let (is_draining, threads, tasks) = (AtomicBool::new(false), Threads::default(), TaskTracker::new());
         Ok(Self { inner: Arc::new(Inner { lanes, recorder, metrics, config, is_draining, threads, tasks }) })

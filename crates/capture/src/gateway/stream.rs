@@ -78,7 +78,8 @@ impl Relay {
         told.client_left = matches!(end, Ended::ClientLeft);
         let called = Called::Told(Box::new(told));
         let verdict = Verdict::of_call(&called);
-        let events = describe::rest(&self.lane, &self.asked, &called, &verdict, self.called_at, &self.step);
+        let rest = describe::rest(&self.lane, &self.asked, &called, &verdict, self.called_at, &self.step);
+        let Ok(events) = rest else { return self.cut(&pieces).await };
         let waits = Instant::now();
         let kept = self.keeping.finish(events).await;
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());

@@ -4,6 +4,7 @@
 //! [`Ongoing`] is what they share: the first begins it, the others join, and it ends when somebody closes it.
 
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
+use crate::recorder::identities::Firsts;
 use crate::recorder::write::{Steps, decision_appends};
 use crate::recorder::{RecordError, System};
 use inferlog_log::{Append, AppendError, Appended, Pending};
@@ -18,6 +19,20 @@ use std::sync::Arc;
 
 /// Content above which sealing is moved off the threads that serve requests, bytes. Below, moving costs more than sealing.
 const SEAL_INLINE_BYTES_MAX: usize = 128 << 10;
+
+/// A write that has its place in the log's order.
+struct Written {
+    pending: Pending,
+    firsts: Firsts,
+}
+
+impl Written {
+    async fn durable(self) -> Result<Appended, AppendError> {
+        let appended = self.pending.durable().await?;
+        self.firsts.keep();
+        Ok(appended)
+    }
+}
 
 /// A decision that was opened. Finish it; if it is dropped before, its record is closed as aborted, as far as that is possible
 /// at that moment, and otherwise as `interrupted` by the next start.
@@ -95,11 +110,13 @@ impl System {
         Ok(appends)
     }
 
-    async fn write(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Pending, RecordError> {
+    async fn write(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Written, RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
-        let appends = self.build(steps, events).await?;
-        Ok(self.state.log.submit(appends).await?)
+        let mut firsts = Firsts::of(self, steps.decision, &events)?;
+        let mut appends = firsts.take();
+        appends.extend(self.build(steps, events).await?);
+        Ok(Written { pending: self.state.log.submit(appends).await?, firsts })
     }
 }
 

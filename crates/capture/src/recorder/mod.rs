@@ -21,6 +21,7 @@ mod draft;
 mod erase;
 mod error;
 mod hooks;
+mod identities;
 mod ids;
 mod keystore;
 mod life;
@@ -43,6 +44,7 @@ use desk::Desk;
 use ids::Minter;
 use inferlog_log::{Env, LogHandle, Node, Status};
 use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
+use inferlog_registry::Identities;
 use inferlog_vault::Vault;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -113,6 +115,8 @@ struct SystemState {
     log: LogHandle,
     /// The latest `clock` event.
     clock: Mutex<Option<Id>>,
+    /// What its log has shown of its parts.
+    identities: Mutex<Identities>,
 }
 
 struct Inner {

@@ -80,8 +80,17 @@ impl Recorder {
             Ok::<_, RecordError>(log)
         });
         let log = log.await??;
-        let state = Arc::new(SystemState { name: name.clone(), log, clock: Mutex::new(None) });
+        let state = Arc::new(SystemState {
+            name: name.clone(),
+            log,
+            clock: Mutex::new(None),
+            identities: Mutex::default(),
+        });
         let system = System { inner: self.inner.clone(), state };
+        if recovered.is_some() {
+            let learning = system.clone();
+            tokio::task::spawn_blocking(move || learning.learn_identities()).await??;
+        }
         system.start(recovered).await?;
         systems.insert(name, system.state.clone());
         Ok(system)
@@ -134,6 +143,12 @@ impl Recorder {
         if self.inner.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        for system in self.systems().await {
+            system
+                .save_identities()
+                .await
+                .unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
+        }
         // What holds the gate has its place before; nothing gets one after.
         let _gate = self.inner.gate.write().await;
         let mut result = Ok(());
@@ -180,6 +195,10 @@ async fn tell_clocks(inner: Weak<Inner>) {
         let Some(inner) = inner.upgrade() else { return };
         let recorder = Recorder { inner };
         for system in recorder.systems().await {
+            system
+                .save_identities()
+                .await
+                .unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
             let _gate = recorder.inner.gate.read().await;
             if recorder.inner.check_open().is_err() {
                 return;

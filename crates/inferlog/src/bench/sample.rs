@@ -114,6 +114,7 @@ pub(crate) fn inference() -> Inference {
         status: Some(200),
         stream: Some(false),
         time_to_first_byte_ns: Some(Count(1_000_000)),
+        toolsets: Vec::new().into(),
         usage: None,
         wire: Some(Wire::OipRest),
     }

@@ -108,7 +108,9 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         settings.new_epochs = systems(&routes);
     }
     let instance = Instance::open(real_env(), &settings).await?;
-    let gateway = Gateway::new(GatewayConfig::new(routes.clone()), instance.recorder.clone()).await?;
+    let mut config = GatewayConfig::new(routes.clone());
+    config.registry = Some(instance.registry.clone());
+    let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let admin = AdminServer::start(&instance.data, instance.clone())?;
     announce(&args, &routes, listener.local_addr()?);
     let backups = tokio::spawn(keep_backups(instance.clone()));

@@ -27,7 +27,8 @@ pub use life::{
     StopReason, SystemChanged,
 };
 pub use model::{
-    AbsentReason, FinishReason, Inference, Model, ModelAbsent, ModelIdentity, Prompt, PromptRole, Usage,
+    AbsentReason, FinishReason, Inference, Model, ModelAbsent, ModelIdentity, Prompt, PromptRole, Toolset,
+    Usage,
 };
 pub use steps::{
     BiometricMatch, Document, Exemption, Human, HumanAction, Identical, Label, LabelOrigin, MatchResult,

@@ -27,6 +27,8 @@ members! {
         stream: Option<bool> => r "12(2)(a)" "P";
         /// From the call to the answer's first byte, nanoseconds.
         time_to_first_byte_ns: Option<Count> => r "12(2)(b)" "P";
+        /// The registered tool sets that the model was offered, whole or one tool by one.
+        toolsets: List<Toolset> => R "12(2)(a)" "C" when "registered tools were offered";
         /// Tokens.
         usage: Option<Usage> => r "12(2)(b)" "A N T";
         /// The wire that was spoken.
@@ -88,6 +90,18 @@ members! {
         sha256: Option<Digest> => R "12(2)(a)" "C S" when "registered";
         /// Version in the registry.
         version: Option<ClearName> => R "12(2)(a)" "C S" when "registered";
+    }
+}
+
+members! {
+    /// A registered tool, or list of tools.
+    pub struct Toolset {
+        /// Name in the registry.
+        name: ClearName => R "12(2)(a)" "C";
+        /// SHA-256 of its JSON in the form of RFC 8785.
+        sha256: Digest => R "12(2)(a)" "C";
+        /// Version in the registry.
+        version: ClearName => R "12(2)(a)" "C";
     }
 }
 
