@@ -77,10 +77,12 @@ pub struct Recovered {
     pub(crate) lock: NodeLock,
 }
 
-/// The one right to write a data directory. Held until dropped, or by the node that was opened with it.
-#[derive(Debug)]
+/// The one right to write a data directory. Held until it and all its clones are dropped, of which the node that was opened
+/// with it has one. A process that opens a directory again keeps a clone meanwhile, so that no other comes in between; it
+/// closes the node before ([`crate::Node::close`]).
+#[derive(Clone, Debug)]
 pub struct NodeLock {
-    _guard: Box<dyn LockGuard>,
+    _guard: Arc<dyn LockGuard>,
 }
 
 impl NodeLock {
@@ -92,7 +94,7 @@ impl NodeLock {
             true => LogError::Locked(dir.to_owned()),
             false => error.into(),
         })?;
-        Ok(Self { _guard: guard })
+        Ok(Self { _guard: guard.into() })
     }
 }
 

@@ -216,8 +216,8 @@ text_enum! {
         TimedOut = "timed_out",
         /// The bytes could not be understood.
         NotParsed = "not_parsed",
-        /// The recorder failed under the policy `degrade`.
-        Degraded = "degraded",
+        /// There was no room, or no way, to store it.
+        NotStored = "not_stored",
         /// Nobody can say.
         Unknown = "unknown",
     }
