@@ -141,7 +141,8 @@ fn text(bytes: &Bytes) -> String {
     format!("{head}… ({} bytes)", text.len())
 }
 
-fn wire(exchange: &Exchange) -> Wire {
+/// The wire that it speaks.
+pub fn wire(exchange: &Exchange) -> Wire {
     let pointer = |name: &str| exchange.json.get(name).map(|text| Pointer::parse(text).unwrap());
     match exchange.wire.as_str() {
         "oip-v2" => Wire::OipV2,
@@ -165,11 +166,13 @@ fn wire(exchange: &Exchange) -> Wire {
     }
 }
 
-fn body_of_response(exchange: &Exchange) -> Bytes {
+/// The answer's body.
+pub fn body_of_response(exchange: &Exchange) -> Bytes {
     body(exchange.response.as_deref(), exchange.response_hex.as_deref())
 }
 
-fn body(text: Option<&str>, hex: Option<&str>) -> Bytes {
+/// A body, written as text or as hex.
+pub fn body(text: Option<&str>, hex: Option<&str>) -> Bytes {
     match (text, hex) {
         (Some(text), None) => Bytes::from(text.to_owned()),
         (None, Some(hex)) => {
@@ -180,6 +183,7 @@ fn body(text: Option<&str>, hex: Option<&str>) -> Bytes {
     }
 }
 
-fn headers(map: &BTreeMap<String, String>) -> HeaderMap {
+/// Headers by their names.
+pub fn headers(map: &BTreeMap<String, String>) -> HeaderMap {
     map.iter().map(|(k, v)| (k.parse::<HeaderName>().unwrap(), v.parse().unwrap())).collect()
 }
