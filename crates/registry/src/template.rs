@@ -266,4 +266,34 @@ mod tests {
         let template = Template::parse(&template).unwrap();
         assert!(template.values(&("a".repeat(4000) + "c")).is_none());
     }
+
+    /// A template of words and names between them, with a value for each name.
+    fn filled(words: &[String], names: &[usize], value: impl Fn(usize) -> String) -> String {
+        let rest = names.iter().zip(&words[1..]).map(|(name, word)| value(*name) + word);
+        words[0].clone() + &rest.collect::<String>()
+    }
+
+    proptest::proptest! {
+        /// A filled template is found, and what is found fills it to the same text.
+        #[test]
+        fn what_is_found_fills_the_template(
+            words in proptest::collection::vec("[ab(]{1,3}", 2..6),
+            names in proptest::collection::vec(0..4_usize, 5),
+            values in proptest::collection::vec("[ab(ü]{0,4}", 4),
+            other in "[ab(]{0,9}",
+        ) {
+            let names = &names[..words.len() - 1];
+            let template = Template::parse(&filled(&words, names, |name| format!("{{{{v{name}}}}}"))).unwrap();
+            let text = filled(&words, names, |name| values[name].clone());
+            proptest::prop_assert!(template.values(&text).is_some());
+            for text in [text, other] {
+                let Some(found) = template.values(&text) else { continue };
+                let value = |name: usize| {
+                    let place = template.names().iter().position(|known| *known == format!("v{name}"));
+                    found[place.unwrap()].to_owned()
+                };
+                proptest::prop_assert_eq!(filled(&words, names, value), text);
+            }
+        }
+    }
 }
