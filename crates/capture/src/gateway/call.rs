@@ -27,7 +27,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn now(lane: &Lane) -> Self {
-        Self { at: lane.system.now(), steady: Instant::now() }
+        Self { at: lane.now(), steady: Instant::now() }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

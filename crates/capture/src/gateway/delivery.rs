@@ -53,7 +53,7 @@ impl Drop for Release {
             }
         };
         // The runtime may be gone from this thread when the last connections are dropped.
-        self.gateway.tasks.spawn_on(add, self.gateway.recorder.runtime());
+        self.gateway.tasks.spawn_on(add, &self.gateway.runtime);
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn ending(lane: &Lane, last: Last, inference: Option<Id>) -> Vec<NewE
         event = event.with(PayloadRole::Error, NewContent::Absent(Why::NotProvided));
     }
     event.capture = Some(capture(&lane.route, None, 0));
-    event.ended_at = Some(lane.system.now());
+    event.ended_at = Some(lane.now());
     event.after = inference.into_iter().collect();
     events.push(event);
     events

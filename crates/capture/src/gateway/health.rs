@@ -27,7 +27,8 @@ impl Inner {
 
     /// Ready unless something keeps decisions from being recorded. Low space is a warning long before it is a reason.
     fn ready(&self) -> Response<Reply> {
-        let (health, free) = (self.recorder.health(), self.recorder.free_bytes());
+        let recorder = self.recorder();
+        let (health, free) = (recorder.health(), recorder.free_bytes());
         let status = health.log;
         let (mut reasons, mut warnings) = (Vec::new(), Vec::new());
         if self.is_draining.load(Ordering::Acquire) {
@@ -71,20 +72,22 @@ impl Inner {
 
     /// Reads what is measured when asked for.
     fn sample(&self) {
-        let (metrics, health) = (&self.metrics, self.recorder.health());
+        let (metrics, recorder) = (&self.metrics, self.recorder());
+        let health = recorder.health();
         let Status { poisoned, lag_ns, segments, .. } = health.log;
         metrics.poisoned.set((poisoned.is_some() || health.keystore_failed.is_some()).into());
         metrics.lag.set(lag_ns as f64 / 1e9);
         metrics.segments.set(gauge(segments as u64));
-        metrics.violations.set(gauge(self.recorder.violations()));
+        metrics.violations.set(gauge(recorder.violations()));
         metrics.disk_reserve.set(gauge(self.config.disk_reserve_bytes));
-        if let Ok(free) = self.recorder.free_bytes() {
+        if let Ok(free) = recorder.free_bytes() {
             metrics.disk_free.set(gauge(free));
             metrics.disk_low.set((free < self.config.disk_reserve_bytes).into());
         }
         for lane in &self.lanes {
-            let label = SystemLabel { system: lane.system.name().to_string() };
-            metrics.entries.get_or_create(&label).set(gauge(lane.system.entries()));
+            let system = lane.system();
+            let label = SystemLabel { system: system.name().to_string() };
+            metrics.entries.get_or_create(&label).set(gauge(system.entries()));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Keeping {
 impl Keeping {
     /// Begins a decision.
     pub(crate) async fn begin(lane: &Arc<Lane>, new: NewDecision) -> Result<Self, RecordError> {
-        Ok(Self { decision: lane.system.begin(new).await? })
+        Ok(Self { decision: lane.system().begin(new).await? })
     }
 
     /// Joins one.

@@ -32,12 +32,15 @@ pub use answer::DECISION_ID;
 use crate::recorder::{RecordError, Recorder, System};
 use crate::route::Route;
 use crate::upstream::{Client, TlsError};
+use inferlog_record::{Id, Timestamp};
 use inferlog_registry::Registry;
 use metrics::{LaneMetrics, Metrics};
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use threads::Threads;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tools::ToolNames;
 
@@ -103,7 +106,9 @@ pub struct Gateway {
 
 struct Inner {
     lanes: Vec<Arc<Lane>>,
-    recorder: Recorder,
+    /// Replaced when its log was opened anew.
+    recorder: RwLock<Recorder>,
+    runtime: Handle,
     metrics: Metrics,
     config: GatewayConfig,
     is_draining: AtomicBool,
@@ -117,7 +122,8 @@ struct Inner {
 struct Lane {
     route: Route,
     client: Client,
-    system: System,
+    /// Replaced with the recorder.
+    system: RwLock<System>,
     metrics: LaneMetrics,
     /// Tools that its models asked for.
     tools: ToolNames,
@@ -138,17 +144,57 @@ impl Gateway {
         for route in &config.routes {
             let client = Client::new(&route.upstream, route.limits.connect_time_max)
                 .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
-            let system = recorder.system(&route.system).await?;
+            let system = RwLock::new(recorder.system(&route.system).await?);
             let metrics = metrics.lane(route.name.as_str());
             let (route, tools, registry) = (route.clone(), ToolNames::default(), config.registry.clone());
             lanes.push(Arc::new(Lane { route, client, system, metrics, tools, registry }));
         }
         let (is_draining, threads, tasks) = (AtomicBool::new(false), Threads::default(), TaskTracker::new());
-        Ok(Self { inner: Arc::new(Inner { lanes, recorder, metrics, config, is_draining, threads, tasks }) })
+        let (runtime, recorder) = (recorder.runtime().clone(), RwLock::new(recorder));
+        let inner = Inner { lanes, recorder, runtime, metrics, config, is_draining, threads, tasks };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The recorder behind it.
-    pub fn recorder(&self) -> &Recorder {
-        &self.inner.recorder
+    pub fn recorder(&self) -> Recorder {
+        self.inner.recorder()
+    }
+
+    /// Records with another recorder from now on: the one so far was closed, and its directory opened again. What was begun
+    /// with the old one ends with it; decisions that exchanges share begin anew.
+    ///
+    /// # Errors
+    /// If a system's log cannot be opened: then nothing is changed.
+    pub async fn attach(&self, recorder: Recorder) -> Result<(), RecordError> {
+        let mut systems = Vec::with_capacity(self.inner.lanes.len());
+        for lane in &self.inner.lanes {
+            systems.push(recorder.system(&lane.route.system).await?);
+        }
+        for (lane, system) in self.inner.lanes.iter().zip(systems) {
+            *lane.system.write() = system;
+        }
+        *self.inner.recorder.write() = recorder;
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn recorder(&self) -> Recorder {
+        self.recorder.read().clone()
+    }
+}
+
+impl Lane {
+    /// The system that its decisions are recorded in, as of now.
+    fn system(&self) -> System {
+        self.system.read().clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.system.read().now()
+    }
+
+    fn mint(&self) -> Result<Id, RecordError> {
+        self.system.read().mint()
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn prompts(
         if !known.variables.is_empty() {
             let mut values = Members::default();
             known.variables.iter().for_each(|(name, value)| values.add(name, value));
-            let id = lane.system.mint()?;
+            let id = lane.mint()?;
             event = event.with_id(id, PayloadRole::Prompt, json(values.end()));
             payload = Some(id);
         }

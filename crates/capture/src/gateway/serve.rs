@@ -168,7 +168,7 @@ impl Inner {
             Matched::Inference(lane, call) => {
                 let (outbox, peer) = (connection.outbox.clone(), connection.peer);
                 let (gateway, lane) = (self.clone(), lane.clone());
-                Detach::new(&self.tasks, self.recorder.runtime(), |gone| {
+                Detach::new(&self.tasks, &self.runtime, |gone| {
                     gateway.decide(lane, call, request, peer, gone, outbox)
                 })
                 .await

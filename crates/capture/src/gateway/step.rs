@@ -26,7 +26,7 @@ pub(crate) struct Step {
 
 impl Step {
     pub(crate) fn new(lane: &Lane, ends: bool) -> Result<Self, RecordError> {
-        let mint = || lane.system.mint();
+        let mint = || lane.mint();
         let (admitted, input, inference) = (mint()?, mint()?, mint()?);
         Ok(Self { admitted, input, inference, tools: Vec::new(), thread: None, ends })
     }

@@ -49,7 +49,7 @@ impl Relay {
         answered.version = http::Version::HTTP_11;
         let (pieces, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         let reply = Reply::live(receiver, self.outbox.clone());
-        let (tasks, runtime) = (self.gateway.tasks.clone(), self.gateway.recorder.runtime().clone());
+        let (tasks, runtime) = (self.gateway.tasks.clone(), self.gateway.runtime.clone());
         let passage = Passage::new(&head, &body, frames, self.lane.route.limits.response_bytes_max);
         tasks.spawn_on(self.run(head, body, first_byte, passage, pieces), &runtime);
         Response::from_parts(answered, reply)

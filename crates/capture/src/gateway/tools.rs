@@ -51,7 +51,7 @@ pub(crate) fn results(lane: &Lane, asked: &Asked, step: &mut Step) -> Result<Vec
             None => Counted { asked: None, attempt: 1, seq: at as u64 + 1 },
         };
         let mut event = event(lane, asked, result, &counted, step);
-        let id = lane.system.mint()?;
+        let id = lane.mint()?;
         event.id = Some(id);
         step.tools.push(id);
         events.push(event);

@@ -245,9 +245,9 @@ impl Ongoing {
         self.steps.lock().set_last(last);
     }
 
-    /// Whether it was closed and nothing joined it since.
+    /// Whether it was closed and nothing joined it since, or its recorder was closed.
     pub fn is_closed(&self) -> bool {
-        self.steps.lock().is_closed()
+        self.steps.lock().is_closed() || self.system.inner.check_open().is_err()
     }
 }
 
