@@ -9,6 +9,8 @@ text_enum! {
         DecisionOpened = "decision.opened",
         /// A further request joined an open decision.
         DecisionJoined = "decision.joined",
+        /// What the application knew of a decision's input and surroundings, and its request did not show.
+        ContextAdded = "context",
         /// One model call.
         Inference = "inference",
         /// One query of an index, and the documents found.
@@ -73,6 +75,7 @@ impl Kind {
             self,
             Kind::DecisionOpened
                 | Kind::DecisionJoined
+                | Kind::ContextAdded
                 | Kind::Inference
                 | Kind::Retrieval
                 | Kind::ToolCall
@@ -94,6 +97,7 @@ impl Kind {
             Kind::Delivery | Kind::RecorderStarted => "12(1)",
             Kind::RecorderStopped | Kind::Gap => "12(1)",
             Kind::Inference => "12(1), 12(2)(a)",
+            Kind::ContextAdded => "12(2)(a)",
             Kind::Retrieval | Kind::ToolCall | Kind::Transform | Kind::Reasoning => "12(2)(a)",
             Kind::Output => "12(2)(a), 86",
             Kind::Human => "14(4)(d)–(e), 14(5), 26(2)",

@@ -43,6 +43,7 @@ impl Kind {
         match self {
             Kind::DecisionOpened => OPENED,
             Kind::DecisionJoined => JOINED,
+            Kind::ContextAdded => CONTEXT,
             Kind::Delivery => DELIVERY,
             Kind::Inference => INFERENCE,
             Kind::Retrieval => RETRIEVAL,
@@ -76,6 +77,9 @@ const JOINED: &[RoleDoc] = roles! {
     InputRaw => R "12(2)(a)" "S P";
 };
 
+const CONTEXT: &[RoleDoc] = roles! {
+    InputEnriched => r "12(2)(a)" "S";
+};
 const DELIVERY: &[RoleDoc] = roles! {
     OutputPart => R "12(2)(a)" "P" when "a piece was passed on";
 };

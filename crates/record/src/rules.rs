@@ -40,6 +40,9 @@ pub(crate) fn of_kind(check: &mut Check<'_>) {
     let event = check.event;
     match &event.body {
         Body::DecisionOpened(body) => check.names([&body.route]),
+        Body::ContextAdded(body) => {
+            check.names([&body.build, &body.environment, &body.region, &body.variant]);
+        }
         Body::DecisionClosed(body) => closed(check, body),
         Body::Inference(body) => inference(check, body),
         Body::Retrieval(body) => retrieval(check, body),

@@ -65,6 +65,24 @@ members! {
 }
 
 members! {
+    /// What the application knew of the decision's input and surroundings, and its request did not show. It stands beside what
+    /// `decision.opened` says. The input after enrichment is the event's payload `input.enriched`.
+    #[derive(Default)]
+    pub struct ContextAdded {
+        /// Build of the application.
+        build: Option<ClearName> => r "12(2)(a)" "S";
+        /// Production, staging and the like.
+        environment: Option<ClearName> => r "12(2)(a)" "S";
+        /// Feature flags that were on.
+        flags: List<ClearName> => r "12(2)(a)" "S";
+        /// Where it ran.
+        region: Option<ClearName> => r "12(2)(a)" "S";
+        /// The arm of an experiment.
+        variant: Option<ClearName> => r "12(2)(a)" "S";
+    }
+}
+
+members! {
     /// How the decision ended. A failed delivery is a later event; the one with the highest index counts.
     pub struct DecisionClosed {
         /// What failed; code and text are the payload `error`.

@@ -14,8 +14,8 @@ use crate::Kind;
 use crate::member::{FieldDoc, FieldType, Member, See};
 
 pub use decision::{
-    Context, DecisionClosed, DecisionJoined, DecisionOpened, Delivery, ErrorCode, ExchangeEnd, Method,
-    Outcome, SessionEnd, SessionEnded, SessionStarted, StepOutcome, Wire,
+    Context, ContextAdded, DecisionClosed, DecisionJoined, DecisionOpened, Delivery, ErrorCode, ExchangeEnd,
+    Method, Outcome, SessionEnd, SessionEnded, SessionStarted, StepOutcome, Wire,
 };
 pub use keeping::{
     Basis, Erasure, ErasurePhase, HoldPlaced, HoldReleased, Incident, IncidentCategory, IncidentPhase,
@@ -118,7 +118,7 @@ macro_rules! bodies {
 }
 
 bodies! {
-    DecisionOpened, DecisionJoined, Inference, Retrieval, ToolCall, Transform, Reasoning, Output, Delivery, Human, DecisionClosed,
+    DecisionOpened, DecisionJoined, ContextAdded, Inference, Retrieval, ToolCall, Transform, Reasoning, Output, Delivery, Human, DecisionClosed,
     RecorderStarted, RecorderStopped, Label, SessionStarted, SessionEnded, BiometricMatch, SystemChanged, Incident,
     HoldPlaced, HoldReleased, Erasure, Purge, Gap, Sampling, Clock, Access, Drill, Alert,
 }
