@@ -4,6 +4,7 @@ use crate::wire::{Gap, PromptFact, Reader, RequestFacts, ToolCallFact, ToolResul
 use bytes::Bytes;
 use inferlog_record::body::PromptRole;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Members that are no parameters of the inference.
 const CONTENT: [&str; 6] = ["messages", "system", "model", "tools", "metadata", "stream"];
@@ -86,8 +87,8 @@ fn text<'a>(read: &mut Reader<'a>, name: &str, value: Option<&'a RawValue>) -> O
 /// What tools gave since the assistant's latest message, which is the first of these.
 fn tool_results<'a>(read: &mut Reader<'a>, messages: &[Message<'a>]) -> Vec<ToolResult> {
     let Some((assistant, users)) = messages.split_first() else { return Vec::new() };
-    let asked: Vec<ToolCallFact> =
-        blocks(read, assistant.content).into_iter().filter_map(|block| tool_use(read, block)).collect();
+    let asked = blocks(read, assistant.content).into_iter().filter_map(|block| tool_use(read, block));
+    let mut asked: BTreeMap<String, ToolCallFact> = asked.map(|asked| (asked.call.clone(), asked)).collect();
     let mut results = Vec::new();
     for block in users.iter().flat_map(|user| blocks(read, user.content)).collect::<Vec<_>>() {
         let names = ["type", "tool_use_id", "content", "is_error"];
@@ -100,7 +101,8 @@ fn tool_results<'a>(read: &mut Reader<'a>, messages: &[Message<'a>]) -> Vec<Tool
         }
         let call = read.string("tool_use_id", call).unwrap_or_default();
         results.push(ToolResult {
-            asked: asked.iter().find(|asked| asked.call == call).cloned(),
+            // A call has one result: a second one would repeat it, and what hostile callers repeat grows without bound.
+            asked: asked.remove(&call),
             call,
             content: read.message(content).unwrap_or_default(),
             is_error: is_error.is_some_and(|is_error| is_error.get() == "true"),

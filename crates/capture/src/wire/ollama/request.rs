@@ -5,6 +5,7 @@ use crate::wire::{Call, Operation, PromptFact, Reader, RequestFacts, ToolCallFac
 use bytes::Bytes;
 use inferlog_record::body::PromptRole;
 use serde_json::value::RawValue;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Members that are no parameters of the inference.
 const CONTENT: [&str; 11] = [
@@ -82,7 +83,7 @@ fn chat(read: &mut Reader<'_>, facts: &mut RequestFacts) {
 /// What tools gave since the assistant's latest message.
 fn tool_results<'a>(read: &mut Reader<'a>, messages: &[Message<'a>]) -> Vec<ToolResult> {
     let answered = messages.iter().rposition(|message| message.role == "assistant");
-    let mut asked = answered.map(|at| asked(read, &messages[at])).unwrap_or_default();
+    let mut asked = Asked::new(answered.map(|at| asked(read, &messages[at])).unwrap_or_default());
     let results = &messages[answered.map_or(0, |at| at + 1)..];
     results
         .iter()
@@ -93,7 +94,7 @@ fn tool_results<'a>(read: &mut Reader<'a>, messages: &[Message<'a>]) -> Vec<Tool
             let id = read.string("tool_call_id", id).unwrap_or_default();
             let name = read.string("tool_name", name.or(older)).unwrap_or_default();
             ToolResult {
-                asked: take(&mut asked, &id, &name),
+                asked: asked.take(&id, &name),
                 call: id,
                 content: read.message(message.content).unwrap_or_default(),
                 is_error: false,
@@ -107,17 +108,44 @@ fn asked<'a>(read: &mut Reader<'a>, assistant: &Message<'a>) -> Vec<ToolCallFact
     read.items("tool_calls", calls).into_iter().map(|call| tool_call(read, call)).collect()
 }
 
-/// The call that a result answers: by its id, else the first of its name, else the first, of those not yet answered. Of a
-/// call that the request does not repeat the result's own name is all there is.
-fn take(asked: &mut Vec<ToolCallFact>, id: &str, name: &str) -> Option<ToolCallFact> {
-    let at = match (id, name) {
-        ("", "") => (!asked.is_empty()).then_some(0),
-        ("", name) => asked.iter().position(|asked| asked.name == name),
-        (id, _) => asked.iter().position(|asked| asked.call == id),
-    };
-    match at {
-        Some(at) => Some(asked.remove(at)),
-        None if name.is_empty() => None,
-        None => Some(ToolCallFact { call: id.to_owned(), name: name.to_owned(), ..ToolCallFact::default() }),
+/// The calls that wait for their results.
+struct Asked {
+    calls: Vec<Option<ToolCallFact>>,
+    by_id: BTreeMap<String, VecDeque<usize>>,
+    by_name: BTreeMap<String, VecDeque<usize>>,
+    in_order: VecDeque<usize>,
+}
+
+impl Asked {
+    fn new(calls: Vec<ToolCallFact>) -> Self {
+        let (mut by_id, mut by_name) = (BTreeMap::<_, VecDeque<_>>::new(), BTreeMap::<_, VecDeque<_>>::new());
+        for (at, call) in calls.iter().enumerate() {
+            by_id.entry(call.call.clone()).or_default().push_back(at);
+            by_name.entry(call.name.clone()).or_default().push_back(at);
+        }
+        Self {
+            in_order: (0..calls.len()).collect(),
+            calls: calls.into_iter().map(Some).collect(),
+            by_id,
+            by_name,
+        }
+    }
+
+    /// The call that a result answers: by its id, else the first of its name, else the first, of those that wait. Of a call
+    /// that the request does not repeat the result's own name is all there is.
+    fn take(&mut self, id: &str, name: &str) -> Option<ToolCallFact> {
+        let waiting = match (id, name) {
+            ("", "") => Some(&mut self.in_order),
+            ("", name) => self.by_name.get_mut(name),
+            (id, _) => self.by_id.get_mut(id),
+        };
+        let calls = &mut self.calls;
+        let found = waiting.and_then(|waiting| {
+            std::iter::from_fn(|| waiting.pop_front()).find_map(|at| calls.get_mut(at)?.take())
+        });
+        found.or_else(|| {
+            let (call, name) = (id.to_owned(), name.to_owned());
+            (!name.is_empty()).then(|| ToolCallFact { call, name, ..ToolCallFact::default() })
+        })
     }
 }
