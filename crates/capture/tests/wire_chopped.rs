@@ -1,0 +1,261 @@
+//! Streams, chopped anywhere: where a stream may be cut while it passes, and what its record says, depend on its bytes alone.
+//!
+//! Every transcript with a stream under `fixtures/v1/wire/llm/` is tried as it is, with other ends of lines, and with what
+//! servers and proxies put between events.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails, fails here")]
+
+#[path = "support/transcript.rs"]
+mod transcript;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use inferlog_capture::wire::{Call, Ending, Frames, Framing, Kind, Operation, ResponseFacts, Wire};
+use serde_json::Value;
+use transcript::{Exchange, body_of_response, folder, headers, wire};
+
+struct Stream {
+    name: String,
+    wire: Wire,
+    call: Call,
+    status: StatusCode,
+    headers: HeaderMap,
+    framing: Framing,
+    body: Vec<u8>,
+}
+
+impl Stream {
+    fn frames(&self) -> Frames {
+        self.wire.frames(&self.call, &self.headers).unwrap()
+    }
+
+    fn facts(&self, body: &[u8]) -> ResponseFacts {
+        self.wire.response(&self.call, self.status, &self.headers, &Bytes::copy_from_slice(body))
+    }
+}
+
+/// All transcripts with a stream in which something ends. A body that is one object is an error in a stream's place.
+fn streams() -> Vec<Stream> {
+    let mut streams = Vec::new();
+    for file in std::fs::read_dir(folder().join("llm")).unwrap() {
+        let path = file.unwrap().path();
+        let exchange: Exchange = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let (wire, headers) = (wire(&exchange), headers(&exchange.response_headers));
+        let method = Method::from_bytes(exchange.method.as_bytes()).unwrap();
+        let Kind::Inference(call) = wire.classify(&method, &exchange.path) else { continue };
+        let content_type = headers.get("content-type").map(|value| value.to_str().unwrap());
+        let Some(framing) = content_type.and_then(Framing::of) else { continue };
+        let body = body_of_response(&exchange).to_vec();
+        if wire.frames(&call, &headers).is_none() || (framing == Framing::Events && body.starts_with(b"{")) {
+            continue;
+        }
+        let (name, status) = (path.display().to_string(), StatusCode::from_u16(exchange.status).unwrap());
+        streams.push(Stream { name, wire, call, status, headers, framing, body });
+    }
+    assert!(streams.len() >= 25, "only {} streams", streams.len());
+    streams
+}
+
+/// What the bytes say of where they may be cut, found by looking at all of them: where each piece ends, and which of them ends
+/// the stream.
+struct Cuts {
+    ends: Vec<usize>,
+    terminator: Option<usize>,
+}
+
+impl Cuts {
+    fn of(stream: &Stream, body: &[u8]) -> Self {
+        let (mut ends, mut line) = (Vec::new(), 0);
+        for (at, byte) in body.iter().enumerate() {
+            let is_crlf = *byte == b'\n' && at > 0 && body[at - 1] == b'\r';
+            match stream.framing {
+                Framing::Lines if *byte == b'\n' => ends.push(at + 1),
+                Framing::Events if is_crlf => line = at + 1,
+                Framing::Events if matches!(byte, b'\n' | b'\r') => {
+                    if at == line {
+                        ends.push(at + 1);
+                    }
+                    line = at + 1;
+                }
+                _ => {}
+            }
+        }
+        let from = |piece: usize| if piece == 0 { 0 } else { ends[piece - 1] };
+        let terminator =
+            (0..ends.len()).find(|piece| is_terminator(stream, &body[from(*piece)..ends[*piece]]));
+        Self { ends, terminator }
+    }
+
+    /// How much of the first `length` bytes may pass, and whether the stream is over with them.
+    fn at(&self, length: usize) -> (usize, bool) {
+        let whole = self.ends.partition_point(|end| *end <= length);
+        let passed = self.terminator.map_or(whole, |terminator| whole.min(terminator));
+        (if passed == 0 { 0 } else { self.ends[passed - 1] }, self.terminator.is_some_and(|at| at < whole))
+    }
+}
+
+fn is_terminator(stream: &Stream, piece: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(piece);
+    let lines = || text.split(['\r', '\n']);
+    let data: String = lines().filter_map(|line| line.strip_prefix("data:")).collect::<Vec<_>>().join("\n");
+    let kind =
+        || serde_json::from_str::<Value>(&data).ok().and_then(|data| Some(data.get("type")?.to_string()));
+    match (&stream.wire, stream.call.operation) {
+        (Wire::OpenAi, Operation::Responses) => {
+            let types = ["\"response.completed\"", "\"response.incomplete\"", "\"response.failed\""];
+            kind().is_some_and(|kind| types.contains(&kind.as_str()))
+        }
+        (Wire::OpenAi, _) => data.trim() == "[DONE]",
+        (Wire::Anthropic, _) => kind().is_some_and(|kind| kind == "\"message_stop\""),
+        (Wire::Ollama, _) => serde_json::from_str::<Value>(&text)
+            .is_ok_and(|line| line.get("done") == Some(&Value::Bool(true))),
+        _ => false,
+    }
+}
+
+/// Pushes the chunks, and compares after each.
+fn check<'b>(stream: &Stream, what: &str, cuts: &Cuts, chunks: impl Iterator<Item = &'b [u8]>) {
+    let (mut frames, mut length) = (stream.frames(), 0);
+    for chunk in chunks {
+        frames.push(chunk);
+        length += chunk.len();
+        let found = (frames.free(), frames.is_over());
+        assert_eq!(found, cuts.at(length), "{} {what}, after {length} bytes", stream.name);
+    }
+}
+
+fn check_choppings(stream: &Stream, what: &str, body: &[u8]) {
+    let cuts = Cuts::of(stream, body);
+    check(stream, what, &cuts, body.chunks(1));
+    check(stream, what, &cuts, std::iter::once(body));
+    let mut rng = fastrand::Rng::with_seed(7);
+    for longest in [2, 3, 17, 300, 5000] {
+        let mut rest = body;
+        let chunks = std::iter::from_fn(|| {
+            let (chunk, after) = rest.split_at(rng.usize(0..=longest.min(rest.len())));
+            rest = after;
+            (!rest.is_empty() || !chunk.is_empty()).then_some(chunk)
+        });
+        check(stream, what, &cuts, chunks);
+    }
+}
+
+/// The body with line feeds alone.
+fn plain(body: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            b'\r' if body.get(at + 1) == Some(&b'\n') => {}
+            b'\r' => plain.push(b'\n'),
+            byte => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+fn with_lines_ended_by(body: &[u8], end: &[u8]) -> Vec<u8> {
+    body.iter()
+        .flat_map(|byte| if *byte == b'\n' { end } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
+}
+
+/// The stream as other servers and proxies would send it: what it says is the same.
+fn variants(stream: &Stream) -> Vec<(&'static str, Vec<u8>)> {
+    let body = plain(&stream.body);
+    let crlf = with_lines_ended_by(&body, b"\r\n");
+    if stream.framing == Framing::Lines {
+        return vec![("with CRLF", crlf), ("with empty lines", with_lines_ended_by(&body, b"\n\n"))];
+    }
+    let between = with_lines_ended_by(&body, b"\n: a comment: with a colon\n");
+    // What comes first may be a byte order mark, which stays first.
+    let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let retry = [&body[..start], b"retry: 3000\nid\n\n:\n\nid: 7\n", &body[start..]].concat();
+    let mixed = with_lines_ended_by(&with_lines_ended_by(&between, b"\r\n"), b"\n");
+    vec![
+        ("with CR", with_lines_ended_by(&body, b"\r")),
+        ("with CRLF", crlf),
+        ("with LF", body),
+        ("with comments", between),
+        ("with CRLF and comments", mixed),
+        ("with retry and id", retry),
+    ]
+}
+
+#[test]
+fn a_stream_is_cut_at_the_same_places_however_it_is_chopped() {
+    for stream in streams() {
+        check_choppings(&stream, "as it is", &stream.body);
+        let cuts = Cuts::of(&stream, &stream.body);
+        for at in 0..=stream.body.len() {
+            let (first, second) = stream.body.split_at(at);
+            check(&stream, "in two", &cuts, [first, second].into_iter());
+        }
+        for (what, body) in variants(&stream) {
+            check_choppings(&stream, what, &body);
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_terminator_never_passes() {
+    let mut seen = 0;
+    for stream in streams() {
+        let cuts = Cuts::of(&stream, &stream.body);
+        let Some(terminator) = cuts.terminator else { continue };
+        seen += 1;
+        let start = terminator.checked_sub(1).map_or(0, |piece| cuts.ends[piece]);
+        let twice = [&stream.body[..], &stream.body[start..]].concat();
+        let mut frames = stream.frames();
+        for byte in twice.chunks(1) {
+            frames.push(byte);
+            assert!(frames.free() <= start, "{}", stream.name);
+        }
+        assert_eq!((frames.free(), frames.is_over()), (start, true), "{}", stream.name);
+    }
+    assert!(seen >= 20, "only {seen} streams with a terminator");
+}
+
+#[test]
+fn what_a_stream_says_does_not_depend_on_its_lines_ends_or_comments() {
+    for stream in streams() {
+        let facts = stream.facts(&stream.body);
+        for (what, body) in variants(&stream) {
+            assert_eq!(stream.facts(&body), facts, "{} {what}", stream.name);
+        }
+    }
+}
+
+/// Tokens may follow the last reason, or never come: a stream that has all reasons is whole without them.
+#[test]
+fn a_stream_that_was_cut_says_so_or_says_the_same() {
+    for stream in streams() {
+        let whole = stream.facts(&stream.body);
+        for length in 0..stream.body.len() {
+            let mut cut = stream.facts(&stream.body[..length]);
+            if cut.usage.is_none() && whole.usage.is_some() && cut.finish.is_some() {
+                cut.usage.clone_from(&whole.usage);
+            }
+            assert!(cut.broken_off || cut == whole, "{} cut to {length} bytes says {cut:?}", stream.name);
+        }
+    }
+}
+
+/// In quadratic time this would take days.
+#[test]
+fn a_long_piece_costs_no_more_than_its_bytes() {
+    let long = vec![b'x'; 16 << 20];
+    for framing in [Framing::Events, Framing::Lines] {
+        let mut frames = Frames::new(framing, Ending::Data("[DONE]"));
+        frames.push(b"data: ");
+        long.chunks(1).for_each(|byte| frames.push(byte));
+        assert_eq!((frames.free(), frames.is_over()), (0, false));
+        frames.push(b"\n\n");
+        assert!(frames.free() > long.len());
+    }
+    // Many small pieces at once.
+    let mut frames = Frames::new(Framing::Events, Ending::Data("[DONE]"));
+    let pieces = b"data: [DONE\n\n".repeat(1 << 18);
+    frames.push(&pieces);
+    assert_eq!(frames.free(), pieces.len());
+}
