@@ -31,6 +31,6 @@ pub use report::{AgainstReport, Fault, FaultKind, KeySource, LogReport, Notice, 
 pub use select::Select;
 pub use story::{
     CONTENT_BYTES_MAX, EntryProof, MissingPart, Openings, PayloadContent, Place, Story, StoryEvent,
-    StoryOptions, StoryPayload, StoryProof, Unopened, parse_decision, story,
+    StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened, parse_decision, story,
 };
 pub use verify::{FAULTS_LISTED_MAX, Options, Progress, THREADS_DEFAULT, verify};

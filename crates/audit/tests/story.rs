@@ -8,8 +8,8 @@ mod world;
 use std::path::Path;
 
 use inferlog_audit::{
-    FindOptions, FoundDecision, KeySource, Openings, PayloadContent, Select, Story, StoryOptions, find,
-    parse_decision, receipts, story,
+    FindOptions, FoundDecision, KeySource, Openings, PayloadContent, Select, Story, StoryOptions,
+    TextOptions, find, parse_decision, receipts, story,
 };
 use inferlog_record::body::{Erasure, ErasurePhase, Label, LabelOrigin, OrderKind, Outcome};
 use inferlog_record::{Count, Id, MediaType, PayloadRole, Timestamp};
@@ -89,13 +89,13 @@ fn a_decision_is_told_opened_and_proved() {
     let not_captured =
         story.missing.iter().find(|part| part.field == "inference.payloads[params.requested]").unwrap();
     assert_eq!(not_captured.serves, "12(2)(a)");
-    insta::assert_snapshot!("told", story.to_text(false));
+    insta::assert_snapshot!("told", story.to_text(TextOptions::default()));
     assert_eq!(
-        story.to_text(false),
-        tell(&sealer, decision, Some(&sealer.vault)).to_text(false),
+        story.to_text(TextOptions::default()),
+        tell(&sealer, decision, Some(&sealer.vault)).to_text(TextOptions::default()),
         "deterministic"
     );
-    assert!(story.to_text(true).contains('\u{1b}'));
+    assert!(story.to_text(TextOptions { color: true, full: false }).contains('\u{1b}'));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn without_keys_the_story_is_the_same_and_sealed() {
     assert_eq!(sealed.missing, opened.missing);
     assert_eq!(sealed.events.len(), opened.events.len());
     assert!(sealed.is_proved());
-    insta::assert_snapshot!("sealed", sealed.to_text(false));
+    insta::assert_snapshot!("sealed", sealed.to_text(TextOptions::default()));
 }
 
 #[test]

@@ -9,8 +9,10 @@ use inferlog_record::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::model::{MissingPart, Place, Story, StoryEvent, StoryPayload, StoryProof};
+use super::model::{MissingPart, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary};
+use super::order::{Ordered, causes, order};
 use super::search::Hits;
+use super::turns::{summary, turns};
 use crate::error::Result;
 use crate::open::OpenLog;
 
@@ -24,6 +26,8 @@ struct RawEvents {
 struct Told {
     event: Event,
     place: Place,
+    /// The first entry of the write that it became durable with.
+    write: Place,
 }
 
 pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<StoryProof>) -> Result<Story> {
@@ -38,6 +42,7 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
         started_at: None,
         ended_at: None,
         subjects: Vec::new(),
+        summary: Summary::default(),
         events: Vec::new(),
         missing: Vec::new(),
         proofs,
@@ -53,7 +58,9 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
                 serde_json::from_slice(bytes).map_err(|error| log.malformed(*index, error))?;
             check_part(&mut story, hits, *index, &entry);
             for (event, raw) in entry.events.into_iter().zip(raw.events) {
-                take(&mut story, &mut told, event, raw, Place { log: number, index: *index });
+                let write = index.saturating_sub(u64::from(entry.part.saturating_sub(1)));
+                let [place, write] = [*index, write].map(|index| Place { log: number, index });
+                take(&mut story, &mut told, raw, Told { event, place, write });
             }
         }
     }
@@ -61,6 +68,7 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
         summarise(&mut story, &told.event);
         find_missing(&mut story, told);
     }
+    arrange(&mut story, &told);
     check_firsts(&mut story);
     if !story.events.iter().any(|event| event.kind == Kind::DecisionOpened.as_str()) {
         story.problems.push("no decision.opened was found".to_owned());
@@ -83,7 +91,8 @@ fn check_part(story: &mut Story, hits: &Hits, index: u64, entry: &Entry) {
 }
 
 /// Adds an event, or the rest of one. An id may stand in the log twice after a retry: the first place wins.
-fn take(story: &mut Story, told: &mut Vec<Told>, event: Event, raw: Box<RawValue>, place: Place) {
+fn take(story: &mut Story, told: &mut Vec<Told>, raw: Box<RawValue>, new: Told) {
+    let Told { event, place, write } = new;
     let payloads = event.payloads.iter().map(payload);
     let known = story.events.iter_mut().find(|known| known.id == event.id);
     match (known, &event.body) {
@@ -103,6 +112,9 @@ fn take(story: &mut Story, told: &mut Vec<Told>, event: Event, raw: Box<RawValue
                 ));
             }
             story.events.push(StoryEvent {
+                order: 0,
+                causes: Vec::new(),
+                turn: None,
                 place,
                 continued_in: Vec::new(),
                 id: event.id,
@@ -112,7 +124,7 @@ fn take(story: &mut Story, told: &mut Vec<Told>, event: Event, raw: Box<RawValue
                 event: raw,
                 payloads: payloads.collect(),
             });
-            told.push(Told { event, place });
+            told.push(Told { event, place, write });
         }
     }
 }
@@ -145,6 +157,34 @@ fn payload(reference: &Reference) -> StoryPayload {
         Content::Absent(absent) => payload.reason = Some(absent.reason.to_string()),
     }
     payload
+}
+
+/// Puts the events in causal order, and says of each what caused it and to which turn it belongs.
+fn arrange(story: &mut Story, told: &[Told]) {
+    let Ordered { sequence, in_a_ring } = order(&told.iter().map(|told| &told.event).collect::<Vec<_>>());
+    for at in in_a_ring {
+        story.problems.push(format!("event {} is among its own causes", told[at].event.id));
+    }
+    let ordered: Vec<&Told> = sequence.iter().map(|at| &told[*at]).collect();
+    let numbers: BTreeMap<Id, usize> = ordered.iter().map(|told| told.event.id).zip(1..).collect();
+    let turns = turns(&ordered.iter().map(|told| (&told.event, told.write)).collect::<Vec<_>>());
+    let mut events: BTreeMap<Id, StoryEvent> =
+        std::mem::take(&mut story.events).into_iter().map(|event| (event.id, event)).collect();
+    for ((told, turn), order) in ordered.iter().zip(turns).zip(1..) {
+        let Some(mut event) = events.remove(&told.event.id) else { continue };
+        let mut causes: Vec<usize> = causes(&told.event).filter_map(|id| numbers.get(&id).copied()).collect();
+        causes.sort_unstable();
+        (event.order, event.causes, event.turn) = (order, causes, turn);
+        story.events.push(event);
+    }
+    story.summary = summary(ordered.iter().map(|told| &told.event));
+    story.summary.duration_ns = nanos(story.started_at.as_deref(), story.ended_at.as_deref());
+}
+
+/// The time between two moments, nanoseconds.
+fn nanos(from: Option<&str>, to: Option<&str>) -> Option<u64> {
+    let [from, to] = [from?, to?].map(|text| text.parse::<inferlog_record::Timestamp>().ok());
+    to?.nanos().checked_sub(from?.nanos())
 }
 
 fn summarise(story: &mut Story, event: &Event) {

@@ -3,9 +3,11 @@
 
 mod assemble;
 mod model;
+mod order;
 mod payloads;
 mod search;
 mod text;
+mod turns;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +18,11 @@ use inferlog_record::{Id, KeyId};
 use inferlog_vault::{DataKey, Vault, VaultError};
 
 pub use model::{
-    EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof,
+    EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
+    Tokens,
 };
 pub(crate) use search::{Hits, search};
+pub use text::TextOptions;
 pub(crate) use text::{outcome, since};
 
 use crate::error::{AuditError, Result};

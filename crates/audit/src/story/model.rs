@@ -36,7 +36,9 @@ pub struct Story {
     pub ended_at: Option<String>,
     /// Pseudonyms of the persons that it is about.
     pub subjects: Vec<String>,
-    /// What happened, in the order of the log.
+    /// The sums over all its events.
+    pub summary: Summary,
+    /// What happened, in causal order: by `after` and `parent`, then by `seq`, then by the place in the log; never by clock.
     pub events: Vec<StoryEvent>,
     /// What is not there, and why.
     pub missing: Vec<MissingPart>,
@@ -48,8 +50,45 @@ pub struct Story {
     pub problems: Vec<String>,
 }
 
+/// What a decision took in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Requests that were admitted: the one that opened it and those that joined.
+    pub turns: u64,
+    /// Model calls.
+    pub model_calls: u64,
+    /// Those of them that failed or were given up.
+    pub model_calls_failed: u64,
+    /// Calls of tools.
+    pub tool_calls: u64,
+    /// Those of them that failed or were given up.
+    pub tool_calls_failed: u64,
+    /// Tokens, as far as the model server counted them.
+    pub tokens: Tokens,
+    /// From its beginning to its end, nanoseconds; absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ns: Option<u64>,
+}
+
+/// Tokens of several model calls; absent where no call counted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<u64>,
+    /// Written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+    /// Read from a cache, part of `input`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u64>,
+    /// Spent on reasoning, part of `output`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
 /// An entry: its log, by its place in `proofs`, and its index there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// Which of `proofs`.
     pub log: usize,
@@ -60,6 +99,13 @@ pub struct Place {
 /// One step of the decision.
 #[derive(Clone, Debug, Serialize)]
 pub struct StoryEvent {
+    /// Its place in the causal order, from 1.
+    pub order: usize,
+    /// Places in that order of the events that it names as come before it: in `after`, or as the one that it is a part of.
+    pub causes: Vec<usize>,
+    /// Which request of the decision it belongs to, from 1; absent for what concerns the decision as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
     /// The entry that holds it.
     #[serde(flatten)]
     pub place: Place,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use inferlog::Instance;
-use inferlog_audit::{AuditError, Openings, StoryOptions, story};
+use inferlog_audit::{AuditError, Openings, StoryOptions, TextOptions, story};
 use inferlog_capture::recorder::{self, Erased};
 use inferlog_log::{Env, LogReader, list_logs};
 use inferlog_record::body::OrderKind;
@@ -56,7 +56,11 @@ impl Act {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Form {
     Json,
-    Text { color: bool },
+    Text {
+        color: bool,
+        #[serde(default)]
+        full: bool,
+    },
 }
 
 /// Whose keys are to be destroyed.
@@ -169,7 +173,7 @@ pub(crate) fn tell(
     };
     Ok(Some(match form {
         Form::Json => serde_json::to_string(&told)?,
-        Form::Text { color } => told.to_text(color),
+        Form::Text { color, full } => told.to_text(TextOptions { color, full }),
     }))
 }
 

@@ -12,7 +12,9 @@ use crate::output::{self, Failure, Verdict};
 
 /// Show one decision in full.
 ///
-/// Every step, what went in, what came out, what is missing and why, and the proof that it stands in the log. Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
+/// Every step in the order of cause and effect, what went in, what came out, what is missing and why, and the proof that it
+/// stands in the log. `#3` is the third step, `← #2` names the step that caused one. A decision of several requests is told turn
+/// by turn. Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
 /// `serve` runs the request goes through its admin.sock. The exit status is 1 if there is no such decision.
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -27,14 +29,17 @@ pub(crate) struct ShowArgs {
     /// Leave content sealed: needs no key and no lock.
     #[arg(long)]
     pub(crate) sealed: bool,
-    /// Print JSON.
+    /// Show every field and all content, however long and however often an agent's requests repeat it.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) full: bool,
+    /// Print JSON: everything, each event as it stands in the log.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(args: ShowArgs) -> Result<Verdict, Failure> {
     // Standard output drops colours where nobody sees them.
-    let form = if args.json { Form::Json } else { Form::Text { color: true } };
+    let form = if args.json { Form::Json } else { Form::Text { color: true, full: args.full } };
     let told = tokio::runtime::Runtime::new()?.block_on(told(&args, form))?;
     let Some(told) = told else {
         writeln!(

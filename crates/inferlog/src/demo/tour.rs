@@ -143,7 +143,7 @@ impl<'a> Tour<'a> {
     /// What `show` prints.
     async fn told(&self, chosen: &Exchange, color: bool) -> Result<String, Failure> {
         let decision = chosen.decision.ok_or_else(|| Failure::new("the decision has no id"))?;
-        let form = Form::Text { color };
+        let form = Form::Text { color, full: false };
         let told = act(&self.demo.instance, Act::Show { decision, form }).await?;
         serde_json::from_value::<Option<String>>(told)?
             .ok_or_else(|| Failure::new("the decision is not in the log"))

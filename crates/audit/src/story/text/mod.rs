@@ -1,28 +1,40 @@
-//! A story for people: what happened on one screen, then what is missing, then the proof.
+//! A story for people: what happened, step by step, then what is missing, then the proof.
+//!
+//! Steps have numbers, which are their places in causal order, and name their causes by them. A decision of several requests is
+//! told turn by turn. Unless all is asked for, content is shortened, and what an agent's requests repeat is shown once.
+
+mod content;
+mod says;
+mod steps;
+mod stream;
 
 use std::fmt::Write as _;
 
 use inferlog_record::Timestamp;
-use serde_json::Value;
 
-use super::model::{MissingPart, PayloadContent, Story, StoryEvent, StoryPayload, StoryProof};
+use self::steps::Steps;
+use super::model::{MissingPart, Story, StoryProof, Summary, Tokens};
 use crate::paint::Paint;
 use crate::report::KeySource;
 
-/// Characters of a payload's content that are shown.
-const CONTENT_CHARS_MAX: usize = 400;
 /// Missing parts that are listed.
 const MISSING_MAX: usize = 20;
 
+/// How a story is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextOptions {
+    /// With colours for a terminal.
+    pub color: bool,
+    /// With every field and all content, however long and often repeated.
+    pub full: bool,
+}
+
 impl Story {
-    /// The story as text, with colours for a terminal or without. The same story gives the same text.
-    pub fn to_text(&self, color: bool) -> String {
-        let (mut out, paint) = (String::new(), Paint(color));
+    /// The story as text. The same story gives the same text.
+    pub fn to_text(&self, options: TextOptions) -> String {
+        let (mut out, paint) = (String::new(), Paint(options.color));
         head(&mut out, paint, self);
-        let _ = writeln!(out, "\n{}", paint.title("What happened"));
-        for (number, event) in self.events.iter().enumerate() {
-            step(&mut out, paint, self, number + 1, event);
-        }
+        Steps::new(self, options).write(&mut out);
         missing(&mut out, paint, &self.missing);
         for problem in &self.problems {
             let _ = writeln!(out, "\n{} {problem}", paint.bad("Contradiction:"));
@@ -65,6 +77,38 @@ fn head(out: &mut String, paint: Paint, story: &Story) {
     if !story.subjects.is_empty() {
         row("about", format!("{} (pseudonym)", story.subjects.join(", ")));
     }
+    row("in all", in_all(&story.summary));
+}
+
+fn in_all(sum: &Summary) -> String {
+    let failed = |failed: u64| if failed == 0 { String::new() } else { format!(" ({failed} failed)") };
+    let mut parts = Vec::new();
+    if sum.turns > 1 {
+        parts.push(format!("{} turns", sum.turns));
+    }
+    parts.push(format!("{}{}", counted(sum.model_calls, "model call"), failed(sum.model_calls_failed)));
+    if sum.tool_calls > 0 {
+        parts.push(format!("{}{}", counted(sum.tool_calls, "tool call"), failed(sum.tool_calls_failed)));
+    }
+    parts.extend(tokens(&sum.tokens));
+    parts.join(", ")
+}
+
+/// `1 piece`, `2 pieces`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Tokens in and out, and what of them was cached and spent on reasoning.
+fn tokens(tokens: &Tokens) -> Option<String> {
+    let part = |count: Option<u64>, name: &str| match count {
+        Some(count) if count > 0 => format!(" ({count} {name})"),
+        _ => String::new(),
+    };
+    let input = tokens.input.map(|n| format!("{n} tokens in{}", part(tokens.cached, "cached")));
+    let output = tokens.output.map(|n| format!("{n} out{}", part(tokens.reasoning, "reasoning")));
+    let said: Vec<String> = input.into_iter().chain(output).collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 pub(crate) fn outcome(paint: Paint, outcome: Option<&str>) -> String {
@@ -75,106 +119,30 @@ pub(crate) fn outcome(paint: Paint, outcome: Option<&str>) -> String {
     }
 }
 
-fn step(out: &mut String, paint: Paint, story: &Story, number: usize, event: &StoryEvent) {
-    let at = story.events.first().and_then(|first| since(Some(&first.logged_at), Some(&event.logged_at)));
-    let parts: Vec<String> = std::iter::once(event.place.index)
-        .chain(event.continued_in.iter().copied())
-        .map(|index| index.to_string())
-        .collect();
-    let entry = if parts.len() == 1 { "entry" } else { "entries" };
-    let _ = writeln!(
-        out,
-        "  {number}  {:<16}  {}",
-        paint.name(&format!("{:<16}", event.kind)),
-        paint.dim(&format!(
-            "+{}, {entry} {}, serves {}",
-            at.unwrap_or_default(),
-            parts.join(", "),
-            articles(event.serves)
-        ))
-    );
-    let body = serde_json::from_str::<Value>(event.event.get()).unwrap_or_default();
-    let mut leaves = Vec::new();
-    flatten("", body.get("body").unwrap_or(&Value::Null), &mut leaves);
-    if !leaves.is_empty() {
-        let _ = writeln!(out, "     {}", leaves.join(", "));
-    }
-    event.payloads.iter().for_each(|payload| content(out, paint, story, payload));
-}
-
-/// `name value` for each value of a body; why a name is absent is told with what is missing.
-fn flatten(path: &str, value: &Value, leaves: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members.iter().filter(|(name, _)| *name != "absent") {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                flatten(&path, value, leaves);
-            }
-        }
-        Value::Array(items) => {
-            let texts: Vec<String> =
-                items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned)).collect();
-            leaves.push(format!("{path} [{}]", shorten(&texts.join(", "), 120)));
-        }
-        Value::String(text) => leaves.push(format!("{path} {text}")),
-        other => leaves.push(format!("{path} {other}")),
-    }
-}
-
-fn content(out: &mut String, paint: Paint, story: &Story, payload: &StoryPayload) {
-    let name = paint.name(&format!("{:<18}", payload.role));
-    let first = payload.first.and_then(|first| {
-        let number = story.events.iter().position(|event| event.id == first)?;
-        let again = story.events[number].payloads.iter().find(|other| other.payload == payload.payload)?;
-        Some(format!("the same as {} of step {}", again.role, number + 1))
-    });
-    let says = match (first, payload.state.as_str(), &payload.content, &payload.problem) {
-        (Some(first), ..) => paint.dim(&first),
-        (None, "present", Some(_), _) => {
-            paint.dim(&described(payload, "opened, and the content is the one committed to"))
-        }
-        (None, "present", None, Some(problem)) => paint.bad(&format!("could not be opened: {problem}")),
-        (None, "present", None, None) => paint.dim(&described(payload, "sealed")),
-        (None, state, ..) => {
-            paint.bad(&format!("{}: {}", state.replace('_', " "), payload.reason.as_deref().unwrap_or("")))
-        }
-    };
-    let _ = writeln!(out, "     {name} {says}");
-    if payload.first.is_some() {
-        return;
-    }
-    let shown = match &payload.content {
-        Some(PayloadContent::Json(json)) => json.get(),
-        Some(PayloadContent::Text(text)) => text,
-        Some(PayloadContent::Base64(base64)) => base64,
-        None => return,
-    };
-    for line in shorten(shown, CONTENT_CHARS_MAX).lines() {
-        let _ = writeln!(out, "       {line}");
-    }
-}
-
-fn described(payload: &StoryPayload, how: &str) -> String {
-    let media_type = payload.media_type.as_deref().unwrap_or("content");
-    let size = payload.size.map_or(String::new(), |size| format!(", {size} bytes padded"));
-    format!("{media_type}{size}, {how}")
-}
-
 fn missing(out: &mut String, paint: Paint, missing: &[MissingPart]) {
     if missing.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{}", paint.title("What is missing, and why"));
-    for part in missing.iter().take(MISSING_MAX) {
+    // What many events lack alike is said once.
+    let mut alike: Vec<(&MissingPart, u64)> = Vec::new();
+    for part in missing {
+        match alike.iter_mut().find(|(known, _)| known.field == part.field && known.why == part.why) {
+            Some((_, count)) => *count += 1,
+            None => alike.push((part, 1)),
+        }
+    }
+    for (part, count) in alike.iter().take(MISSING_MAX) {
         let serves = if part.serves.is_empty() {
             String::new()
         } else {
             format!(" [{}: {}]", part.level, articles(&part.serves))
         };
-        let _ = writeln!(out, "  {}: {}{}", part.field, part.why, paint.dim(&serves));
+        let times = if *count == 1 { String::new() } else { format!(" ({count} times)") };
+        let _ = writeln!(out, "  {}: {}{times}{}", part.field, part.why, paint.dim(&serves));
     }
-    if missing.len() > MISSING_MAX {
-        let _ = writeln!(out, "  and {} more", missing.len() - MISSING_MAX);
+    if alike.len() > MISSING_MAX {
+        let _ = writeln!(out, "  and {} more", alike.len() - MISSING_MAX);
     }
     let legend =
         "M: required by law of the systems it names. R: required by inferlog's own profile. r: recommended.";
@@ -209,14 +177,19 @@ fn proof(out: &mut String, paint: Paint, proof: &StoryProof) {
 /// The time between two moments, in the unit that reads best.
 pub(crate) fn since(from: Option<&str>, to: Option<&str>) -> Option<String> {
     let nanos = |text: Option<&str>| text?.parse::<Timestamp>().ok().map(Timestamp::nanos);
-    let passed = nanos(to)?.checked_sub(nanos(from)?)?;
+    nanos(to)?.checked_sub(nanos(from)?).map(lasted)
+}
+
+/// A time, nanoseconds, in the unit that reads best.
+fn lasted(passed: u64) -> String {
     let in_unit = |unit: f64, name: &str| format!("{:.1} {name}", passed as f64 / unit);
-    Some(match passed {
+    match passed {
         0..1_000_000 => in_unit(1e3, "µs"),
         1_000_000..1_000_000_000 => in_unit(1e6, "ms"),
         1_000_000_000..120_000_000_000 => in_unit(1e9, "s"),
+        120_000_000_000..7_200_000_000_000 => in_unit(6e10, "min"),
         _ => in_unit(3.6e12, "h"),
-    })
+    }
 }
 
 /// At most so many characters, and how many are left out; control characters but for line ends are shown as such.
