@@ -37,8 +37,10 @@ fn one_call_answered_many_times_is_repeated_once() {
     let body = format!(
         r#"{{"messages":[{{"role":"assistant","tool_calls":[{{"id":"a","function":{{"name":"{name}","arguments":{{}}}}}}]}}{tool}]}}"#
     );
-    let facts = ask(&Wire::Ollama, "/api/chat", body);
-    assert_eq!((facts.tool_results.len(), repeated(&facts)), (RESULTS, 1 << 20));
+    for (wire, path) in [(Wire::Ollama, "/api/chat"), (Wire::OpenAi, "/v1/chat/completions")] {
+        let facts = ask(&wire, path, body.clone());
+        assert_eq!((facts.tool_results.len(), repeated(&facts)), (RESULTS, 1 << 20));
+    }
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl<'a> Turns<'a> {
     /// What a tool gave.
     pub(super) fn result(&mut self, known_by: &str, call: String, content: Option<Bytes>) {
         self.is_models_turn = false;
-        let (asked, content) = (self.asked.get(known_by).cloned(), content.unwrap_or_default());
+        // Taken, not copied: results that name one call over and over would copy it as often.
+        let (asked, content) = (self.asked.remove(known_by), content.unwrap_or_default());
         // The wire has no word for a tool that failed.
         self.results.push(ToolResult { call, asked, content, is_error: false });
     }
