@@ -9,15 +9,17 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use inferlog_capture::config::routes_from_flags;
+use inferlog_capture::config::{routes, routes_from_flags};
 use inferlog_capture::forward::forward;
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::recorder::Recorder;
+use inferlog_capture::route::Route;
 use inferlog_capture::upstream::{self, Client};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::measure::{Stopwatch, percentile};
+use super::stream;
 use crate::http_server::serve;
 use crate::output::Failure;
 
@@ -29,6 +31,9 @@ const PATH: &str = "/v2/models/bench/versions/1/infer";
 pub(crate) struct Ways {
     pub(crate) proxy: SocketAddr,
     pub(crate) gateway: SocketAddr,
+    /// The same two ways to a model that streams.
+    pub(crate) stream_proxy: SocketAddr,
+    pub(crate) stream_gateway: SocketAddr,
     /// Ends all three when dropped.
     _servers: JoinSet<()>,
 }
@@ -48,29 +53,44 @@ impl Ways {
         let mut servers = JoinSet::new();
         let (listener, model) = listen().await?;
         servers.spawn(serve(listener, model_answer));
-
-        let routes = routes_from_flags(&format!("http://{model}"), "bench", None)?;
-        let route = routes.first().ok_or_else(|| Failure::new("no route to measure"))?.clone();
-        let client = Client::new(&route.upstream, route.limits.connect_time_max)?;
-        let (listener, proxy) = listen().await?;
-        servers.spawn(serve(listener, move |request| {
-            let (client, route) = (client.clone(), route.clone());
-            async move {
-                let passed = forward(&client, &route, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
-                passed.unwrap_or_else(|error| {
-                    let mut answer: Response<upstream::Body> =
-                        Response::new(Either::Left(error.to_string().into()));
-                    *answer.status_mut() = StatusCode::BAD_GATEWAY;
-                    answer
-                })
-            }
-        }));
-
-        let (listener, gateway) = listen().await?;
-        let serving = Gateway::new(GatewayConfig::new(routes), recorder.clone()).await?;
-        servers.spawn(async move { serving.serve(listener, std::future::pending()).await });
-        Ok(Self { proxy, gateway, _servers: servers })
+        let (listener, stream_model) = listen().await?;
+        servers.spawn(serve(listener, stream::model));
+        let whole = routes_from_flags(&format!("http://{model}"), "bench", None)?;
+        let streamed = format!(
+            "[[route]]\nname = \"stream\"\nsystem = \"bench\"\nwire = \"openai\"\nupstream = \"http://{stream_model}\""
+        );
+        let streamed = routes(&streamed, &|_| None)?;
+        let (proxy, gateway) = ways(&mut servers, whole, recorder).await?;
+        let (stream_proxy, stream_gateway) = ways(&mut servers, streamed, recorder).await?;
+        Ok(Self { proxy, gateway, stream_proxy, stream_gateway, _servers: servers })
     }
+}
+
+/// Starts proxy and gateway for some routes, the first of which the proxy takes.
+async fn ways(
+    servers: &mut JoinSet<()>,
+    routes: Vec<Route>,
+    recorder: &Recorder,
+) -> Result<(SocketAddr, SocketAddr), Failure> {
+    let route = routes.first().ok_or_else(|| Failure::new("no route to measure"))?.clone();
+    let client = Client::new(&route.upstream, route.limits.connect_time_max)?;
+    let (listener, proxy) = listen().await?;
+    servers.spawn(serve(listener, move |request| {
+        let (client, route) = (client.clone(), route.clone());
+        async move {
+            let passed = forward(&client, &route, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+            passed.unwrap_or_else(|error| {
+                let mut answer: Response<upstream::Body> =
+                    Response::new(Either::Left(error.to_string().into()));
+                *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                answer
+            })
+        }
+    }));
+    let (listener, gateway) = listen().await?;
+    let serving = Gateway::new(GatewayConfig::new(routes), recorder.clone()).await?;
+    servers.spawn(async move { serving.serve(listener, std::future::pending()).await });
+    Ok((proxy, gateway))
 }
 
 async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {

@@ -11,6 +11,7 @@ pub(crate) mod memory;
 mod recorder;
 mod report;
 mod sample;
+mod stream;
 mod verification;
 mod work;
 
@@ -32,7 +33,7 @@ use gateway::Ways;
 use measure::{core_count, cpu_class, median};
 use recorder::Phase;
 pub(crate) use report::Results;
-use report::{Comparison, GatewayRow, RecorderRow, Verification};
+use report::{Comparison, GatewayRow, RecorderRow, StreamRow, Verification};
 use sample::{Samples, WRITES_PER_DECISION};
 
 /// Rounds that medians are taken over.
@@ -41,6 +42,8 @@ const ROUNDS: usize = 5;
 const WRITERS: [usize; 3] = [1, 8, 64];
 /// Connections at a time.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
+/// Streams at a time.
+const STREAMS: [usize; 2] = [1, 16];
 /// Added to every sync in the second half of the Recorder's phases.
 const SLOW_SYNC: Duration = Duration::from_millis(1);
 /// The bare disk gets this share of the time of the Recorder's phase before it.
@@ -93,13 +96,15 @@ pub(crate) enum Part {
     Recorder,
     /// The gateway and the plain proxy.
     Gateway,
+    /// The gateway and the plain proxy, with answers that stream.
+    Stream,
     /// Verification.
     Verify,
 }
 
 impl Part {
     /// All of it.
-    pub(crate) const ALL: [Self; 3] = [Self::Recorder, Self::Gateway, Self::Verify];
+    pub(crate) const ALL: [Self; 4] = [Self::Recorder, Self::Gateway, Self::Stream, Self::Verify];
 }
 
 /// Measures in `dir`, an empty directory; the Recorder's phases take `time` together. Tells what it does through `tell`.
@@ -117,6 +122,7 @@ pub(crate) async fn run(
     let ways = Ways::start(&benches[0].instance.recorder).await?;
     let phases = || benches.iter().flat_map(|bench| WRITERS.map(|writers| (bench, writers)));
     let (mut recorded, mut work, mut served) = (vec![Vec::new(); 6], Vec::new(), vec![Vec::new(); 3]);
+    let mut streamed = vec![Vec::new(); STREAMS.len()];
     let slice = time / (ROUNDS * recorded.len()) as u32;
     for round in 1..=ROUNDS {
         if parts.contains(&Part::Recorder) {
@@ -134,6 +140,12 @@ pub(crate) async fn run(
             for (connections, measured) in CONNECTIONS.into_iter().zip(&mut served) {
                 let proxy = gateway::run(ways.proxy, connections, slice).await?;
                 measured.push((gateway::run(ways.gateway, connections, slice).await?, proxy));
+            }
+        }
+        if parts.contains(&Part::Stream) {
+            tell(format!("round {round} of {ROUNDS}: streams through gateway, plain proxy"));
+            for (streams, measured) in STREAMS.into_iter().zip(&mut streamed) {
+                measured.push(streams_once(&ways, streams, slice).await?);
             }
         }
     }
@@ -158,7 +170,45 @@ pub(crate) async fn run(
         let rows = CONNECTIONS.into_iter().zip(&served).map(|(connections, of)| gateway_row(connections, of));
         results.gateway = rows.collect();
     }
+    if parts.contains(&Part::Stream) {
+        let rows = STREAMS.into_iter().zip(&streamed).map(|(streams, of)| stream_row(streams, of));
+        results.stream = rows.collect();
+    }
     Ok(results)
+}
+
+/// The phases of one round with so many streams: gateway and proxy in haste, gateway and proxy at a model's pace.
+type StreamPhases = [stream::Phase; 4];
+
+async fn streams_once(ways: &Ways, streams: usize, slice: Duration) -> Result<StreamPhases, Failure> {
+    let (proxy, gateway) = (ways.stream_proxy, ways.stream_gateway);
+    let hurried_proxy = stream::run(proxy, streams, slice, false).await?;
+    let hurried = stream::run(gateway, streams, slice, false).await?;
+    let paced_proxy = stream::run(proxy, streams, slice, true).await?;
+    let paced = stream::run(gateway, streams, slice, true).await?;
+    Ok([hurried, hurried_proxy, paced, paced_proxy])
+}
+
+fn stream_row(streams: usize, measured: &[StreamPhases]) -> StreamRow {
+    let of = |which: usize, value: fn(&stream::Phase) -> f64| {
+        median(measured.iter().map(|phases| value(&phases[which])))
+    };
+    let rate = of(0, |phase| phase.events_per_second);
+    let (cores, proxy_cores) = (of(0, |phase| phase.cores), of(1, |phase| phase.cores));
+    let proxy_rate = of(1, |phase| phase.events_per_second);
+    StreamRow {
+        streams,
+        events_per_second: rate,
+        cores,
+        against_proxy: Comparison::new(rate, proxy_rate),
+        against_proxy_per_core: Comparison::new(rate / cores, proxy_rate / proxy_cores),
+        first_p50_us: of(2, |phase| phase.first_p50_us),
+        proxy_first_p50_us: of(3, |phase| phase.first_p50_us),
+        delay_p50_us: of(2, |phase| phase.delay_p50_us),
+        delay_p99_us: of(2, |phase| phase.delay_p99_us),
+        proxy_delay_p50_us: of(3, |phase| phase.delay_p50_us),
+        proxy_delay_p99_us: of(3, |phase| phase.delay_p99_us),
+    }
 }
 
 async fn verify(dir: &Path) -> Result<Verification, Failure> {

@@ -21,6 +21,7 @@ pub(crate) struct Results {
     pub(crate) work_decisions_per_second: Option<f64>,
     pub(crate) recorder: Vec<RecorderRow>,
     pub(crate) gateway: Vec<GatewayRow>,
+    pub(crate) stream: Vec<StreamRow>,
     pub(crate) verification: Option<Verification>,
 }
 
@@ -76,6 +77,27 @@ pub(crate) struct GatewayRow {
     pub(crate) against_proxy_per_core: Comparison,
 }
 
+/// The gateway with so many streams at a time. Client, model, and gateway or proxy, share the processors.
+#[derive(Debug, Serialize)]
+pub(crate) struct StreamRow {
+    pub(crate) streams: usize,
+    /// Of a model that writes as fast as it is read.
+    pub(crate) events_per_second: f64,
+    pub(crate) cores: f64,
+    /// Against the proxy that does not record.
+    pub(crate) against_proxy: Comparison,
+    /// A core's rate against that of the proxy.
+    pub(crate) against_proxy_per_core: Comparison,
+    /// From a request to its first event, of a model that writes one every five milliseconds, microseconds.
+    pub(crate) first_p50_us: f64,
+    pub(crate) proxy_first_p50_us: f64,
+    /// From the model to the client, every further event of it, microseconds.
+    pub(crate) delay_p50_us: f64,
+    pub(crate) delay_p99_us: f64,
+    pub(crate) proxy_delay_p50_us: f64,
+    pub(crate) proxy_delay_p99_us: f64,
+}
+
 /// Verification without keys.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verification {
@@ -95,6 +117,9 @@ impl Results {
         }
         if !self.gateway.is_empty() {
             self.print_gateway(out)?;
+        }
+        if !self.stream.is_empty() {
+            self.print_stream(out)?;
         }
         let Some(verification) = &self.verification else { return Ok(()) };
         let Verification { entries, entry_bytes, entries_per_second, entries_per_second_per_core } =
@@ -194,6 +219,49 @@ impl Results {
         )?;
         let Some(sync) = self.sync_p50_us else { return Ok(()) };
         writeln!(out, "two lone syncs of the bare disk take {} (p50)", micros(2.0 * sync))
+    }
+}
+
+impl Results {
+    fn print_stream(&self, out: &mut impl Write) -> io::Result<()> {
+        section(
+            out,
+            "Streams",
+            "200 events an answer; events/s as fast as they are read, first event and delay at one event in 5 ms",
+        )?;
+        writeln!(
+            out,
+            "{:>7}  {:>9}  {:>5}  {:>12}  {:>8}  {:>15}  {:>9}  {:>11}  {:>9}  {:>9}  {:>11}",
+            "streams",
+            "events/s",
+            "cores",
+            "proxy evts/s",
+            "of proxy",
+            "of proxy a core",
+            "first p50",
+            "proxy first",
+            "delay p50",
+            "delay p99",
+            "proxy delay"
+        )?;
+        for row in &self.stream {
+            writeln!(
+                out,
+                "{:>7}  {:>9.0}  {:>5.2}  {:>12.0}  {:>8.2}  {:>15.2}  {:>9}  {:>11}  {:>9}  {:>9}  {:>11}",
+                row.streams,
+                row.events_per_second,
+                row.cores,
+                row.against_proxy.base,
+                row.against_proxy.ratio,
+                row.against_proxy_per_core.ratio,
+                micros(row.first_p50_us),
+                micros(row.proxy_first_p50_us),
+                micros(row.delay_p50_us),
+                micros(row.delay_p99_us),
+                micros(row.proxy_delay_p50_us),
+            )?;
+        }
+        Ok(())
     }
 }
 

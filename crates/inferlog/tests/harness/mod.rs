@@ -52,7 +52,7 @@ fn read_answer(stream: &mut impl BufRead) -> Option<Answer> {
     Some(Answer { status, decision: header(&headers, "inferlog-decision-id"), body })
 }
 
-fn read_head(stream: &mut impl BufRead) -> Option<(String, Vec<(String, String)>)> {
+pub fn read_head(stream: &mut impl BufRead) -> Option<(String, Vec<(String, String)>)> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     let first = line.trim_end().to_owned();
@@ -69,7 +69,7 @@ fn read_head(stream: &mut impl BufRead) -> Option<(String, Vec<(String, String)>
     }
 }
 
-fn header(headers: &[(String, String)], name: &str) -> Option<String> {
+pub fn header(headers: &[(String, String)], name: &str) -> Option<String> {
     headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
 }
 
@@ -127,13 +127,18 @@ pub struct Serve(pub Child);
 impl Serve {
     /// Starts it and waits until it is ready. `wrapper` runs it under another program.
     pub fn start(wrapper: &[&str], data: &Path, model: SocketAddr, listen: SocketAddr) -> Self {
+        let upstream = format!("http://{model}");
+        let routes = ["--system", "alpha", "--upstream", &upstream, "--subject-header", "x-applicant"];
+        Self::start_with(wrapper, data, listen, &routes)
+    }
+
+    /// The same with routes of one's own: `--config`, say.
+    pub fn start_with(wrapper: &[&str], data: &Path, listen: SocketAddr, routes: &[&str]) -> Self {
         let mut words: Vec<String> = wrapper.iter().map(|word| (*word).to_owned()).collect();
         words.push(INFERLOG.to_owned());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("serve").arg("--data").arg(data);
-        command.args(["--system", "alpha", "--upstream", &format!("http://{model}")]);
-        command.args(["--listen", &listen.to_string(), "--subject-header", "x-applicant"]);
-        command.args(["--root-key", &root_key(data)]);
+        command.args(&words[1..]).arg("serve").arg("--data").arg(data).args(routes);
+        command.args(["--listen", &listen.to_string(), "--root-key", &root_key(data)]);
         let mut serve =
             Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
         let began = Instant::now();
