@@ -5,6 +5,7 @@
 #[path = "support/simulated.rs"]
 mod simulated;
 
+use inferlog_capture::api::{How, attach};
 use inferlog_capture::recorder::{NewContent, NewEvent, Ongoing, RecordError, Recorder, Target};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{ManualClock, SeededRng};
@@ -132,6 +133,27 @@ async fn a_late_event_is_added_in_the_same_process_after_a_restart_and_weeks_lat
         (1, 1, 3),
         "one key a day"
     );
+}
+
+#[tokio::test]
+async fn a_person_overrides_a_decision_weeks_later() {
+    let mut world = World::new(9);
+    let recorder = world.open().await;
+    let decision = new_decision(&recorder, "ada").await;
+    close(recorder).await;
+    world.clock.advance(45 * DAY);
+    let recorder = world.open().await;
+    let review = format!(
+        r#"{{"decision":"{decision}","kind":"human","action":"override","reviewer":"kim","before":{{"a":1}},"after":"no"}}"#
+    );
+    let attached = attach(&recorder, review.into(), &How::new("test", &[])).await.unwrap();
+    close(recorder).await;
+    let events = world.events(decision);
+    let found = events.last().unwrap();
+    assert_eq!((found.id, found.logged_at.day()), (attached.events[0].id, events[0].logged_at.day() + 45));
+    assert_eq!(world.text(found, PayloadRole::HumanBefore).unwrap(), "{\"a\":1}");
+    assert_eq!(world.text(found, PayloadRole::HumanReason).unwrap_err(), "not_provided");
+    assert_eq!(found.subjects, events[0].subjects);
 }
 
 #[tokio::test]

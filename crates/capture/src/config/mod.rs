@@ -20,10 +20,14 @@
 //! ca_file = "ca.pem"                            # authorities to trust besides the system's
 //! http2 = false                                 # default: HTTP/2 where TLS agrees on it; true: also without asking
 //! json = { model = "/model", output = "/score" } # wire "json" alone: where what stands
+//!
+//! [api]                                         # who may POST /v1/events; default: programs on this machine
+//! token_env = "EVENTS_TOKEN"                    # or token_file = "events.token"
 //! ```
 
 mod place;
 
+use crate::api::Access;
 use crate::route::{Failure, Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
 use crate::wire::Wire;
 use inferlog_record::ClearName;
@@ -35,7 +39,7 @@ use toml::{Spanned, Value};
 use place::Place;
 
 /// Paths that the gateway itself answers; no route may claim one.
-pub const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/events"];
 
 /// What is wrong with a configuration, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +58,15 @@ pub struct ConfigError {
 struct File {
     #[serde(default)]
     route: Vec<RouteFile>,
+    #[serde(default)]
+    api: ApiFile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApiFile {
+    token_env: Option<Spanned<String>>,
+    token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +122,13 @@ pub fn routes(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Ro
         routes.push(route);
     }
     Ok(routes)
+}
+
+/// Reads from TOML who may attach events to decisions: whoever has the token that `[api]` names, else programs on this machine.
+pub fn api(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Access, ConfigError> {
+    let at = Place { text: Some(text), env };
+    let file: File = toml::from_str(text).map_err(|e| at.syntax(&e))?;
+    at.api(&file.api)
 }
 
 /// The routes of a lone model server: Open Inference Protocol v2 and KServe v1, both to `upstream`.

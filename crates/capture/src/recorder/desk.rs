@@ -1,14 +1,14 @@
 //! What is remembered of recent decisions, so that what comes late finds them without a search of the log: their keys and
 //! where they go on, and which of a caller's events were recorded already.
 
-#![expect(dead_code, reason = "what takes callers' own ids follows")]
-
 use crate::recorder::decision::Ongoing;
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, Recorder, System, SystemState};
 use inferlog_record::{Id, SystemName};
 use lru::LruCache;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ const TURNS: usize = 64;
 /// The table. It holds nothing that holds the recorder.
 pub(crate) struct Desk {
     decisions: Mutex<LruCache<Id, Kept>>,
-    events: Mutex<LruCache<Id, Done>>,
+    /// By SHA-256 of the decision and the caller's id.
+    events: Mutex<LruCache<[u8; 32], Done>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
@@ -35,6 +36,8 @@ struct Kept {
 /// An event that was recorded under a caller's own id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
+    /// The event's id.
+    pub(crate) id: Id,
     /// Index of the last entry of its write.
     pub(crate) index: u64,
     /// SHA-256 of what the caller said.
@@ -48,24 +51,6 @@ impl Default for Desk {
             events: table(EVENTS_REMEMBERED_MAX),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
-    }
-}
-
-impl Desk {
-    /// The event, if it was recorded and is remembered.
-    pub(crate) fn done(&self, event: Id) -> Option<Done> {
-        self.events.lock().get(&event).copied()
-    }
-
-    /// Remembers an event that is durable.
-    pub(crate) fn note(&self, event: Id, done: Done) {
-        self.events.lock().put(event, done);
-    }
-
-    /// Held from the look at what was recorded of a decision until what is added is noted.
-    pub(crate) async fn turn(&self, decision: Id) -> tokio::sync::MutexGuard<'_, ()> {
-        let at = usize::from(decision.as_bytes()[15]) % TURNS;
-        self.turns[at].lock().await
     }
 }
 
@@ -94,6 +79,27 @@ impl Recorder {
         }
     }
 
+    /// An id for an event or a payload that others refer to before it is recorded.
+    pub(crate) fn mint(&self) -> Result<Id, RecordError> {
+        self.inner.minter.id()
+    }
+
+    /// Held from the look at what was recorded of a decision until what is added is noted.
+    pub(crate) async fn turn(&self, decision: Id) -> tokio::sync::MutexGuard<'_, ()> {
+        let at = usize::from(decision.as_bytes()[15]) % TURNS;
+        self.inner.desk.turns[at].lock().await
+    }
+
+    /// The event that a caller called so, if it was recorded and is remembered.
+    pub(crate) fn done(&self, decision: Id, text: &str) -> Option<Done> {
+        self.inner.desk.events.lock().get(&name(decision, text)).copied()
+    }
+
+    /// Remembers an event that is durable by what its caller called it.
+    pub(crate) fn note_done(&self, decision: Id, text: &str, done: Done) {
+        self.inner.desk.events.lock().put(name(decision, text), done);
+    }
+
     fn recall(&self, decision: Id) -> Option<Ongoing> {
         let Kept { system, steps } = self.inner.desk.decisions.lock().get(&decision).cloned()?;
         Some(Ongoing { system: System { inner: self.inner.clone(), state: system }, steps })
@@ -120,6 +126,17 @@ impl Recorder {
     }
 }
 
-fn table<T>(entries_max: usize) -> Mutex<LruCache<Id, T>> {
+impl Ongoing {
+    /// The id of the event that a caller calls so: the same whenever it is asked for, until the decision's keys are destroyed.
+    pub(crate) fn event_id(&self, text: &str) -> Option<Id> {
+        self.steps.lock().keys().event_id(text)
+    }
+}
+
+fn name(decision: Id, text: &str) -> [u8; 32] {
+    Sha256::new().chain_update(decision.as_bytes()).chain_update(text).finalize().into()
+}
+
+fn table<K: Hash + Eq, T>(entries_max: usize) -> Mutex<LruCache<K, T>> {
     Mutex::new(LruCache::new(NonZeroUsize::MIN.saturating_add(entries_max - 1)))
 }

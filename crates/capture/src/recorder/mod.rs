@@ -15,6 +15,7 @@
 //! **Ends.** A decision that is dropped is closed as aborted. What a crash leaves open is closed as `interrupted` by the next
 //! start, which also says whether the last end was clean.
 
+mod answer;
 mod decision;
 mod desk;
 mod draft;
@@ -39,6 +40,9 @@ pub use erase::{Erased, Target};
 pub use error::RecordError;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
+
+pub(crate) use answer::Answer;
+pub(crate) use desk::Done;
 
 use desk::Desk;
 use ids::Minter;

@@ -1,7 +1,5 @@
 //! What a decision's payloads are sealed under; and that it is nothing, once that was destroyed.
 
-#![expect(dead_code, reason = "what takes callers' own ids follows")]
-
 use crate::recorder::{Inner, RecordError, System};
 use hmac::{Hmac, Mac};
 use inferlog_record::{Id, KeyId, Pseudonym, RetentionClass};

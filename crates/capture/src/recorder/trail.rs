@@ -1,7 +1,5 @@
 //! A decision's entries, in every epoch of its system's log, from the time in its id on.
 
-#![expect(dead_code, reason = "what compares outputs follows")]
-
 use crate::recorder::{RecordError, System};
 use inferlog_log::{LogReader, list_logs};
 use inferlog_record::body::{Body, ErasurePhase};

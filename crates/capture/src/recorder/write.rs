@@ -81,7 +81,6 @@ impl Steps {
     }
 
     /// What its payloads are sealed under.
-    #[expect(dead_code, reason = "what takes callers' own ids follows")]
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
