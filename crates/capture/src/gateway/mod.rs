@@ -13,6 +13,7 @@ mod call;
 mod delivery;
 mod describe;
 mod detach;
+mod events;
 mod exchange;
 mod health;
 mod keeping;
@@ -29,6 +30,7 @@ mod verdict;
 
 pub use answer::DECISION_ID;
 
+use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
 use crate::route::Route;
 use crate::upstream::{Client, TlsError};
@@ -66,6 +68,8 @@ pub struct GatewayConfig {
     pub connections_max: usize,
     /// What prompts, tools and models are registered; nothing is where there is none.
     pub registry: Option<Registry>,
+    /// Who may attach events to decisions.
+    pub api: Access,
 }
 
 impl GatewayConfig {
@@ -78,6 +82,7 @@ impl GatewayConfig {
             drain_time_max: DRAIN_TIME_MAX,
             connections_max: CONNECTIONS_MAX,
             registry: None,
+            api: Access::default(),
         }
     }
 }

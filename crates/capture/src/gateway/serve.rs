@@ -4,6 +4,7 @@ use crate::forward::forward;
 use crate::gateway::answer;
 use crate::gateway::delivery::{Outbox, Reply, Watched};
 use crate::gateway::detach::Detach;
+use crate::gateway::events;
 use crate::gateway::metrics::End;
 use crate::gateway::threads::SWEEP_PERIOD;
 use crate::gateway::{Gateway, Inner, Lane};
@@ -162,6 +163,9 @@ impl Inner {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, connection: &Connection) -> Response<Reply> {
         if let Some(own) = self.own(request.uri().path()) {
             return own;
+        }
+        if request.uri().path() == events::PATH {
+            return self.events(request, connection.peer.ip()).await;
         }
         let _counted = Counted::new(&self.metrics.in_flight);
         match find(&self.lanes, request.method(), request.uri()) {

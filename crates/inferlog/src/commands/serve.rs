@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use inferlog::{Instance, Settings, real_env};
-use inferlog_capture::config;
+use inferlog_capture::api::Access;
+use inferlog_capture::config::{self, ConfigError};
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::route::Route;
 use inferlog_record::SystemName;
@@ -93,7 +94,7 @@ fn raise_descriptor_limit() {
 }
 
 async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
-    let (routes, configuration) = routes(&args)?;
+    let (routes, access, configuration) = routes(&args)?;
     // Bound before anything is opened: an address that is taken is told at once.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}: {error}: give another --listen", args.listen))
@@ -110,6 +111,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let instance = Instance::open(real_env(), &settings).await?;
     let mut config = GatewayConfig::new(routes.clone());
     config.registry = Some(instance.registry.clone());
+    config.api = access;
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let admin = AdminServer::start(&instance.data, instance.clone())?;
     announce(&args, &routes, listener.local_addr()?);
@@ -138,14 +140,16 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     Ok(Verdict::Well)
 }
 
-/// The routes, and the text whose digest stands in the record as the configuration's.
-fn routes(args: &ServeArgs) -> Result<(Vec<Route>, String), Failure> {
+/// The routes, who may attach events, and the text whose digest stands in the record as the configuration's.
+fn routes(args: &ServeArgs) -> Result<(Vec<Route>, Access, String), Failure> {
     if let Some(path) = &args.config {
         let text = fs::read_to_string(path)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-        let routes = config::routes(&text, &|name| std::env::var(name).ok());
-        let routes = routes.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        return Ok((routes, text));
+        let env = |name: &str| std::env::var(name).ok();
+        let read = || Ok::<_, ConfigError>((config::routes(&text, &env)?, config::api(&text, &env)?));
+        let (routes, access) =
+            read().map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        return Ok((routes, access, text));
     }
     // The command line asks for both where there is no file.
     let (Some(upstream), Some(system)) = (&args.upstream, &args.system) else {
@@ -153,7 +157,7 @@ fn routes(args: &ServeArgs) -> Result<(Vec<Route>, String), Failure> {
     };
     let header = args.subject_header.as_deref();
     let text = format!("upstream={upstream} system={system} subject-header={header:?}");
-    Ok((config::routes_from_flags(upstream, system, header)?, text))
+    Ok((config::routes_from_flags(upstream, system, header)?, Access::default(), text))
 }
 
 fn systems(routes: &[Route]) -> Vec<SystemName> {
