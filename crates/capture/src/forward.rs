@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use std::net::IpAddr;
 use tokio::time::timeout;
 
-/// Passes a request on and answers with what came back; both bodies are streamed.
+/// Passes a request on and answers with what came back; both bodies are streamed, with the trailers at their ends.
 pub async fn forward(
     client: &Client,
     route: &Route,

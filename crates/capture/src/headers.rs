@@ -3,6 +3,7 @@
 use crate::route::{DECISION, DECISION_END};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,12 +22,16 @@ static HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Headers that are recorded, sealed. All others are not: an allow-list, so that no credential ever is.
-static RECORDED: [HeaderName; 12] = [
+static RECORDED: [HeaderName; 16] = [
     header::ACCEPT,
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::DATE,
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-timeout"),
     HeaderName::from_static("inference-header-content-length"),
     header::RETRY_AFTER,
     header::SERVER,
@@ -67,18 +72,36 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Makes a client's headers those of the request to the upstream.
 ///
 /// The upstream is asked not to compress, so that the record need not decode. `Expect` is settled here (RFC 9110, section
-/// 10.1.1), for the body is read before it is passed on. `Host` and `Content-Length` follow from the new request.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
+/// 10.1.1), for the body is read before it is passed on. `Host` and `Content-Length` follow from the new request. In HTTP/2
+/// the host stands in the address, and cookies in several headers, which HTTP/1.1 has in one (RFC 9113, section 8.2.3).
+pub(crate) fn to_upstream(headers: &mut HeaderMap, authority: Option<&Authority>, peer: IpAddr) {
     strip_hop_by_hop(headers);
     headers.remove(header::EXPECT);
+    join_cookies(headers);
     headers.remove(DECISION);
     headers.remove(DECISION_END);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     append_forwarded(headers, peer);
-    if let Some(host) = headers.remove(header::HOST) {
+    let asked = || authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = headers.remove(header::HOST).or_else(asked) {
         headers.entry("x-forwarded-host").or_insert(host);
     }
     headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static("http"));
+}
+
+/// Whether the client can take trailers (RFC 9110, section 6.5.1), which gRPC needs.
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.any(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case("trailers")))
+}
+
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 fn append_forwarded(headers: &mut HeaderMap, peer: IpAddr) {

@@ -1,8 +1,14 @@
-//! The way to a model server: pooled connections, in clear or over TLS.
+//! The way to a model server: pooled connections, in clear or over TLS, in HTTP/1.1 or HTTP/2.
+//!
+//! HTTP/2 is spoken where TLS agrees on it (ALPN, RFC 7301), or where the route says so, then also in clear ("prior knowledge",
+//! RFC 9113, section 3.3). All requests to such an upstream share a connection. One that a network swallowed is given up
+//! by TCP's own timers: HTTP/2 pings are what gRPC servers punish.
 
 use crate::headers;
 use crate::route::{Route, Upstream};
+use crate::wire::grpc::GRPC_ACCEPT_ENCODING;
 use bytes::Bytes;
+use http::header::HeaderValue;
 use http::uri::Scheme;
 use http::{Request, Response, Version, header, request};
 use http_body_util::{Either, Full, Limited};
@@ -22,6 +28,16 @@ use std::time::Duration;
 /// How long an idle connection is kept. Below the five seconds after which uvicorn, which most Python model servers stand
 /// on, closes one: a request written to a connection that is being closed fails, and may not be sent again.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(4);
+
+/// How long a connection may be silent, with requests waiting on it, before TCP probes it; then every [`PROBE_PERIOD`].
+const PROBE_AFTER: Duration = Duration::from_secs(20);
+/// Time between two probes.
+const PROBE_PERIOD: Duration = Duration::from_secs(5);
+/// Probes without an answer before a connection is given up.
+const PROBES_MAX: u32 = 3;
+/// How long what was sent may stay unacknowledged before a connection is given up, where the system knows such a limit.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A body on its way: read whole before, or streamed.
 pub type Body = Either<Full<Bytes>, Limited<Incoming>>;
@@ -79,6 +95,11 @@ impl Client {
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(connect_time_max));
+        http.set_keepalive(Some(PROBE_AFTER));
+        http.set_keepalive_interval(Some(PROBE_PERIOD));
+        http.set_keepalive_retries(Some(PROBES_MAX));
+        #[cfg(target_os = "linux")]
+        http.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME_MAX));
         let roots = match upstream.scheme == Scheme::HTTPS {
             true => roots(upstream.ca_file.as_deref())?,
             false => RootCertStore::empty(),
@@ -88,12 +109,13 @@ impl Client {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let connector = match upstream.http2 {
+            true => connector.enable_http2().wrap_connector(http),
+            false => connector.enable_http1().enable_http2().wrap_connector(http),
+        };
         let pool = Pool::builder(TokioExecutor::new())
+            .http2_only(upstream.http2)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)
             .build(connector);
@@ -134,7 +156,14 @@ pub fn request(
 ) -> Option<Request<Body>> {
     let target = route.target(&client.uri)?;
     let mut headers = std::mem::take(&mut client.headers);
-    headers::to_upstream(&mut headers, peer);
+    let takes_trailers = route.upstream.http2 && headers::takes_trailers(&headers);
+    headers::to_upstream(&mut headers, client.uri.authority(), peer);
+    if takes_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if route.wire.is_grpc() {
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     if matches!(body, Either::Left(_)) {
         headers.remove(header::CONTENT_LENGTH);
     }

@@ -8,7 +8,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use inferlog_capture::forward::forward;
 use inferlog_capture::route::Route;
 use inferlog_capture::upstream::{Body, Client, TlsError, UpstreamError, whole};
@@ -158,6 +159,7 @@ fn authority(name: &str) -> Authority {
     Authority { ca_pem: issuer.pem(), server: config }
 }
 
+/// Answers with the version that it was asked in.
 async fn tls_server(config: rustls::ServerConfig) -> SocketAddr {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -167,15 +169,45 @@ async fn tls_server(config: rustls::ServerConfig) -> SocketAddr {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service =
-                    service_fn(|_| async { Ok::<_, Infallible>(Response::new(whole("over TLS".into()))) });
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let service = service_fn(|request: Request<Incoming>| async move {
+                    let answer = format!("{:?} over TLS", request.version());
+                    Ok::<_, Infallible>(Response::new(whole(answer.into())))
+                });
+                let builder = auto::Builder::new(TokioExecutor::new());
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
     address
+}
+
+async fn get(route: Route) -> Result<bytes::Bytes, UpstreamError> {
+    let client = Client::new(&route.upstream, route.limits.connect_time_max).unwrap();
+    let uri = route.target(&"/v2".parse().unwrap()).unwrap();
+    let mut request = Request::new(whole(Default::default()));
+    *request.uri_mut() = uri;
+    let answer = client.send(request).await?;
+    Ok(answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test]
+async fn tls_agrees_on_the_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    for (offered, keys, expected) in [
+        (vec!["h2", "http/1.1"], "", "HTTP/2.0 over TLS"),
+        (vec!["http/1.1"], "", "HTTP/1.1 over TLS"),
+        (vec![], "", "HTTP/1.1 over TLS"),
+        (vec!["h2", "http/1.1"], "http2 = true", "HTTP/2.0 over TLS"),
+        (vec![], "wire = \"oip-grpc\"", "HTTP/2.0 over TLS"),
+    ] {
+        let mut authority = authority("127.0.0.1");
+        std::fs::write(&path, &authority.ca_pem).unwrap();
+        authority.server.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let url = format!("https://{}", tls_server(authority.server).await);
+        let keys = format!("ca_file = {:?}\n{keys}", path.to_str().unwrap());
+        assert_eq!(get(route(&url, &keys)).await.unwrap(), expected, "{offered:?}");
+    }
 }
 
 #[tokio::test]
@@ -189,15 +221,7 @@ async fn tls_trusts_the_private_authority_and_no_other() {
     };
     let address = tls_server(right.server).await;
     let url = format!("https://{address}");
-    let get = async |route: Route| {
-        let client = Client::new(&route.upstream, route.limits.connect_time_max).unwrap();
-        let uri = route.target(&"/v2".parse().unwrap()).unwrap();
-        let mut request = Request::new(whole(Default::default()));
-        *request.uri_mut() = uri;
-        let answer = client.send(request).await?;
-        Ok::<_, UpstreamError>(answer.into_body().collect().await.unwrap().to_bytes())
-    };
-    assert_eq!(get(route(&url, &file("right.pem", &right.ca_pem))).await.unwrap(), "over TLS");
+    assert_eq!(get(route(&url, &file("right.pem", &right.ca_pem))).await.unwrap(), "HTTP/1.1 over TLS");
     let error = get(route(&url, &file("wrong.pem", &wrong.ca_pem))).await.unwrap_err();
     assert!(matches!(&error, UpstreamError::Unreachable(why) if why.contains("certificate")), "{error}");
 

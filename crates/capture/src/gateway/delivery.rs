@@ -3,11 +3,16 @@
 //! hyper takes an answer's bytes from its body, writes them to the connection and flushes it. An answer counts as delivered
 //! once a flush succeeded after its last byte was taken: the kernel has it then. One whose body is dropped before, or whose
 //! connection ends before the flush, was not delivered, and its decision gets a later `decision.closed` that says so.
+//!
+//! In HTTP/2 the client's window stands between: what was taken may wait for it, and one flush may serve other streams. There
+//! the last byte is a piece of its own, which is taken only when all before it has room in the window, and the end another
+//! one after it; and what was taken counts as written only after a flush that had nothing left to write.
 
 use crate::gateway::step::Step;
 use crate::gateway::{Inner, Lane};
 use crate::recorder::{NewEvent, Recorded, closed};
 use bytes::Bytes;
+use http::{HeaderMap, Version};
 use http_body_util::{Full, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
@@ -69,16 +74,39 @@ fn undelivered(lane: &Lane, now: inferlog_record::Timestamp, goes_on: Option<Id>
 }
 
 /// What one connection has released and not flushed.
-#[derive(Default)]
-pub(crate) struct Outbox(Mutex<Vec<Release>>);
+pub(crate) struct Outbox {
+    pending: Mutex<Vec<Pending>>,
+}
+
+struct Pending {
+    release: Release,
+    /// Whether anything was written since it was taken.
+    is_written: bool,
+    version: Version,
+}
 
 impl Outbox {
-    fn push(&self, release: Release) {
-        self.0.lock().push(release);
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { pending: Mutex::default() })
     }
 
-    fn flushed(&self) {
-        std::mem::take(&mut *self.0.lock()).into_iter().for_each(Release::delivered);
+    fn push(&self, release: Release, version: Version) {
+        self.pending.lock().push(Pending { release, is_written: false, version });
+    }
+
+    fn written(&self) {
+        self.pending.lock().iter_mut().for_each(|pending| pending.is_written = true);
+    }
+
+    /// Lets go of what got away with a flush; `is_idle`: it had nothing to write. Whether something waits for such a one.
+    fn flushed(&self, is_idle: bool) -> bool {
+        let mut pending = self.pending.lock();
+        let is_away = |one: &mut Pending| one.version < Version::HTTP_2 || (is_idle && one.is_written);
+        let away: Vec<Pending> = pending.extract_if(.., is_away).collect();
+        let waits = !is_idle && !pending.is_empty();
+        drop(pending);
+        away.into_iter().for_each(|one| one.release.delivered());
+        waits
     }
 }
 
@@ -89,17 +117,72 @@ pub(crate) enum Reply {
     /// Passed on as it comes.
     Stream(Limited<Incoming>),
     /// A decision's answer.
-    Released(Full<Bytes>, Option<(Release, Arc<Outbox>)>),
-    /// A decision's answer that is passed on while it comes.
-    Live(mpsc::Receiver<Piece>, Arc<Outbox>, bool),
+    Released(Tail),
+    /// A decision's answer that is passed on while it comes, and its tail when that came.
+    Live(mpsc::Receiver<Piece>, Way, Option<Tail>),
+}
+
+/// The way to a client: its connection, and what is spoken on it.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) version: Version,
+}
+
+/// The last of an answer that is recorded: bytes, trailers, the end.
+pub(crate) struct Tail {
+    bytes: Bytes,
+    trailers: Option<HeaderMap>,
+    release: Option<(Release, Way)>,
+}
+
+impl Tail {
+    fn new(bytes: Bytes, trailers: Option<HeaderMap>, release: Option<Release>, way: &Way) -> Self {
+        Self { bytes, trailers, release: release.map(|release| (release, way.clone())) }
+    }
+
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        let is_watched_h2 = self.release.as_ref().is_some_and(|(_, way)| way.version == Version::HTTP_2);
+        if !self.bytes.is_empty() {
+            let last =
+                if is_watched_h2 && self.bytes.len() > 1 { self.bytes.len() - 1 } else { self.bytes.len() };
+            let piece = self.bytes.split_to(last);
+            if !is_watched_h2 && self.bytes.is_empty() {
+                self.taken();
+            }
+            return Some(Frame::data(piece));
+        }
+        self.taken();
+        self.trailers.take().map(Frame::trailers)
+    }
+
+    /// All is taken: what is left to know is whether it is flushed.
+    fn taken(&mut self) {
+        if let Some((release, way)) = self.release.take() {
+            way.outbox.push(release, way.version);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.bytes.is_empty() && self.trailers.is_none() && self.release.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // In front of trailers a length says nothing that the framing does not.
+        if self.trailers.is_some() {
+            SizeHint::default()
+        } else {
+            SizeHint::with_exact(self.bytes.len() as u64)
+        }
+    }
 }
 
 /// A piece of an answer on its way to the client.
 pub(crate) enum Piece {
     /// Bytes.
     Data(Bytes),
-    /// The last bytes, if any, of an answer that is recorded.
-    Last(Bytes, Option<Release>),
+    /// The last bytes, if any, and the trailers, if any, of an answer that is recorded.
+    Last(Bytes, Option<HeaderMap>, Option<Release>),
     /// No more: the answer broke off.
     Cut,
 }
@@ -110,19 +193,23 @@ impl Reply {
     }
 
     /// A decision's answer that comes piece by piece, whose delivery is watched on its connection.
-    pub(crate) fn live(pieces: mpsc::Receiver<Piece>, outbox: Arc<Outbox>) -> Self {
-        Self::Live(pieces, outbox, false)
+    pub(crate) fn live(pieces: mpsc::Receiver<Piece>, way: Way) -> Self {
+        Self::Live(pieces, way, None)
     }
 
     /// A decision's answer, whose delivery is watched on its connection.
-    pub(crate) fn released(body: Bytes, release: Option<Release>, outbox: Arc<Outbox>) -> Self {
-        let Some(release) = release else { return Self::whole(body) };
-        if body.is_empty() {
+    pub(crate) fn released(
+        body: Bytes,
+        trailers: Option<HeaderMap>,
+        release: Option<Release>,
+        way: &Way,
+    ) -> Self {
+        let mut tail = Tail::new(body, trailers, release, way);
+        if tail.bytes.is_empty() && tail.trailers.is_none() {
             // Nothing will be taken from the body: the head is all there is to flush.
-            outbox.push(release);
-            return Self::Released(Full::new(body), None);
+            tail.taken();
         }
-        Self::Released(Full::new(body), Some((release, outbox)))
+        Self::Released(tail)
     }
 }
 
@@ -139,42 +226,32 @@ impl Body for Reply {
         match self.get_mut() {
             Self::Whole(body) => pin!(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Stream(body) => pin!(body).poll_frame(cx),
-            Self::Released(body, release) => {
-                let frame = pin!(body).poll_frame(cx).map_err(|never| match never {});
-                if let Some((release, outbox)) = release.take() {
-                    outbox.push(release);
+            Self::Released(tail) | Self::Live(_, _, Some(tail)) => Poll::Ready(tail.next().map(Ok)),
+            Self::Live(pieces, way, over) => match std::task::ready!(pieces.poll_recv(cx)) {
+                Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::Last(bytes, trailers, release)) => {
+                    let tail = over.insert(Tail::new(bytes, trailers, release, way));
+                    Poll::Ready(tail.next().map(Ok))
                 }
-                frame
-            }
-            Self::Live(pieces, outbox, is_over) => {
-                if *is_over {
-                    return Poll::Ready(None);
-                }
-                match std::task::ready!(pieces.poll_recv(cx)) {
-                    Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                    Some(Piece::Last(bytes, release)) => {
-                        *is_over = true;
-                        release.into_iter().for_each(|release| outbox.push(release));
-                        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
-                    }
-                    Some(Piece::Cut) | None => Poll::Ready(Some(Err("the answer broke off".into()))),
-                }
-            }
+                Some(Piece::Cut) | None => Poll::Ready(Some(Err("the answer broke off".into()))),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) | Self::Released(body, _) => body.is_end_stream(),
+            Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
-            Self::Live(_, _, is_over) => *is_over,
+            Self::Released(tail) => tail.is_over(),
+            Self::Live(_, _, over) => over.as_ref().is_some_and(Tail::is_over),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) | Self::Released(body, _) => body.size_hint(),
+            Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
+            Self::Released(tail) => tail.size_hint(),
             Self::Live(..) => SizeHint::default(),
         }
     }
@@ -184,11 +261,20 @@ impl Body for Reply {
 pub(crate) struct Watched {
     io: TokioIo<TcpStream>,
     outbox: Arc<Outbox>,
+    /// Whether anything was written since the last flush.
+    has_written: bool,
 }
 
 impl Watched {
     pub(crate) fn new(stream: TcpStream, outbox: Arc<Outbox>) -> Self {
-        Self { io: TokioIo::new(stream), outbox }
+        Self { io: TokioIo::new(stream), outbox, has_written: false }
+    }
+
+    fn written(&mut self, written: &Poll<io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.has_written = true;
+            self.outbox.written();
+        }
     }
 }
 
@@ -204,13 +290,19 @@ impl hyper::rt::Read for Watched {
 
 impl hyper::rt::Write for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.outbox.flushed();
+            let is_idle = !std::mem::take(&mut self.has_written);
+            if self.outbox.flushed(is_idle) {
+                // Polled again, the connection flushes again, and shows whether there is more to write.
+                cx.waker().wake_by_ref();
+            }
         }
         flushed
     }
@@ -228,6 +320,8 @@ impl hyper::rt::Write for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.written(&written);
+        written
     }
 }

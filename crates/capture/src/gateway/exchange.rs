@@ -2,7 +2,7 @@
 
 use crate::body::{self, End as BodyEnd};
 use crate::gateway::call::{Asked, Called, Came, Moment, Told, call};
-use crate::gateway::delivery::{Outbox, Release, Reply};
+use crate::gateway::delivery::{Release, Reply, Way};
 use crate::gateway::keeping::Keeping;
 use crate::gateway::metrics::End;
 use crate::gateway::step::{self, Step};
@@ -30,7 +30,7 @@ struct Exchange {
     lane: Arc<Lane>,
     peer: SocketAddr,
     gone: oneshot::Receiver<()>,
-    outbox: Arc<Outbox>,
+    way: Way,
 }
 
 impl Inner {
@@ -42,10 +42,10 @@ impl Inner {
         request: Request<Incoming>,
         peer: SocketAddr,
         gone: oneshot::Receiver<()>,
-        outbox: Arc<Outbox>,
+        way: Way,
     ) -> Response<Reply> {
         let began = Moment::now(&lane);
-        let exchange = Exchange { gateway: self, lane: lane.clone(), peer, gone, outbox };
+        let exchange = Exchange { gateway: self, lane: lane.clone(), peer, gone, way };
         let (end, answer) = match exchange.run(call, request, began).await {
             Ok(ended) => ended,
             Err(error) => {
@@ -97,9 +97,8 @@ impl Exchange {
             Came::Whole(called) => called,
             Came::Live(live) => {
                 let id = keeping.id();
-                let Self { gateway, lane, outbox, .. } = self;
-                let mut answer =
-                    Relay { gateway, lane, outbox, keeping, asked, step, called_at }.start(*live);
+                let Self { gateway, lane, way, .. } = self;
+                let mut answer = Relay { gateway, lane, way, keeping, asked, step, called_at }.start(*live);
                 answer::name(&mut answer, id);
                 return Ok((None, answer));
             }
@@ -205,7 +204,7 @@ impl Exchange {
         release: Option<Release>,
     ) -> (Option<End>, Response<Reply>) {
         let mut answer = match called {
-            Called::Told(told) if verdict.is_released => released(*told, release, self.outbox.clone()),
+            Called::Told(told) if verdict.is_released => released(*told, release, &self.way),
             _ => {
                 // Nothing of the model's is delivered, and its record says so already.
                 release.into_iter().for_each(Release::delivered);
@@ -239,11 +238,11 @@ impl Verdict {
 }
 
 /// The model's answer as it came, but for what concerns its connection alone.
-fn released(told: Told, release: Option<Release>, outbox: Arc<Outbox>) -> Response<Reply> {
+fn released(told: Told, release: Option<Release>, way: &Way) -> Response<Reply> {
     let Told { mut head, content, .. } = told;
     headers::strip_hop_by_hop(&mut head.headers);
     // The body says its own length; a length of another framing would be wrong.
     head.headers.remove(header::CONTENT_LENGTH);
     head.version = http::Version::HTTP_11;
-    Response::from_parts(head, Reply::released(content.raw, release, outbox))
+    Response::from_parts(head, Reply::released(content.raw, None, release, way))
 }

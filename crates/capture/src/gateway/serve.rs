@@ -1,8 +1,9 @@
-//! The listener: connections in, requests dispatched, an orderly end.
+//! The listener: connections in, requests dispatched, an orderly end. A connection speaks HTTP/1.1, or HTTP/2 from its first
+//! byte ("prior knowledge", RFC 9113, section 3.3).
 
 use crate::forward::forward;
 use crate::gateway::answer;
-use crate::gateway::delivery::{Outbox, Reply, Watched};
+use crate::gateway::delivery::{Outbox, Reply, Watched, Way};
 use crate::gateway::detach::Detach;
 use crate::gateway::events;
 use crate::gateway::metrics::End;
@@ -13,9 +14,10 @@ use crate::upstream::UpstreamError;
 use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,12 +28,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long a client may take for a request's head, and how long a connection may lie idle. Above the idle time of common
 /// clients, so that they and not the gateway close first.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
+/// Requests under way at one time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// Longest head of an HTTP/2 request, bytes, decoded.
+const HEAD_BYTES_MAX: u32 = 64 << 10;
+/// Time between two pings on an HTTP/2 connection, and how long an answer to one is waited for.
+const PING_PERIOD: Duration = Duration::from_secs(30);
 /// How long to wait when a connection cannot be accepted, for want of file descriptors say.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -39,6 +48,53 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 struct Connection {
     peer: SocketAddr,
     outbox: Arc<Outbox>,
+    pulse: Mutex<Pulse>,
+}
+
+/// What goes on on a connection.
+struct Pulse {
+    in_flight: usize,
+    idle_since: Instant,
+}
+
+impl Connection {
+    fn new(peer: SocketAddr) -> Arc<Self> {
+        let pulse = Pulse { in_flight: 0, idle_since: Instant::now() };
+        Arc::new(Self { peer, outbox: Outbox::new(), pulse: Mutex::new(pulse) })
+    }
+
+    /// A request is under way as long as the guard is there.
+    fn enter(self: &Arc<Self>) -> Busy {
+        self.pulse.lock().in_flight += 1;
+        Busy(self.clone())
+    }
+
+    /// When it will have lain idle for too long; no request lies idle.
+    fn idle_until(&self) -> Instant {
+        let pulse = self.pulse.lock();
+        let since = if pulse.in_flight == 0 { pulse.idle_since } else { Instant::now() };
+        since + HEAD_TIME_MAX
+    }
+}
+
+struct Busy(Arc<Connection>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut pulse = self.0.pulse.lock();
+        pulse.in_flight -= 1;
+        pulse.idle_since = Instant::now();
+    }
+}
+
+/// Runs what hyper starts for each HTTP/2 request where the end of the gateway waits for it.
+#[derive(Clone)]
+struct Tasks(TaskTracker);
+
+impl<F: Future<Output: Send + 'static> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
 }
 
 /// The two steps of an end: finish what you have, then stop.
@@ -119,28 +175,53 @@ async fn connection(
     // Without it the last packet of an answer waits for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let _counted = Counted::new(&gateway.metrics.connections);
-    let connection = Arc::new(Connection { peer, outbox: Arc::default() });
+    let connection = Connection::new(peer);
     let io = Watched::new(stream, connection.outbox.clone());
     let service = service_fn(|request| {
-        let (gateway, connection) = (gateway.clone(), connection.clone());
-        async move { Ok::<_, Infallible>(gateway.answer(request, &connection).await) }
+        let (gateway, connection, busy) = (gateway.clone(), connection.clone(), connection.enter());
+        async move {
+            let answer = gateway.answer(request, &connection).await;
+            drop(busy);
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    let builder = builder(&gateway.tasks);
     let mut served = pin!(builder.serve_connection(io, service));
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = ends.drain.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = served.as_mut() => ended,
-                () = ends.kill.cancelled() => Ok(()),
+    let mut is_ending = false;
+    let ended = loop {
+        let idle_until = connection.idle_until();
+        tokio::select! {
+            ended = served.as_mut() => break ended,
+            () = ends.drain.cancelled(), if !is_ending => {
+                is_ending = true;
+                served.as_mut().graceful_shutdown();
+            }
+            () = ends.kill.cancelled() => break Ok(()),
+            // HTTP/1.1 watches over itself; this is for HTTP/2, and for who never says which of the two it speaks.
+            () = sleep_until(idle_until), if !is_ending => {
+                if connection.idle_until() <= Instant::now() {
+                    is_ending = true;
+                    served.as_mut().graceful_shutdown();
+                }
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended in disorder");
     }
+}
+
+fn builder(tasks: &TaskTracker) -> auto::Builder<Tasks> {
+    let mut builder = auto::Builder::new(Tasks(tasks.clone()));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .keep_alive_interval(PING_PERIOD)
+        .keep_alive_timeout(PING_PERIOD);
+    builder
 }
 
 /// Counts something as long as it is there.
@@ -171,9 +252,10 @@ impl Inner {
         match find(&self.lanes, request.method(), request.uri()) {
             Matched::Inference(lane, call) => {
                 let (outbox, peer) = (connection.outbox.clone(), connection.peer);
+                let way = Way { outbox, version: request.version() };
                 let (gateway, lane) = (self.clone(), lane.clone());
                 Detach::new(&self.tasks, &self.runtime, |gone| {
-                    gateway.decide(lane, call, request, peer, gone, outbox)
+                    gateway.decide(lane, call, request, peer, gone, way)
                 })
                 .await
             }

@@ -7,7 +7,7 @@
 use crate::body::{End as BodyEnd, Read};
 use crate::decode::Decoder;
 use crate::gateway::call::{Asked, Called, Live, Moment, Told};
-use crate::gateway::delivery::{Outbox, Piece, Release, Reply};
+use crate::gateway::delivery::{Piece, Release, Reply, Way};
 use crate::gateway::keeping::Keeping;
 use crate::gateway::step::Step;
 use crate::gateway::verdict::Verdict;
@@ -33,7 +33,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Relay {
     pub(crate) gateway: Arc<Inner>,
     pub(crate) lane: Arc<Lane>,
-    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) way: Way,
     pub(crate) keeping: Keeping,
     pub(crate) asked: Asked,
     pub(crate) step: Step,
@@ -48,7 +48,7 @@ impl Relay {
         headers::strip_hop_by_hop(&mut answered.headers);
         answered.version = http::Version::HTTP_11;
         let (pieces, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-        let reply = Reply::live(receiver, self.outbox.clone());
+        let reply = Reply::live(receiver, self.way.clone());
         let (tasks, runtime) = (self.gateway.tasks.clone(), self.gateway.runtime.clone());
         let passage = Passage::new(&head, &body, frames, self.lane.route.limits.response_bytes_max);
         tasks.spawn_on(self.run(head, body, first_byte, passage, pieces), &runtime);
@@ -90,7 +90,7 @@ impl Relay {
         let release = recorded
             .map(|recorded| Release::new(self.gateway.clone(), self.lane.clone(), recorded, &self.step));
         if end.of_body() == BodyEnd::Complete {
-            let _ = pieces.send(Piece::Last(passage.held(), release)).await;
+            let _ = pieces.send(Piece::Last(passage.held(), None, release)).await;
         } else {
             // What the client lacks of an answer that broke off is not delivered; its record says how it ended already.
             release.into_iter().for_each(Release::delivered);

@@ -13,6 +13,8 @@ use percent_encoding::percent_decode;
 
 /// The header that says how messages are compressed.
 pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// The header that says which compressions the other side may use.
+pub const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// The trailer that says how a call ended.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The trailer that says why, percent-encoded.
