@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 const READ_INLINE_BYTES_MAX: usize = 256 << 10;
 
 /// A point in time on both clocks: what is later by the steady one is never earlier in the record.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) at: Timestamp,
     pub(crate) steady: Instant,

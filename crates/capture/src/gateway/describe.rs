@@ -17,8 +17,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use inferlog_record::body::{
-    self, Body, DecisionJoined, DecisionOpened, Delivery, FinishReason, Inference, Outcome, Output,
-    Reasoning, StepOutcome,
+    self, Body, DecisionJoined, DecisionOpened, Delivery, ExchangeEnd, FinishReason, Inference, Outcome,
+    Output, Reasoning, StepOutcome,
 };
 use inferlog_record::{
     Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Why,
@@ -74,7 +74,9 @@ pub(crate) fn joined(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
         route: Some(route.name.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     });
-    admitted(event, route, asked, step)
+    let mut event = admitted(event, route, asked, step);
+    event.after = step.follows.clone();
+    event
 }
 
 /// What is said of every request.
@@ -106,6 +108,7 @@ pub(crate) fn rest(
     let mut events = vec![inference(lane, asked, called, verdict, called_at, step)?];
     events.extend(told(called).into_iter().flat_map(|told| reasoning(route, told, step)));
     if step.goes_on() {
+        events.extend(broken_off(route, verdict, asked.began, step));
         return Ok(events);
     }
     if matches!(verdict.step, StepOutcome::Ok | StepOutcome::Refused) && verdict.outcome == Outcome::Answered
@@ -118,6 +121,16 @@ pub(crate) fn rest(
     closing.after = vec![step.inference];
     events.push(closing);
     Ok(events)
+}
+
+/// That an exchange ended before its answer was whole, where its decision goes on.
+fn broken_off(route: &Route, verdict: &Verdict, began: Moment, step: &Step) -> Option<NewEvent> {
+    let end = Some(verdict.exchange).filter(|end| *end != ExchangeEnd::Complete);
+    let mut event = NewEvent::new(Delivery { end: Some(end?), of: Some(step.inference), part: None });
+    event.capture = Some(capture(route, None, 0));
+    event.ended_at = Some(began.later());
+    event.after = vec![step.inference];
+    Some(event)
 }
 
 /// The end of a decision that no further request came for.

@@ -87,13 +87,15 @@ impl Exchange {
         let mut step = Step::new(&self.lane, step::ends(&asked))?;
         let mut keeping = self.begin(&asked, subjects, &mut step).await?;
         if asked.content.end != BodyEnd::Complete {
-            return self.refuse(keeping, &asked, &step).await;
+            return self.refuse(keeping, &asked, step).await;
         }
         if self.lane.route.opened == Opened::BeforeCall {
             keeping.opened().await?;
         }
         let called_at = asked.began.then();
-        let called = match self.call(&mut keeping, &mut asked).await? {
+        let came = self.call(&mut keeping, &mut asked).await?;
+        step.admitted();
+        let called = match came {
             Came::Whole(called) => called,
             Came::Live(live) => {
                 let id = keeping.id();
@@ -126,17 +128,30 @@ impl Exchange {
         };
         let slot = self.gateway.threads.slot(&key);
         let mut thread = slot.lock().await;
-        if thread.as_ref().is_none_or(|thread| thread.ongoing.is_closed()) {
+        if thread.as_ref().is_some_and(|thread| thread.is_over()) {
             *thread = None;
         }
         if let Some(thread) = &*thread {
-            step.thread = Some(thread.enter());
+            step.join(thread);
+            let results = tools::results(&self.lane, asked, step)?;
             let mut events = vec![describe::joined(&self.lane.route, asked, step)];
-            events.extend(tools::results(&self.lane, asked, step)?);
+            events.extend(results);
             return Keeping::join(&thread.ongoing, events).await;
         }
+        // The text may be the id of a decision that an earlier answer named.
+        let remembered = |id| self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
+        if let Some(ongoing) = key.decision().and_then(remembered) {
+            let named = Thread::new(ongoing, self.lane.clone(), step);
+            step.thread = Some(named.enter());
+            let results = tools::results(&self.lane, asked, step)?;
+            let mut events = vec![describe::joined(&self.lane.route, asked, step)];
+            events.extend(results);
+            let keeping = Keeping::join(&named.ongoing, events).await?;
+            *thread = Some(named);
+            return Ok(keeping);
+        }
         let mut keeping = self.open(asked, subjects, step).await?;
-        let begun = Thread::new(keeping.share(), self.lane.clone());
+        let begun = Thread::new(keeping.share(), self.lane.clone(), step);
         step.thread = Some(begun.enter());
         *thread = Some(begun);
         Ok(keeping)
@@ -167,11 +182,12 @@ impl Exchange {
         self,
         mut keeping: Keeping,
         asked: &Asked,
-        step: &Step,
+        mut step: Step,
     ) -> Result<(Option<End>, Response<Reply>), RecordError> {
         let verdict = Verdict::of_request(asked.content.end, &self.lane.route.limits);
-        let events = vec![describe::refusal(&self.lane.route, &verdict, asked.began, step)];
+        let events = vec![describe::refusal(&self.lane.route, &verdict, asked.began, &step)];
         keeping.finish(events).await?;
+        step.refused(&verdict);
         let mut answer = verdict.answer();
         answer::name(&mut answer, keeping.id());
         Ok((Some(verdict.counted()), answer))

@@ -10,6 +10,7 @@
 
 mod answer;
 mod call;
+mod calls;
 mod delivery;
 mod describe;
 mod detach;

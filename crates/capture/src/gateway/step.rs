@@ -2,10 +2,12 @@
 
 use crate::gateway::Lane;
 use crate::gateway::call::{Asked, Called, Moment};
+use crate::gateway::calls::{Calls, NewResult};
 use crate::gateway::threads::{Guard, Thread};
 use crate::gateway::verdict::Verdict;
 use crate::recorder::RecordError;
 use inferlog_record::Id;
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// The ids by which an exchange's events refer to each other, and the decision that others join.
@@ -16,8 +18,14 @@ pub(crate) struct Step {
     pub(crate) input: Id,
     /// The model call.
     pub(crate) inference: Id,
-    /// Calls of tools whose results the request brought.
+    /// Events that caused the request itself: the model calls whose tools it brings results of, or the one before it.
+    pub(crate) follows: Vec<Id>,
+    /// Calls of tools whose results the request brought, those included that another request had brought before.
     pub(crate) tools: Vec<Id>,
+    /// The calls of the decision, and what this exchange counted among them; taken back if it is not recorded.
+    pub(crate) calls: Arc<Mutex<Calls>>,
+    pub(crate) counted: Vec<NewResult>,
+    is_admitted: bool,
     /// The decision, where it goes on after this exchange.
     pub(crate) thread: Option<Guard>,
     /// Whether the decision ends with this exchange.
@@ -28,7 +36,30 @@ impl Step {
     pub(crate) fn new(lane: &Lane, ends: bool) -> Result<Self, RecordError> {
         let mint = || lane.mint();
         let (admitted, input, inference) = (mint()?, mint()?, mint()?);
-        Ok(Self { admitted, input, inference, tools: Vec::new(), thread: None, ends })
+        let (follows, tools, counted) = (Vec::new(), Vec::new(), Vec::new());
+        let (calls, thread) = (Arc::default(), None);
+        let is_admitted = false;
+        Ok(Self { admitted, input, inference, follows, tools, calls, counted, is_admitted, thread, ends })
+    }
+
+    /// Enters a decision that other exchanges are a part of.
+    pub(crate) fn join(&mut self, thread: &Arc<Thread>) {
+        self.calls = thread.calls.clone();
+        self.follows = vec![thread.latest()];
+        self.thread = Some(thread.enter());
+    }
+
+    /// The request is recorded, or will be with its answer.
+    pub(crate) fn admitted(&mut self) {
+        self.is_admitted = true;
+    }
+
+    /// The request is refused, and its record says so.
+    pub(crate) fn refused(&mut self, verdict: &Verdict) {
+        self.admitted();
+        if let Some(thread) = self.thread() {
+            thread.refused(verdict);
+        }
     }
 
     /// What caused the model call.
@@ -53,6 +84,19 @@ impl Step {
         }
         if let Some(thread) = self.thread() {
             thread.exchanged(self, called, verdict, called_at);
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if self.is_admitted {
+            return;
+        }
+        // Whoever sends the request again brings its results again.
+        self.calls.lock().undo(std::mem::take(&mut self.counted));
+        if let Some(thread) = self.thread() {
+            thread.not_recorded(self);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! came for the route's idle time. The table is this process's own: what a crash leaves open, recovery closes as interrupted.
 
 use crate::gateway::call::{Asked, Called, Moment};
+use crate::gateway::calls::Calls;
 use crate::gateway::describe;
 use crate::gateway::step::Step;
 use crate::gateway::verdict::Verdict;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use inferlog_record::body::{ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{Id, SystemName};
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,8 +26,6 @@ use tokio::time::Instant;
 const KEY_BYTES_MAX: usize = 1024;
 /// Open decisions at one time; beyond, those that lie idle longest are closed first.
 const THREADS_MAX: usize = 16_384;
-/// Calls of tools that a decision remembers until their results come.
-const CALLS_MAX: usize = 4_096;
 /// Time between two looks for decisions that lie idle.
 pub(crate) const SWEEP_PERIOD: Duration = Duration::from_millis(500);
 
@@ -87,10 +86,13 @@ impl Threads {
         let mut over = slots.len().saturating_sub(THREADS_MAX);
         let mut idle = Vec::new();
         slots.retain(|_, slot| {
-            // Somebody is joining.
+            // Somebody is joining, or about to: a slot is handed out under the lock held here.
+            if Arc::strong_count(slot) > 1 {
+                return true;
+            }
             let Ok(found) = slot.try_lock() else { return true };
-            let Some(thread) = found.as_ref() else { return Arc::strong_count(slot) > 1 };
-            if thread.ongoing.is_closed() {
+            let Some(thread) = found.as_ref() else { return false };
+            if thread.is_over() {
                 return false;
             }
             let is_idle = thread.is_idle() || (thread.in_flight() == 0 && (all || over > 0));
@@ -120,6 +122,10 @@ impl Inner {
 pub(crate) struct Thread {
     pub(crate) ongoing: Ongoing,
     pub(crate) lane: Arc<Lane>,
+    /// Calls of tools in it.
+    pub(crate) calls: Arc<Mutex<Calls>>,
+    /// The event that opened it.
+    opened: Id,
     state: Mutex<State>,
 }
 
@@ -127,13 +133,9 @@ pub(crate) struct Thread {
 struct State {
     in_flight: u32,
     idle_since: Instant,
-    /// Calls that the model asked for and that no result came for.
-    calls: Vec<AskedCall>,
-    /// Calls whose results were recorded: a request that is sent again brings them again.
-    answered: HashSet<String>,
-    attempts: HashMap<(String, Bytes), u32>,
-    tools: u64,
     last: Last,
+    /// Whether its opening was not recorded.
+    is_lost: bool,
 }
 
 /// How the latest exchange ended.
@@ -143,32 +145,13 @@ pub(crate) struct Last {
     pub(crate) exchange: ExchangeEnd,
     pub(crate) error: Option<ErrorCode>,
     pub(crate) status: Option<u16>,
+    /// The latest model call.
     inference: Option<Id>,
 }
 
-/// A call of a tool that the model asked for.
-#[derive(Clone)]
-pub(crate) struct AskedCall {
-    pub(crate) call: String,
-    pub(crate) name: String,
-    pub(crate) arguments: Bytes,
-    /// The model call that asked for it, and when it had answered.
-    pub(crate) inference: Id,
-    pub(crate) at: Moment,
-}
-
-/// A result as it is counted in its decision.
-pub(crate) struct Counted {
-    /// The call that asked for it, if the decision knows of it.
-    pub(crate) asked: Option<AskedCall>,
-    /// Which attempt of the same call it is, from 1.
-    pub(crate) attempt: u32,
-    /// Its place among the decision's tool calls, from 1.
-    pub(crate) seq: u64,
-}
-
 impl Thread {
-    pub(crate) fn new(ongoing: Ongoing, lane: Arc<Lane>) -> Arc<Self> {
+    /// The decision that the exchange of this step begins.
+    pub(crate) fn new(ongoing: Ongoing, lane: Arc<Lane>, step: &Step) -> Arc<Self> {
         let last = Last {
             outcome: Outcome::Aborted,
             exchange: ExchangeEnd::Unknown,
@@ -176,16 +159,8 @@ impl Thread {
             status: None,
             inference: None,
         };
-        let state = State {
-            in_flight: 0,
-            idle_since: Instant::now(),
-            calls: Vec::new(),
-            answered: HashSet::new(),
-            attempts: HashMap::new(),
-            tools: 0,
-            last,
-        };
-        Arc::new(Self { ongoing, lane, state: Mutex::new(state) })
+        let state = Mutex::new(State { in_flight: 0, idle_since: Instant::now(), last, is_lost: false });
+        Arc::new(Self { ongoing, lane, calls: step.calls.clone(), opened: step.admitted, state })
     }
 
     /// Counts an exchange in, as long as the guard is there.
@@ -194,8 +169,24 @@ impl Thread {
         Guard(self.clone())
     }
 
-    fn in_flight(&self) -> u32 {
+    /// Whether nothing can join it any more: it was closed, or its opening was not recorded.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ongoing.is_closed() || self.state.lock().is_lost
+    }
+
+    /// Forgets a request that was not recorded.
+    pub(crate) fn not_recorded(&self, step: &Step) {
+        self.state.lock().is_lost |= step.admitted == self.opened;
+    }
+
+    /// Exchanges under way.
+    pub(crate) fn in_flight(&self) -> u32 {
         self.state.lock().in_flight
+    }
+
+    /// What a request that brings nothing comes after: the latest model call that has ended, or the opening.
+    pub(crate) fn latest(&self) -> Id {
+        self.last_inference().unwrap_or(self.opened)
     }
 
     fn is_idle(&self) -> bool {
@@ -210,63 +201,39 @@ impl Thread {
     /// How the decision ends if nothing more comes: as its latest exchange, unless a tool was still to be called when the
     /// process ended.
     fn outcome(&self, is_stopping: bool) -> Last {
-        let state = self.state.lock();
-        if is_stopping && !state.calls.is_empty() {
-            return Last {
-                outcome: Outcome::Interrupted,
-                exchange: ExchangeEnd::Interrupted,
-                error: None,
-                ..state.last
-            };
+        let last = self.state.lock().last;
+        let is_waiting = last.inference.is_some_and(|inference| self.calls.lock().is_waiting(inference));
+        if is_stopping && is_waiting {
+            let (outcome, exchange) = (Outcome::Interrupted, ExchangeEnd::Interrupted);
+            return Last { outcome, exchange, error: None, ..last };
         }
-        state.last
-    }
-
-    /// Counts a tool's result; `None` if it was recorded before. The name and arguments are those that the request repeats.
-    pub(crate) fn result(&self, call: &str, name: &str, arguments: Option<&Bytes>) -> Option<Counted> {
-        let mut state = self.state.lock();
-        if !call.is_empty() && !state.answered.insert(call.to_owned()) {
-            return None;
-        }
-        let is_it = |asked: &AskedCall| {
-            if call.is_empty() { name.is_empty() || asked.name == name } else { asked.call == call }
-        };
-        let at = state.calls.iter().position(is_it);
-        let asked = at.map(|at| state.calls.remove(at));
-        let same = match &asked {
-            Some(asked) => (asked.name.clone(), asked.arguments.clone()),
-            None => (name.to_owned(), arguments.cloned().unwrap_or_default()),
-        };
-        if state.attempts.len() >= CALLS_MAX {
-            state.attempts.clear();
-        }
-        let attempt = state.attempts.entry(same).or_default();
-        *attempt += 1;
-        let attempt = *attempt;
-        state.tools += 1;
-        Some(Counted { asked, attempt, seq: state.tools })
+        last
     }
 
     /// Remembers what an exchange left: the calls it asked for, and how it ended.
     pub(crate) fn exchanged(&self, step: &Step, called: &Called, verdict: &Verdict, called_at: Moment) {
         self.ongoing.follow(step.inference);
-        let mut state = self.state.lock();
         let told = if let Called::Told(told) = called { Some(told) } else { None };
-        state.last = Last {
+        let at = called_at.then();
+        let mut calls = self.calls.lock();
+        for call in told.iter().flat_map(|told| &told.facts.tool_calls) {
+            calls.ask(call, step.inference, at);
+        }
+        drop(calls);
+        self.state.lock().last = Last {
             outcome: verdict.outcome,
             exchange: verdict.exchange,
             error: verdict.error,
             status: told.map(|told| told.head.status.as_u16()),
             inference: Some(step.inference),
         };
-        let at = called_at.then();
-        for call in told.iter().flat_map(|told| &told.facts.tool_calls) {
-            if state.calls.len() >= CALLS_MAX {
-                state.calls.remove(0);
-            }
-            let (call, name, arguments) = (call.call.clone(), call.name.clone(), call.arguments.clone());
-            state.calls.push(AskedCall { call, name, arguments, inference: step.inference, at });
-        }
+    }
+
+    /// Remembers that a request was refused.
+    pub(crate) fn refused(&self, verdict: &Verdict) {
+        let last = &mut self.state.lock().last;
+        let Verdict { outcome, exchange, error, .. } = *verdict;
+        *last = Last { outcome, exchange, error, status: None, inference: last.inference };
     }
 }
 

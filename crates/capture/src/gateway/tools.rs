@@ -2,10 +2,10 @@
 
 use crate::gateway::Lane;
 use crate::gateway::call::Asked;
+use crate::gateway::calls::{AskedCall, Counted, NewResult};
 use crate::gateway::describe::{capture, json};
 use crate::gateway::names::Unlisted;
 use crate::gateway::step::Step;
-use crate::gateway::threads::{AskedCall, Counted};
 use crate::headers::Members;
 use crate::recorder::{NewContent, NewEvent, RecordError};
 use crate::wire::ToolResult;
@@ -37,29 +37,36 @@ impl ToolNames {
     }
 }
 
-/// The events of the results that a request brought; remembers them in its step.
+/// The events of the results that a request brought, those left out that another brought before; remembers all in its step.
 pub(crate) fn results(lane: &Lane, asked: &Asked, step: &mut Step) -> Result<Vec<NewEvent>, RecordError> {
     let mut events = Vec::with_capacity(asked.facts.tool_results.len());
-    for (at, result) in asked.facts.tool_results.iter().enumerate() {
-        let repeated = result.asked.as_ref();
-        let name = repeated.map_or("", |call| call.name.as_str());
-        let counted = match step.thread() {
-            Some(thread) => match thread.result(&result.call, name, repeated.map(|call| &call.arguments)) {
-                Some(counted) => counted,
-                None => continue,
-            },
-            None => Counted { asked: None, attempt: 1, seq: at as u64 + 1 },
-        };
-        let mut event = event(lane, asked, result, &counted, step);
+    let mut asking = Vec::new();
+    let is_crowded = step.thread().is_some_and(|thread| thread.in_flight() > 1);
+    for result in &asked.facts.tool_results {
         let id = lane.mint()?;
-        event.id = Some(id);
-        step.tools.push(id);
-        events.push(event);
+        let counted = step.calls.lock().result(result, id, is_crowded);
+        let (tool, inference) = match counted {
+            Counted::Again { event, inference } => (event, inference),
+            Counted::New(counted) => {
+                let mut event = event(lane, asked, result, &counted, step);
+                event.id = Some(id);
+                events.push(event);
+                let inference = counted.asked.as_ref().map(|call| call.inference);
+                step.counted.push(counted);
+                (id, inference)
+            }
+        };
+        for (ids, id) in [(&mut step.tools, Some(tool)), (&mut asking, inference)] {
+            ids.extend(id.filter(|id| !ids.contains(id)));
+        }
+    }
+    if !asking.is_empty() {
+        step.follows = asking;
     }
     Ok(events)
 }
 
-fn event(lane: &Lane, asked: &Asked, result: &ToolResult, counted: &Counted, step: &Step) -> NewEvent {
+fn event(lane: &Lane, asked: &Asked, result: &ToolResult, counted: &NewResult, step: &Step) -> NewEvent {
     let call = counted.asked.as_ref();
     let repeated = result.asked.as_ref();
     let name =

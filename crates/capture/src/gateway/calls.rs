@@ -1,0 +1,371 @@
+//! Calls of tools in one decision: what the model asked for, what came back, and what came back before.
+//!
+//! A request repeats results whenever it is sent again, after an error say or because its answer was lost; they are recorded
+//! once. What ties a result to the call that asked for it is the wire's id of the call, where it has one. Some servers give the
+//! same ids in every answer: a call that waits for its result therefore counts before a result that was seen.
+
+use crate::gateway::call::Moment;
+use crate::wire::{ToolCallFact, ToolResult};
+use bytes::Bytes;
+use inferlog_record::Id;
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+
+/// Calls without result, results, and kinds of calls that a decision remembers, each.
+const CALLS_MAX: usize = 4_096;
+
+type Hash = [u8; 32];
+
+/// The calls of one decision.
+#[derive(Default)]
+pub(crate) struct Calls {
+    /// Asked for and without result so far, in the order in which they were asked for.
+    asked: VecDeque<AskedCall>,
+    /// Results that were recorded: by the call's id, and by all that the request says of them.
+    known: Recent<Known>,
+    /// How often a tool was called with the same arguments.
+    attempts: Recent<u32>,
+    /// Results so far.
+    count: u64,
+}
+
+/// A call of a tool that the model asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AskedCall {
+    pub(crate) call: String,
+    pub(crate) name: String,
+    pub(crate) arguments: Bytes,
+    /// The model call that asked for it, and when it had answered.
+    pub(crate) inference: Id,
+    pub(crate) at: Moment,
+}
+
+/// A result that was recorded.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Its event.
+    event: Id,
+    /// The model call that asked for it, if it is known.
+    inference: Option<Id>,
+    /// Whether it came while the answer that asked for it was still on its way.
+    is_early: bool,
+}
+
+/// What a result is in its decision.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// One that came before: the event that records it, and the model call that asked for it, if it is known.
+    Again { event: Id, inference: Option<Id> },
+    /// A new one.
+    New(NewResult),
+}
+
+/// A result that is to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewResult {
+    /// The call that asked for it, if the decision knows of it.
+    pub(crate) asked: Option<AskedCall>,
+    /// Which call of this tool with these arguments it is, from 1.
+    pub(crate) attempt: u32,
+    /// Its place among the decision's tool calls, from 1.
+    pub(crate) seq: u64,
+    keys: Vec<Hash>,
+    same: Hash,
+}
+
+impl Calls {
+    /// Whether the model call asked for something that no result came for.
+    pub(crate) fn is_waiting(&self, inference: Id) -> bool {
+        self.asked.iter().any(|asked| asked.inference == inference)
+    }
+
+    /// Remembers a call that the model asks for.
+    pub(crate) fn ask(&mut self, call: &ToolCallFact, inference: Id, at: Moment) {
+        if let Some(known) = by_id(&call.call).and_then(|key| self.known.get_mut(&key))
+            && std::mem::take(&mut known.is_early)
+        {
+            return;
+        }
+        if self.asked.len() >= CALLS_MAX {
+            self.asked.pop_front();
+        }
+        // A slice would keep the whole answer in memory.
+        let arguments = Bytes::copy_from_slice(&call.arguments);
+        self.asked.push_back(AskedCall {
+            call: call.call.clone(),
+            name: call.name.clone(),
+            arguments,
+            inference,
+            at,
+        });
+    }
+
+    /// Counts a result, to be recorded as `event` if it is new. With `is_crowded` another exchange of the decision is under way.
+    pub(crate) fn result(&mut self, result: &ToolResult, event: Id, is_crowded: bool) -> Counted {
+        let repeated = result.asked.as_ref();
+        let (name, arguments) = repeated.map_or(("", &[][..]), |call| (&call.name, &call.arguments));
+        let whole = hash([result.call.as_bytes(), name.as_bytes(), arguments, &result.content]);
+        let seen = self.known.get(&whole).copied();
+        let waiting = self.waiting(result);
+        let is_other = |at: usize| repeated.is_some() && self.asked[at].arguments != arguments;
+        let again = match (waiting, seen) {
+            // What waits has other arguments than what came back, and exactly this came back before.
+            (Some(at), Some(seen)) if is_other(at) => Some(seen),
+            (Some(_), _) => None,
+            (None, Some(seen)) => Some(seen),
+            (None, None) => by_id(&result.call).and_then(|key| self.known.get(&key).copied()),
+        };
+        if let Some(Known { event, inference, .. }) = again {
+            return Counted::Again { event, inference };
+        }
+        let asked = waiting.and_then(|at| self.asked.remove(at));
+        if !result.call.is_empty() {
+            // The answer of a call that was asked for again, because its request was sent again, is one answer.
+            self.asked.retain(|other| other.call != result.call);
+        }
+        let same = match &asked {
+            Some(asked) => hash([asked.name.as_bytes(), &asked.arguments]),
+            None => hash([name.as_bytes(), arguments]),
+        };
+        let attempt = self.attempts.get(&same).copied().unwrap_or(0).saturating_add(1);
+        self.attempts.insert(same, attempt);
+        self.count += 1;
+        let is_early = asked.is_none() && is_crowded;
+        let known = Known { event, inference: asked.as_ref().map(|asked| asked.inference), is_early };
+        let keys: Vec<Hash> = std::iter::once(whole).chain(by_id(&result.call)).collect();
+        keys.iter().for_each(|key| self.known.insert(*key, known));
+        Counted::New(NewResult { asked, attempt, seq: self.count, keys, same })
+    }
+
+    /// Takes back results that were counted and could not be recorded, the latest first.
+    pub(crate) fn undo(&mut self, results: Vec<NewResult>) {
+        for result in results.into_iter().rev() {
+            result.keys.iter().for_each(|key| self.known.remove(key));
+            if let Some(attempt) = self.attempts.get_mut(&result.same) {
+                *attempt = attempt.saturating_sub(1);
+            }
+            self.count = self.count.saturating_sub(1);
+            self.asked.extend(result.asked);
+        }
+    }
+
+    /// The call that a result is the result of: of those that fit, one that the latest answer asked for, the first of these.
+    fn waiting(&self, result: &ToolResult) -> Option<usize> {
+        let repeated = result.asked.as_ref();
+        let fits = |asked: &AskedCall| match (result.call.as_str(), repeated) {
+            ("", None) => asked.call.is_empty(),
+            ("", Some(call)) => asked.call.is_empty() && asked.name == call.name,
+            (call, _) => asked.call == call,
+        };
+        let fitting = || self.asked.iter().enumerate().filter(|(_, asked)| fits(asked));
+        let latest = fitting().next_back()?.1.inference;
+        let of_latest = || fitting().filter(|(_, asked)| asked.inference == latest);
+        let same = repeated.and_then(|call| of_latest().find(|(_, asked)| asked.arguments == call.arguments));
+        same.or_else(|| of_latest().next()).map(|(at, _)| at)
+    }
+}
+
+fn by_id(call: &str) -> Option<Hash> {
+    (!call.is_empty()).then(|| hash([call.as_bytes()]))
+}
+
+/// A digest of parts; parts of other lengths give another.
+fn hash<const N: usize>(parts: [&[u8]; N]) -> Hash {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// What was noted last, by key: at most [`CALLS_MAX`].
+struct Recent<T> {
+    notes: HashMap<Hash, T>,
+    order: VecDeque<Hash>,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { notes: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Recent<T> {
+    fn get(&self, key: &Hash) -> Option<&T> {
+        self.notes.get(key)
+    }
+
+    fn get_mut(&mut self, key: &Hash) -> Option<&mut T> {
+        self.notes.get_mut(key)
+    }
+
+    fn insert(&mut self, key: Hash, note: T) {
+        if self.notes.insert(key, note).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        if self.order.len() > CALLS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.notes.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, key: &Hash) {
+        if self.notes.remove(key).is_some() {
+            self.order.retain(|other| other != key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "a test that fails, fails here")]
+
+    use super::*;
+    use inferlog_record::Timestamp;
+    use tokio::time::Instant;
+
+    fn id(number: u16) -> Id {
+        Id::new(u64::from(number), &[0; 10])
+    }
+
+    fn call(call: &str, name: &str, arguments: &str) -> ToolCallFact {
+        let arguments = Bytes::copy_from_slice(arguments.as_bytes());
+        ToolCallFact { call: call.into(), name: name.into(), arguments, choice: 0 }
+    }
+
+    fn result(asked: &ToolCallFact, content: &str) -> ToolResult {
+        let content = Bytes::copy_from_slice(content.as_bytes());
+        ToolResult { call: asked.call.clone(), asked: Some(asked.clone()), content, is_error: false }
+    }
+
+    /// Calls, and events in a row.
+    #[derive(Default)]
+    struct World {
+        calls: Calls,
+        events: u16,
+        is_crowded: bool,
+    }
+
+    impl World {
+        fn ask(&mut self, inference: u16, calls: &[&ToolCallFact]) {
+            let at = Moment { at: Timestamp(0), steady: Instant::now() };
+            calls.iter().for_each(|call| self.calls.ask(call, id(inference), at));
+        }
+
+        fn result(&mut self, result: &ToolResult) -> Counted {
+            self.events += 1;
+            self.calls.result(result, id(100 + self.events), self.is_crowded)
+        }
+
+        /// A new result: who asked for it, its attempt and place.
+        fn new(&mut self, result: &ToolResult) -> (Option<Id>, u32, u64) {
+            match self.result(result) {
+                Counted::New(new) => (new.asked.map(|asked| asked.inference), new.attempt, new.seq),
+                again => panic!("{again:?}"),
+            }
+        }
+
+        /// The event of a result that came before.
+        fn again(&mut self, result: &ToolResult) -> Id {
+            match self.result(result) {
+                Counted::Again { event, .. } => event,
+                new => panic!("{new:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_counts_once_however_often_it_is_sent() {
+        for wire in ["a", ""] {
+            let (mut world, search) = (World::default(), call(wire, "search", "{}"));
+            world.ask(1, &[&search]);
+            assert_eq!(world.new(&result(&search, "42")), (Some(id(1)), 1, 1));
+            assert_eq!(world.again(&result(&search, "42")), id(101), "{wire:?}");
+            assert_eq!(world.again(&result(&search, "42")), id(101), "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_call_again_is_another_attempt_and_other_arguments_are_another_call() {
+        let mut world = World::default();
+        let calls = [call("a", "search", "1"), call("b", "search", "1"), call("c", "search", "2")];
+        world.ask(1, &[&calls[0]]);
+        assert_eq!(world.new(&result(&calls[0], "error")), (Some(id(1)), 1, 1));
+        world.ask(2, &[&calls[1], &calls[2]]);
+        assert_eq!(world.new(&result(&calls[2], "x")), (Some(id(2)), 1, 2));
+        assert_eq!(world.new(&result(&calls[1], "y")), (Some(id(2)), 2, 3));
+    }
+
+    #[test]
+    fn ids_that_a_server_gives_again_are_new_calls() {
+        let mut world = World::default();
+        let (first, second) = (call("call_0", "search", "1"), call("call_0", "search", "2"));
+        world.ask(1, &[&first]);
+        assert_eq!(world.new(&result(&first, "x")), (Some(id(1)), 1, 1));
+        world.ask(2, &[&second]);
+        // The first request again, whose answer was lost.
+        assert_eq!(world.again(&result(&first, "x")), id(101));
+        assert_eq!(world.new(&result(&second, "x")), (Some(id(2)), 1, 2));
+    }
+
+    #[test]
+    fn calls_without_ids_are_told_apart_by_name_and_arguments_and_order() {
+        let mut world = World::default();
+        let calls = [call("", "search", "1"), call("", "search", "2"), call("", "read", "1")];
+        world.ask(1, &[&calls[0], &calls[1], &calls[2]]);
+        assert_eq!(world.new(&result(&calls[2], "x")), (Some(id(1)), 1, 1));
+        assert_eq!(world.new(&result(&calls[1], "x")), (Some(id(1)), 1, 2));
+        // Spelled otherwise, it is still the only one that waits.
+        assert_eq!(world.new(&result(&call("", "search", " 1"), "x")), (Some(id(1)), 1, 3));
+        world.ask(2, &[&calls[0]]);
+        assert_eq!(world.new(&result(&calls[0], "x")), (Some(id(2)), 2, 4), "the same once more");
+        assert_eq!(world.again(&result(&calls[0], "x")), id(104));
+    }
+
+    #[test]
+    fn an_answer_that_was_lost_leaves_no_call_waiting() {
+        let (mut world, search) = (World::default(), call("a", "search", "{}"));
+        world.ask(1, &[&search]);
+        world.ask(2, &[&search]);
+        assert_eq!(world.new(&result(&search, "42")), (Some(id(2)), 1, 1));
+        assert!(!world.calls.is_waiting(id(1)) && !world.calls.is_waiting(id(2)));
+    }
+
+    #[test]
+    fn a_result_that_is_early_is_not_waited_for() {
+        let (mut world, search) = (World { is_crowded: true, ..World::default() }, call("a", "search", "{}"));
+        assert_eq!(world.new(&result(&search, "42")), (None, 1, 1));
+        world.ask(1, &[&search]);
+        assert!(!world.calls.is_waiting(id(1)));
+        // Later the id is a call's like any other.
+        world.ask(2, &[&search]);
+        assert_eq!(world.new(&result(&search, "43")), (Some(id(2)), 2, 2));
+    }
+
+    #[test]
+    fn what_was_not_recorded_comes_again() {
+        let (mut world, search) = (World::default(), call("a", "search", "{}"));
+        world.ask(1, &[&search]);
+        let Counted::New(new) = world.result(&result(&search, "42")) else { panic!() };
+        world.calls.undo(vec![new]);
+        assert!(world.calls.is_waiting(id(1)));
+        assert_eq!(world.new(&result(&search, "42")), (Some(id(1)), 1, 1));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut world = World::default();
+        for number in 0..2 * CALLS_MAX {
+            let call = call(&number.to_string(), "search", &number.to_string());
+            world.ask(1, &[&call]);
+            world.new(&result(&call, "x"));
+            world.ask(1, &[&ToolCallFact { call: format!("lost {number}"), ..call }]);
+        }
+        assert_eq!(world.calls.asked.len(), CALLS_MAX);
+        assert_eq!((world.calls.known.notes.len(), world.calls.known.order.len()), (CALLS_MAX, CALLS_MAX));
+        assert_eq!(world.calls.attempts.notes.len(), CALLS_MAX);
+    }
+}
