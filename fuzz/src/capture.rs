@@ -9,7 +9,9 @@ use inferlog_capture::config;
 use inferlog_capture::decode::decode;
 use inferlog_capture::route::{PathPattern, find};
 use inferlog_capture::wire::grpc::{GRPC_ENCODING, Message, Messages};
-use inferlog_capture::wire::{Call, JsonWire, Kind, Operation, Pointer, Wire, streamed};
+use inferlog_capture::wire::{
+    Call, Ending, Frames, Framing, JsonWire, Kind, Operation, Pointer, Wire, streamed,
+};
 use prost::Message as _;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -190,9 +192,20 @@ pub fn configs(data: &[u8]) {
     }
 }
 
+/// OpenAI. A whole answer is the same as a stream of one event that holds it, and ends.
+pub fn wire_openai(data: &[u8]) {
+    conversation(&Wire::OpenAi, "text/event-stream", data, |call, whole| match call.operation {
+        Operation::Responses => {
+            [b"data: {\"type\":\"response.completed\",\"response\":", whole, b"}\n\n"].concat()
+        }
+        Operation::Embeddings => whole.to_vec(),
+        _ => [b"data: ", whole, b"\n\ndata: [DONE]\n\n"].concat(),
+    });
+}
+
 /// Anthropic Messages. A whole message that says it all is the same as a stream that begins with it and stops.
 pub fn wire_anthropic(data: &[u8]) {
-    conversation(&Wire::Anthropic, "text/event-stream", data, |whole| {
+    conversation(&Wire::Anthropic, "text/event-stream", data, |_, whole| {
         [
             b"data: {\"type\":\"message_start\",\"message\":",
             whole,
@@ -204,11 +217,11 @@ pub fn wire_anthropic(data: &[u8]) {
 
 /// Ollama. A whole answer is a stream of one line.
 pub fn wire_ollama(data: &[u8]) {
-    conversation(&Wire::Ollama, "application/x-ndjson", data, |whole| [whole, b"\n"].concat());
+    conversation(&Wire::Ollama, "application/x-ndjson", data, |_, whole| [whole, b"\n"].concat());
 }
 
 /// As [`exchange`], of a language model; a fourth word in the first line says that the answer is a stream.
-fn conversation(wire: &Wire, stream: &'static str, data: &[u8], streamed: fn(&[u8]) -> Vec<u8>) {
+fn conversation(wire: &Wire, stream: &'static str, data: &[u8], streamed: fn(&Call, &[u8]) -> Vec<u8>) {
     let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (Ok(head), bodies) = (std::str::from_utf8(&data[..line]), data.get(line + 1..).unwrap_or_default())
     else {
@@ -235,9 +248,9 @@ fn conversation(wire: &Wire, stream: &'static str, data: &[u8], streamed: fn(&[u
     } else if status.is_success()
         && whole.gap.is_none()
         && whole.error.is_none()
-        && !answered.contains(&b'\n')
+        && !answered.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
     {
-        let mut parts = wire.response(&call, status, &as_stream, &streamed(&answered).into());
+        let mut parts = wire.response(&call, status, &as_stream, &streamed(&call, &answered).into());
         parts.broken_off = false;
         assert_eq!(whole, parts, "a stream says something else than the whole");
     }
@@ -268,4 +281,36 @@ fn streams_alike(wire: &Wire, call: &Call, headers: &HeaderMap, body: &Bytes) {
     let mut frames = wire.frames(call, headers).unwrap();
     frames.push(body);
     assert!(!(frames.is_over() && facts.broken_off), "a stream with its terminator broke off");
+}
+
+/// Where a stream may be cut: the same places however it is chopped. The first line holds what ends it, and a length to chop by.
+pub fn wire_frames(data: &[u8]) {
+    let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let Ok(head) = std::str::from_utf8(&data[..line]) else { return };
+    let (ending, chunk) = head.split_once(' ').unwrap_or((head, "1"));
+    let (framing, ending) = match ending {
+        "data" => (Framing::Events, Ending::Data("[DONE]")),
+        "type" => (Framing::Events, Ending::Type(&["message_stop", "response.completed"])),
+        "flag" => (Framing::Lines, Ending::Flag("done")),
+        _ => (Framing::Events, Ending::Unmarked),
+    };
+    let body = data.get(line + 1..).unwrap_or_default();
+    let mut frames = Frames::new(framing, ending);
+    let mut by_byte = vec![(0, false)];
+    for byte in body.chunks(1) {
+        frames.push(byte);
+        by_byte.push((frames.free(), frames.is_over()));
+    }
+    assert!(by_byte.is_sorted(), "what was free is no longer");
+    let (mut frames, mut length) = (Frames::new(framing, ending), 0);
+    for chunk in body.chunks(chunk.parse().unwrap_or(1).max(1)) {
+        frames.push(chunk);
+        length += chunk.len();
+        assert_eq!((frames.free(), frames.is_over()), by_byte[length], "after {length} bytes");
+    }
+    let free = &body[..frames.free()];
+    assert!(free.is_empty() || free.ends_with(b"\n") || free.ends_with(b"\r"), "a line was cut");
+    if ending == Ending::Data("[DONE]") {
+        assert!(!free.windows(16).any(|window| window == b"\n\ndata: [DONE]\n\n"), "the terminator passed");
+    }
 }

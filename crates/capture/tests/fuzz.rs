@@ -33,6 +33,16 @@ fn wire_json() {
 }
 
 #[test]
+fn wire_frames() {
+    short::run("wire_frames", 40_000, targets::wire_frames);
+}
+
+#[test]
+fn wire_openai() {
+    short::run("wire_openai", 20_000, targets::wire_openai);
+}
+
+#[test]
 fn wire_anthropic() {
     short::run("wire_anthropic", 20_000, targets::wire_anthropic);
 }

@@ -129,10 +129,12 @@ impl Frames {
                     && super::sse::event(&self.piece).data.trim() == wanted
             }
             Ending::Type(types) => {
-                types.iter().any(|wanted| memmem::find(&self.piece, wanted.as_bytes()).is_some())
-                    && super::sse::event(&self.piece)
-                        .kind()
-                        .is_some_and(|kind| types.contains(&kind.as_str()))
+                if !types.iter().any(|wanted| memmem::find(&self.piece, wanted.as_bytes()).is_some()) {
+                    return false;
+                }
+                let event = super::sse::event(&self.piece);
+                // An event without data is none: no client sees it.
+                !event.data.is_empty() && event.kind().is_some_and(|kind| types.contains(&kind.as_str()))
             }
             Ending::Flag(name) => {
                 memmem::find(&self.piece, name.as_bytes()).is_some() && super::sse::flag(&self.piece, name)

@@ -28,7 +28,7 @@ pub(super) fn streamed(body: &Bytes) -> ResponseFacts {
     let mut answer = Answer::default();
     let mut is_done = false;
     for event in events(body) {
-        if event.data.trim_ascii() == b"[DONE]" {
+        if event.is_done {
             is_done = true;
             break;
         }

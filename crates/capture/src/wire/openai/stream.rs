@@ -11,6 +11,8 @@ pub(super) struct Event {
     pub(super) name: String,
     /// Its data.
     pub(super) data: Bytes,
+    /// Whether it is `[DONE]`, after which nothing counts.
+    pub(super) is_done: bool,
     /// Whether the data was UTF-8; what was not is replaced.
     pub(super) is_utf8: bool,
 }
@@ -25,13 +27,13 @@ pub(super) fn events(body: &Bytes) -> impl Iterator<Item = Event> {
             let event = sse::event(piece);
             let data = event.data;
             let is_last = pieces.peek().is_none();
-            let breaks_off =
-                is_last && data != "[DONE]" && serde_json::from_str::<IgnoredAny>(&data).is_err();
+            let is_done = data.trim() == "[DONE]";
+            let breaks_off = is_last && !is_done && serde_json::from_str::<IgnoredAny>(&data).is_err();
             if data.is_empty() || (breaks_off && !sse::is_ended(piece)) {
                 continue;
             }
             let is_utf8 = std::str::from_utf8(piece).is_ok();
-            return Some(Event { name: event.event.into_owned(), data: data.into(), is_utf8 });
+            return Some(Event { name: event.event.into_owned(), data: data.into(), is_done, is_utf8 });
         }
     })
 }

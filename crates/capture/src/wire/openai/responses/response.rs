@@ -62,7 +62,7 @@ pub(in super::super) fn streamed(body: &Bytes) -> ResponseFacts {
             response.facts.gap.get_or_insert(Gap::InvalidUtf8);
         }
         // Not of this API, but some servers' habit.
-        if event.data.trim_ascii() == b"[DONE]" {
+        if event.is_done {
             continue;
         }
         let mut read = Reader::new(&event.data);
