@@ -86,15 +86,6 @@ class Event:
 
     told: dict
     payloads: dict = field(default_factory=dict)
-    # Of the one role that may stand several times.
-    prompts: list = field(default_factory=list)
-
-    def add(self, payload):
-        if payload.role == "prompt":
-            self.prompts.append(payload)
-            return
-        assert payload.role not in self, f"two payloads {payload.role}"
-        self.payloads[payload.role] = payload
 
     def __getattr__(self, name):
         return self.told["event"].get(name)
@@ -116,7 +107,8 @@ class Story:
         for told in self.told["events"]:
             event = Event(told)
             for payload in told["payloads"]:
-                event.add(Payload(payload, opened(payload.get("content"), exact)))
+                assert payload["role"] not in event, f"two payloads {payload['role']}"
+                event.payloads[payload["role"]] = Payload(payload, opened(payload.get("content"), exact))
             self.events.append(event)
         assert next(exact, None) is None
 

@@ -18,6 +18,9 @@ class Message:
     headers: dict
     body: bytes
     is_whole: bool
+    # Where it begins and ends among the bytes of its direction.
+    begin: int
+    end: int
 
     @property
     def status(self):
@@ -35,21 +38,23 @@ class Direction:
     data: bytearray = field(default_factory=bytearray)
     times: list = field(default_factory=list)
     is_closed: bool = False
+    # Where what no test has taken begins.
+    new_from: int = 0
 
-    def messages(self):
-        return list(messages(bytes(self.data), self.is_closed))
+    def new(self):
+        return messages(bytes(self.data), self.new_from, self.is_closed)
 
 
 @dataclass
 class Connection:
     asked: Direction = field(default_factory=Direction)
     answered: Direction = field(default_factory=Direction)
-    # How many of its exchanges a test has had.
-    taken: int = 0
 
     def new(self):
-        pairs = zip(self.asked.messages(), self.answered.messages())
-        return [Exchange(asked, answered, self) for asked, answered in pairs][self.taken :]
+        return [Exchange(asked, answered, self) for asked, answered in zip(self.asked.new(), self.answered.new())]
+
+    def is_done(self):
+        return self.answered.is_closed and not self.new()
 
 
 @dataclass
@@ -59,6 +64,17 @@ class Exchange:
     asked: Message
     answered: Message
     connection: Connection
+
+    def take(self):
+        """No test is to get it again."""
+        self.connection.asked.new_from = self.asked.end
+        self.connection.answered.new_from = self.answered.end
+
+    def when(self, words):
+        """When these words of the answer had passed (monotonic, seconds)."""
+        passed = self.connection.answered
+        end = passed.data.index(words, self.answered.begin) + len(words)
+        return min(at for total, at in passed.times if total >= end)
 
 
 class Tap:
@@ -78,7 +94,8 @@ class Tap:
     def skip(self):
         """What has passed so far is of no interest."""
         for exchange in self.new():
-            exchange.connection.taken += 1
+            exchange.take()
+        self.connections = [connection for connection in self.connections if not connection.is_done()]
 
     def exchange(self):
         """The one exchange that passed since; waits until its answer is whole or has broken off."""
@@ -90,7 +107,7 @@ class Tap:
             assert time.monotonic() < give_up, f"no answer passed: {new}"
             time.sleep(0.01)
         assert len(new) == 1, [each.asked.start for each in new]
-        new[0].connection.taken += 1
+        new[0].take()
         return new[0]
 
     async def relay(self, reader, writer):
@@ -158,9 +175,11 @@ def listening(handler):
         loop.close()
 
 
-def messages(data, is_closed):
-    """The messages that the bytes of one direction are."""
+def messages(data, begin, is_closed):
+    """The messages that the bytes of one direction are, from `begin` on."""
+    length_in_all, data = len(data), data[begin:]
     while data:
+        begin = length_in_all - len(data)
         head, found, rest = data.partition(b"\r\n\r\n")
         if not found:
             return
@@ -176,11 +195,11 @@ def messages(data, is_closed):
         if headers.get("transfer-encoding", "").lower() == "chunked":
             body, is_whole, data = dechunked(rest)
         elif "content-length" in headers or not is_answer:
-            length = int(headers.get("content-length", 0))
+            length = int(headers.get("content-length", "0"))
             body, is_whole, data = rest[:length], len(rest) >= length, rest[length:]
         else:
             body, is_whole, data = rest, is_closed, b""
-        yield Message(start, headers, body, is_whole)
+        yield Message(start, headers, body, is_whole, begin, length_in_all - len(data))
         if not is_whole:
             return
 

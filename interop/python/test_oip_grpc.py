@@ -114,7 +114,7 @@ def test_a_unary_call_byte_for_byte(gateway, channel, direct):
 
 
 def test_the_record_reads_back_and_asks_the_same_again(gateway, channel, direct):
-    sent = credit("grpc-2", parameters={"threshold": pb.InferParameter(double_param=0.7)})
+    sent = credit("grpc-2", parameters={"threshold": pb.InferParameter(int64_param=7)})
     answer, call = stubs.GRPCInferenceServiceStub(channel).ModelInfer.with_call(sent)
     story = gateway.log.show(header(call))
     (recorded,) = messages(story["decision.opened"]["input.raw"])
@@ -122,7 +122,7 @@ def test_the_record_reads_back_and_asks_the_same_again(gateway, channel, direct)
     again = direct.unary_unary(f"{SERVICE}/ModelInfer")(recorded)
     assert pb.ModelInferResponse.FromString(again) == answer
     assert [again] == messages(story["inference"]["output.raw"])
-    assert story["inference"]["params.requested"].json() == {"threshold": 0.7}
+    assert story["inference"]["params.requested"].json() == {"threshold": 7}
 
 
 def test_tritons_client_with_raw_contents(gateway, model_file):

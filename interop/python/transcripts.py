@@ -24,12 +24,13 @@ class Transcript:
     facts: dict
 
     @property
-    def content_type(self):
-        return next((value for name, value in self.response_headers.items() if name.lower() == "content-type"), None)
+    def media_type(self):
+        headers = {name.lower(): value for name, value in self.response_headers.items()}
+        return headers.get("content-type", "").split(";")[0]
 
     @property
     def is_stream(self):
-        return (self.content_type or "").split(";")[0] in ("text/event-stream", "application/x-ndjson")
+        return self.media_type in ("text/event-stream", "application/x-ndjson")
 
     def answering(self, response):
         return replace(self, response=response)
