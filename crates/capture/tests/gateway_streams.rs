@@ -293,3 +293,28 @@ async fn a_decision_that_lies_idle_is_closed_and_the_next_exchange_begins_anothe
         assert_eq!(ended(&events).0, Outcome::Answered);
     }
 }
+
+#[tokio::test]
+async fn the_id_that_an_answer_named_goes_on_with_its_decision() {
+    let mut world = World::new("idle_ms_max = 60000").await;
+    let mut answer = String::new();
+    for headers in ["", "named"] {
+        let named = header(&answer, "inferlog-decision-id").unwrap_or_default().to_owned();
+        let more = if headers.is_empty() { String::new() } else { format!("inferlog-decision: {named}\r\n") };
+        let (mut client, mut model) = world.ask(&more).await;
+        model.head("text/event-stream", "").await;
+        model.chunk(format!("{}{STOP}{DONE}", delta("a"))).await;
+        model.end().await;
+        answer = client.rest().await;
+    }
+    let (log, _dir) = world.end().await;
+    let kinds: Vec<String> = log.only().iter().map(|event| event.body.kind_text().to_owned()).collect();
+    let first = ["decision.opened", "inference", "output", "decision.closed"];
+    let second = ["decision.joined", "inference", "output", "decision.closed"];
+    assert_eq!(kinds, [first, second].concat());
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let lines = answer.lines().take_while(|line| !line.is_empty());
+    lines.filter_map(|line| line.split_once(": ")).find(|(found, _)| *found == name).map(|(_, value)| value)
+}

@@ -6,7 +6,7 @@
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::identities::Firsts;
 use crate::recorder::write::{Steps, decision_appends};
-use crate::recorder::{RecordError, System};
+use crate::recorder::{RecordError, Recorder, System};
 use inferlog_log::{Append, AppendError, Appended, Pending};
 use inferlog_record::body::{DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{
@@ -158,6 +158,7 @@ impl Decision {
         self.state = Progress::Finished;
         let ongoing = self.shared.clone().unwrap_or_else(|| self.ongoing());
         ongoing.steps.lock().follow(&self.steps);
+        Recorder { inner: self.system.inner.clone() }.remember(&ongoing);
         Ok(Recorded { ongoing, index })
     }
 

@@ -4,7 +4,8 @@
 use crate::recorder::decision::Ongoing;
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, Recorder, System, SystemState};
-use inferlog_record::{Id, SystemName};
+use bytes::Bytes;
+use inferlog_record::{Id, Pseudonym, SystemName};
 use lru::LruCache;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -77,6 +78,17 @@ impl Recorder {
             Some(name) if name != ongoing.system.name() => Err(RecordError::NoDecision(decision)),
             _ => Ok(ongoing),
         }
+    }
+
+    /// A decision of this system that is remembered and about these persons alone, as requests name them.
+    pub(crate) fn remembered(&self, decision: Id, system: &SystemName, persons: &[Bytes]) -> Option<Ongoing> {
+        let ongoing = self.recall(decision).filter(|ongoing| ongoing.system.name() == system)?;
+        let mut about: Vec<Pseudonym> = ongoing.steps.lock().keys().pseudonyms().to_vec();
+        let known = |person: &Bytes| Some(self.inner.vault.find_subject(system, person).ok()??.pseudonym());
+        let mut wanted: Vec<Pseudonym> = persons.iter().map(known).collect::<Option<_>>()?;
+        about.sort_unstable();
+        wanted.sort_unstable();
+        (about == wanted).then_some(ongoing)
     }
 
     /// An id for an event or a payload that others refer to before it is recorded.
