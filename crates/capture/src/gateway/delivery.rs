@@ -53,7 +53,7 @@ impl Drop for Release {
         lane.metrics.undelivered.inc();
         let add = async move {
             let event = undelivered(&lane, recorded.now(), goes_on);
-            if let Err(error) = recorded.add(vec![event]).await {
+            if let Err(error) = recorded.end(vec![event]).await {
                 tracing::warn!(decision = %recorded.id(), %error, "an answer that was not delivered could not be recorded as such");
             }
         };

@@ -111,7 +111,7 @@ impl Inner {
     pub(crate) async fn close_threads(&self, all: bool) {
         for thread in self.threads.idle(all) {
             let events = describe::ending(&thread.lane, thread.outcome(all), thread.last_inference());
-            if let Err(error) = thread.ongoing.add(events).await {
+            if let Err(error) = thread.ongoing.end(events).await {
                 tracing::warn!(decision = %thread.ongoing.id(), %error, "a decision that lay idle could not be closed");
             }
         }

@@ -5,29 +5,36 @@
 
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::identities::Firsts;
-use crate::recorder::write::{Steps, decision_appends};
+use crate::recorder::ongoing::{Ongoing, Recorded};
+use crate::recorder::write::{Mark, Steps, decision_appends};
 use crate::recorder::{RecordError, Recorder, System};
-use inferlog_log::{Append, AppendError, Appended, Pending};
+use inferlog_log::{Append, AppendError, Appended, Flags, Payloads, Pending};
 use inferlog_record::body::{DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
-use inferlog_record::{
-    Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Timestamp,
-};
-use parking_lot::Mutex;
+use inferlog_record::{Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 /// Content above which sealing is moved off the threads that serve requests, bytes. Below, moving costs more than sealing.
 const SEAL_INLINE_BYTES_MAX: usize = 128 << 10;
 
 /// A write that has its place in the log's order.
-struct Written {
+pub(super) struct Written {
     pending: Pending,
     firsts: Firsts,
+    /// Where the decision was before it: it is there again if the write is refused.
+    pub(super) before: Mark,
+}
+
+/// Which room of the log a write may use.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Room {
+    Ordinary,
+    /// What is kept for ends, where the disk is full ([`Flags::RESERVED`]). For events without content alone.
+    Reserved,
 }
 
 impl Written {
-    async fn durable(self) -> Result<Appended, AppendError> {
+    pub(super) async fn durable(self) -> Result<Appended, AppendError> {
         let appended = self.pending.durable().await?;
         self.firsts.keep();
         Ok(appended)
@@ -41,34 +48,21 @@ pub struct Decision {
     system: System,
     steps: Steps,
     opening: Opening,
-    state: Progress,
+    /// Where the decision was before this exchange joined it.
+    joined: Option<Mark>,
+    /// Queued and not waited for yet.
+    noted: Option<Written>,
     /// What other exchanges join, where they may.
     shared: Option<Ongoing>,
+    /// How it is closed if it is dropped.
+    dropped: Outcome,
+    is_over: bool,
+    is_unsure: bool,
 }
 
 enum Opening {
     Waiting(Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>),
     Settled(Result<Appended, AppendError>),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Progress {
-    Open,
-    Finishing,
-    Finished,
-}
-
-/// An exchange whose record is durable, and its decision.
-pub struct Recorded {
-    ongoing: Ongoing,
-    index: u64,
-}
-
-/// A decision that more may be added to: exchanges that join it, and events. Cheap to clone.
-#[derive(Clone)]
-pub struct Ongoing {
-    pub(super) system: System,
-    pub(super) steps: Arc<Mutex<Steps>>,
 }
 
 impl System {
@@ -84,7 +78,7 @@ impl System {
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
         let opening = Opening::Waiting(Box::pin(pending.durable()));
-        Ok(Decision { system: self.clone(), steps, opening, state: Progress::Open, shared: None })
+        Ok(Decision::new(self.clone(), steps, opening))
     }
 
     /// An id for an event or a payload that others refer to before it is recorded.
@@ -110,17 +104,62 @@ impl System {
         Ok(appends)
     }
 
-    async fn write(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Written, RecordError> {
+    pub(super) async fn write(
+        &self,
+        steps: &mut Steps,
+        events: Vec<NewEvent>,
+        room: Room,
+    ) -> Result<Written, RecordError> {
+        let before = steps.mark();
+        let written = self.queue(steps, events, room).await;
+        match written {
+            Ok((pending, firsts)) => Ok(Written { pending, firsts, before }),
+            Err(error) => {
+                steps.go_back(&before);
+                Err(error)
+            }
+        }
+    }
+
+    async fn queue(
+        &self,
+        steps: &mut Steps,
+        events: Vec<NewEvent>,
+        room: Room,
+    ) -> Result<(Pending, Firsts), RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
         let mut firsts = Firsts::of(self, steps.decision, &events)?;
         let mut appends = firsts.take();
         appends.extend(self.build(steps, events).await?);
-        Ok(Written { pending: self.state.log.submit(appends).await?, firsts })
+        if room == Room::Reserved && appends.iter().all(|append| append.payloads == Payloads::default()) {
+            appends.iter_mut().for_each(|append| append.flags = append.flags.and(Flags::RESERVED));
+        }
+        Ok((self.state.log.submit(appends).await?, firsts))
     }
 }
 
 impl Decision {
+    /// A further exchange of a decision, whose beginning was queued.
+    pub(super) fn joining(shared: &Ongoing, steps: Steps, written: Written) -> Self {
+        let joined = Some(written.before.clone());
+        let mut decision =
+            Self::new(shared.system.clone(), steps, Opening::Waiting(Box::pin(written.durable())));
+        (decision.joined, decision.shared) = (joined, Some(shared.clone()));
+        decision
+    }
+
+    fn new(system: System, steps: Steps, opening: Opening) -> Self {
+        let (joined, noted, shared, dropped) = (None, None, None, Outcome::Aborted);
+        let (is_over, is_unsure) = (false, false);
+        Self { system, steps, opening, joined, noted, shared, dropped, is_over, is_unsure }
+    }
+
+    /// The system that it is recorded in.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
     /// The decision's id.
     pub fn id(&self) -> Id {
         self.steps.decision
@@ -130,8 +169,10 @@ impl Decision {
     pub async fn opened(&mut self) -> Result<(), RecordError> {
         if let Opening::Waiting(waiting) = &mut self.opening {
             let settled = waiting.as_mut().await;
-            if settled.is_ok() {
-                self.steps.mark_durable();
+            match (&settled, &self.shared) {
+                (Ok(_), _) => self.steps.mark_durable(),
+                (Err(_), Some(shared)) => shared.steps.lock().lack(&self.steps, self.joined.as_ref()),
+                (Err(_), None) => {}
             }
             self.opening = Opening::Settled(settled);
         }
@@ -141,25 +182,71 @@ impl Decision {
         }
     }
 
-    /// Queues events without waiting for them; [`Decision::finish`] does.
+    /// Queues events without waiting for them, but for those noted before; [`Decision::finish`] does. Whether a full disk
+    /// refused them shows in nothing but the log: what is said later does not refer to them.
     pub async fn note(&mut self, events: Vec<NewEvent>) -> Result<(), RecordError> {
-        self.system.write(&mut self.steps, events).await.map(drop)
+        self.settle().await;
+        self.noted = Some(self.system.write(&mut self.steps, events, Room::Ordinary).await?);
+        Ok(())
     }
 
     /// Records the rest, a `decision.closed` at its end unless the decision goes on, and waits until all of it is durable.
-    /// Where it fails the decision is still open, and may be finished with less.
+    /// Where it fails the decision is still open, and may be finished with less, unless it [is unsure](Self::is_unsure).
     pub async fn finish(&mut self, events: Vec<NewEvent>) -> Result<Recorded, RecordError> {
-        let pending = self.system.write(&mut self.steps, events).await?;
-        self.state = Progress::Finishing;
-        let index = pending.durable().await?.index;
+        self.end(events, Room::Ordinary).await
+    }
+
+    /// [`Decision::finish`] where there was no room, or no key, for content: with what [`bare`] leaves of the events. The
+    /// room that the log keeps for ends is used; the opening is waited for first.
+    pub async fn finish_bare(&mut self, bare: Vec<NewEvent>) -> Result<Recorded, RecordError> {
+        self.opened().await?;
+        self.end(bare, Room::Reserved).await
+    }
+
+    /// Whether the last attempt to finish it failed in such a way that its events may be in the log all the same. The next
+    /// start finds out.
+    pub fn is_unsure(&self) -> bool {
+        self.is_unsure
+    }
+
+    /// Drops it: an answer was given that its record does not tell of. It is closed as `interrupted`, by the next start if it
+    /// cannot be done now.
+    pub fn give_up(mut self) {
+        self.dropped = Outcome::Interrupted;
+    }
+
+    async fn end(&mut self, events: Vec<NewEvent>, room: Room) -> Result<Recorded, RecordError> {
+        self.settle().await;
+        if let Opening::Settled(Err(error)) = &self.opening {
+            return Err(error.clone().into());
+        }
+        let written = self.system.write(&mut self.steps, events, room).await?;
+        let before = written.before.clone();
+        let index = match written.durable().await {
+            Ok(appended) => appended.index,
+            Err(error) => {
+                self.steps.go_back(&before);
+                self.is_unsure = matches!(error, AppendError::Poisoned(_) | AppendError::Closed);
+                return Err(error.into());
+            }
+        };
         // The log keeps its order: what was queued before is durable too, unless it was refused.
         self.opened().await?;
         self.steps.mark_durable();
-        self.state = Progress::Finished;
+        self.is_over = true;
         let ongoing = self.shared.clone().unwrap_or_else(|| self.ongoing());
         ongoing.steps.lock().follow(&self.steps);
         Recorder { inner: self.system.inner.clone() }.remember(&ongoing);
-        Ok(Recorded { ongoing, index })
+        Ok(Recorded::new(ongoing, index))
+    }
+
+    /// Waits for what was noted. What was refused of it was never said.
+    async fn settle(&mut self) {
+        let Some(noted) = self.noted.take() else { return };
+        let before = noted.before.clone();
+        if noted.durable().await.is_err() {
+            self.steps.go_back(&before);
+        }
     }
 
     /// What further exchanges and events are added to. From now on this exchange's end is not the decision's.
@@ -170,29 +257,35 @@ impl Decision {
     }
 
     fn ongoing(&self) -> Ongoing {
-        Ongoing { system: self.system.clone(), steps: Arc::new(Mutex::new(self.steps.fork())) }
+        Ongoing::new(self.system.clone(), self.steps.fork())
     }
 }
 
 impl Drop for Decision {
     fn drop(&mut self) {
-        if self.state == Progress::Finished || matches!(self.opening, Opening::Settled(Err(_))) {
+        if self.is_over || self.is_unsure || matches!(self.opening, Opening::Settled(Err(_))) {
             return;
         }
-        let (system, mut steps) = (self.system.clone(), self.steps.clone());
-        let closed = if self.shared.is_some() { broken_off(&system) } else { aborted(&system) };
+        let closed = match (&self.shared, self.dropped) {
+            (Some(_), _) => broken_off(&self.system),
+            (None, outcome) => dropped(&self.system, outcome),
+        };
+        let opening = std::mem::replace(&mut self.opening, Opening::Settled(Err(AppendError::Closed)));
+        let mut rest = Self::new(self.system.clone(), self.steps.clone(), opening);
+        (rest.joined, rest.noted, rest.shared) = (self.joined.clone(), self.noted.take(), self.shared.take());
+        // It is tried once.
+        rest.is_over = true;
         self.system.inner.runtime.spawn(async move {
-            let closed = async { system.write(&mut steps, vec![closed]).await?.durable().await.map_err(RecordError::from) };
-            if let Err(error) = closed.await {
-                tracing::warn!(decision = %steps.decision, %error, "a decision that was given up could not be closed");
+            if let Err(error) = rest.finish_bare(vec![closed]).await {
+                tracing::warn!(decision = %rest.id(), %error, "a decision that was given up could not be closed");
             }
         });
     }
 }
 
 /// The end of a decision that somebody dropped.
-fn aborted(system: &System) -> NewEvent {
-    let mut event = NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::Unknown));
+fn dropped(system: &System, outcome: Outcome) -> NewEvent {
+    let mut event = NewEvent::new(closed(outcome, ExchangeEnd::Unknown));
     event.ended_at = Some(system.inner.minter.now());
     event.capture = Some(capture_of_recorder());
     event
@@ -204,79 +297,6 @@ fn broken_off(system: &System) -> NewEvent {
     event.ended_at = Some(system.inner.minter.now());
     event.capture = Some(capture_of_recorder());
     event
-}
-
-impl Ongoing {
-    pub(crate) fn new(system: System, steps: Steps) -> Self {
-        Self { system, steps: Arc::new(Mutex::new(steps)) }
-    }
-
-    /// The decision's id.
-    pub fn id(&self) -> Id {
-        self.steps.lock().decision
-    }
-
-    /// The system that it is recorded in.
-    pub fn system(&self) -> &System {
-        &self.system
-    }
-
-    /// Queues the beginning of a further exchange, a `decision.joined` first; [`Decision::opened`] waits for it.
-    pub async fn join(&self, events: Vec<NewEvent>) -> Result<Decision, RecordError> {
-        let mut steps = self.steps.lock().fork();
-        let pending = self.system.write(&mut steps, events).await?;
-        self.steps.lock().follow(&steps);
-        let opening = Opening::Waiting(Box::pin(pending.durable()));
-        let (system, shared) = (self.system.clone(), Some(self.clone()));
-        Ok(Decision { system, steps, opening, state: Progress::Open, shared })
-    }
-
-    /// Adds events, and waits until they are durable: index of the last entry that holds them.
-    pub async fn add(&self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
-        let mut steps = self.steps.lock().fork();
-        let pending = self.system.write(&mut steps, events).await?;
-        self.steps.lock().follow(&steps);
-        let index = pending.durable().await?.index;
-        steps.mark_durable();
-        Ok(index)
-    }
-
-    /// Events that are recorded from now on come after this one, unless they say otherwise.
-    pub fn follow(&self, last: Id) {
-        self.steps.lock().set_last(last);
-    }
-
-    /// Whether it was closed and nothing joined it since, or its recorder was closed.
-    pub fn is_closed(&self) -> bool {
-        self.steps.lock().is_closed() || self.system.inner.check_open().is_err()
-    }
-}
-
-impl Recorded {
-    /// The decision's id.
-    pub fn id(&self) -> Id {
-        self.ongoing.id()
-    }
-
-    /// The time, as its events state it.
-    pub fn now(&self) -> Timestamp {
-        self.ongoing.system.now()
-    }
-
-    /// What further exchanges and events are added to.
-    pub fn ongoing(&self) -> &Ongoing {
-        &self.ongoing
-    }
-
-    /// Index of the entry that closed it, in the log of its system.
-    pub fn index(&self) -> u64 {
-        self.index
-    }
-
-    /// Adds later events: a delivery that failed, a review. Waits until they are durable.
-    pub async fn add(&self, events: Vec<NewEvent>) -> Result<u64, RecordError> {
-        self.ongoing.add(events).await
-    }
 }
 
 /// A `decision.closed` with no more than its ends.

@@ -1,7 +1,7 @@
 //! What is remembered of recent decisions, so that what comes late finds them without a search of the log: their keys and
 //! where they go on, and which of a caller's events were recorded already.
 
-use crate::recorder::decision::Ongoing;
+use crate::recorder::ongoing::Ongoing;
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, Recorder, System, SystemState};
 use bytes::Bytes;

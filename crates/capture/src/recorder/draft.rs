@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use inferlog_record::body::{Body, DecisionOpened};
 use inferlog_record::{
-    Capture, Count, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why,
+    Capture, Completeness, Count, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why,
 };
 
 /// A decision that begins.
@@ -114,6 +114,11 @@ impl NewEvent {
         self
     }
 
+    /// Whether it has no content to be sealed.
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.payloads.iter().any(|payload| matches!(payload.content, NewContent::Sealed { .. }))
+    }
+
     /// Bytes that sealing has to work on.
     pub(crate) fn bytes(&self) -> usize {
         let content = self.payloads.iter().map(|payload| match &payload.content {
@@ -121,6 +126,31 @@ impl NewEvent {
             NewContent::Again(_) | NewContent::Absent(_) => 0,
         });
         content.sum()
+    }
+}
+
+/// What is left of events that end a decision, or an exchange of it, without their content: that there was no room for it
+/// stands in its place. What says nothing without its content is left out.
+pub fn bare(events: &[NewEvent]) -> Vec<NewEvent> {
+    let ends = |event: &&NewEvent| {
+        matches!(event.body, Body::Inference(_) | Body::Output(_) | Body::DecisionClosed(_))
+            || matches!(&event.body, Body::Delivery(body) if body.end.is_some())
+    };
+    events.iter().filter(ends).map(NewEvent::without_content).collect()
+}
+
+impl NewEvent {
+    fn without_content(&self) -> Self {
+        let mut event = self.clone();
+        for payload in event.payloads.iter_mut() {
+            if let NewContent::Sealed { .. } = payload.content {
+                payload.content = NewContent::Absent(Why::NotStored);
+            }
+        }
+        if let Some(capture) = event.capture.as_mut().filter(|_| !self.is_bare()) {
+            capture.completeness = Completeness::EventOnly;
+        }
+        event
     }
 }
 

@@ -9,9 +9,6 @@ use inferlog_record::body::{
 };
 use inferlog_record::{ClearName, Count, Entry, Event, Id, Kind, NodeId, Signed};
 
-/// Decisions closed in one write after a crash.
-const CLOSED_AT_ONCE_MAX: usize = 256;
-
 impl System {
     /// Says that recording begins, closes what an earlier process left open, and says what the clock is worth.
     pub(crate) async fn start(&self, before: Option<&RecoveredLog>) -> Result<(), RecordError> {
@@ -27,16 +24,18 @@ impl System {
         started.role = Some(config.role);
         started.purposes = config.purposes.clone().into();
         let mut pending =
-            vec![self.state.log.submit(vec![life_append(&self.inner, started, Flags::NONE)?]).await?];
+            vec![self.state.log.submit(vec![life_append(&self.inner, started, Flags::RESERVED)?]).await?];
         let interrupted = before.map(|log| self.interrupted(log)).transpose()?.unwrap_or_default();
-        for chunk in interrupted.chunks(CLOSED_AT_ONCE_MAX) {
-            pending.push(self.state.log.submit(chunk.to_vec()).await?);
+        let count = interrupted.len();
+        for append in interrupted {
+            // One by one: what is submitted together is refused together where room is short.
+            pending.push(self.state.log.submit(vec![append]).await?);
         }
         for waiting in pending {
             waiting.durable().await?;
         }
-        if !interrupted.is_empty() {
-            tracing::warn!(system = %self.state.name, count = interrupted.len(), "decisions that a crash interrupted were closed");
+        if count > 0 {
+            tracing::warn!(system = %self.state.name, count, "decisions that a crash interrupted were closed");
         }
         self.tell_clock().await
     }
@@ -44,7 +43,7 @@ impl System {
     /// Says that recording ends in order.
     pub(crate) async fn stop(&self, reason: StopReason) -> Result<(), RecordError> {
         let stopped = RecorderStopped { node: self.inner.node_id(), reason, shard: self.shard() };
-        let append = life_append(&self.inner, self.life_event(stopped)?, Flags::NONE)?;
+        let append = life_append(&self.inner, self.life_event(stopped)?, Flags::RESERVED)?;
         self.state.log.append(vec![append]).await?;
         Ok(())
     }

@@ -26,6 +26,7 @@ mod identities;
 mod ids;
 mod keystore;
 mod life;
+mod ongoing;
 mod open;
 mod resume;
 mod scan;
@@ -33,13 +34,14 @@ mod seal;
 mod trail;
 mod write;
 
-pub use decision::{Decision, Ongoing, Recorded, closed, error_payload};
+pub use decision::{Decision, closed, error_payload};
 pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
-pub use draft::{NewContent, NewDecision, NewEvent, NewPayload};
+pub use draft::{NewContent, NewDecision, NewEvent, NewPayload, bare};
 pub use erase::{Erased, Target};
 pub use error::RecordError;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
+pub use ongoing::{Ongoing, Recorded};
 
 pub(crate) use answer::Answer;
 pub(crate) use desk::Done;

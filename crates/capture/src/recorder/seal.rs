@@ -72,13 +72,14 @@ impl Keys {
         &self.pseudonyms
     }
 
-    /// Makes ready for a write: what is logged today is sealed under a key of today, and nothing is once the decision was
-    /// erased, be it that the log knew no key of it to name. The caller holds the gate.
+    /// Makes ready for a write, which seals something or not: what is logged today is sealed under a key of today, and nothing
+    /// is once the decision was erased, be it that the log knew no key of it to name. The caller holds the gate.
     pub(crate) fn prepare(
         &mut self,
         system: &System,
         class: &RetentionClass,
         day: u32,
+        seals: bool,
     ) -> Result<(), RecordError> {
         self.named.clear();
         if let Some(order) = system.inner.orders.lock().decisions.get(&self.decision) {
@@ -86,7 +87,7 @@ impl Keys {
         }
         let State::Alive(alive) = &mut self.state else { return Ok(()) };
         // A key that is dead stays: nothing more is sealed.
-        if alive.day != day && alive.key.is_alive() {
+        if seals && alive.day != day && alive.key.is_alive() {
             alive.key = new_key(system, self.decision, class, day, &alive.subjects)?;
             alive.day = day;
         }

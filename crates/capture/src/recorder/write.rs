@@ -25,6 +25,14 @@ pub(crate) struct Steps {
     is_closed: bool,
 }
 
+/// A place in what was said of a decision.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    seen: usize,
+    last: Option<Id>,
+    is_closed: bool,
+}
+
 impl Steps {
     pub(crate) fn begin(
         system: &System,
@@ -70,6 +78,29 @@ impl Steps {
         self.keys = other.keys.clone();
     }
 
+    /// Where it is now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { seen: self.seen.len(), last: self.last, is_closed: self.is_closed }
+    }
+
+    /// Forgets what was said since: it was refused.
+    pub(crate) fn go_back(&mut self, to: &Mark) {
+        self.seen.truncate(to.seen);
+        (self.last, self.is_closed) = (to.last, to.is_closed);
+    }
+
+    /// Does not go on after what another exchange said and the log refused. Where that was the opening of the decision, there
+    /// is nothing to go on with.
+    pub(crate) fn lack(&mut self, other: &Self, before: Option<&Mark>) {
+        match before {
+            Some(before) if self.last == other.last => {
+                (self.last, self.is_closed) = (before.last, before.is_closed);
+            }
+            Some(_) => {}
+            None => self.is_closed = true,
+        }
+    }
+
     /// Events recorded from now on come after this one.
     pub(crate) fn set_last(&mut self, last: Id) {
         self.last = Some(last);
@@ -99,7 +130,8 @@ pub(crate) fn decision_appends(
     events: Vec<NewEvent>,
 ) -> Result<Vec<Append>, RecordError> {
     let now = system.inner.minter.now();
-    steps.keys.prepare(system, &steps.class, now.day())?;
+    let seals = events.iter().any(|event| !event.is_bare());
+    steps.keys.prepare(system, &steps.class, now.day(), seals)?;
     let mut sealed = Vec::new();
     let events: Vec<Event> = events
         .into_iter()
@@ -132,11 +164,12 @@ pub(crate) fn life_append(inner: &Inner, event: Event, flags: Flags) -> Result<A
     })
 }
 
-/// Makes the append for one event of a decision that this process did not begin. It has no payloads.
+/// Makes the append for one event of a decision that this process did not begin. It has no payloads, and may use the room
+/// that is kept for ends.
 pub(crate) fn bare_append(inner: &Inner, decision: Id, event: Event) -> Result<Append, RecordError> {
     check(inner, &event);
     let (now, class) = (event.logged_at, event.retention.as_str().to_owned());
-    let flags = flags(std::slice::from_ref(&event)).1;
+    let flags = flags(std::slice::from_ref(&event)).1.and(Flags::RESERVED);
     let entry = Entry::new(Some(decision), vec![event]).to_bytes()?;
     let decision = decision.into_bytes();
     Ok(Append { entry, decision, logged_at_ns: now.nanos(), flags, class, ..Append::default() })
