@@ -90,3 +90,15 @@ fn every_flipped_byte_is_found_in_its_file() {
     println!("{flips} flips");
     assert!(flips > 2_000);
 }
+
+#[test]
+fn a_registry_that_is_not_what_was_registered_is_a_fault() {
+    let (fs, _world) = small();
+    let dir = Path::new(DIR);
+    let shared: Arc<dyn Fs> = Arc::new(fs.clone());
+    let registry = inferlog_registry::Registry::open(shared, &dir.join("registry")).unwrap();
+    let prompt = inferlog_registry::Registration::prompt(world::name("greeting"), None, "Be kind.");
+    registry.add(&prompt, inferlog_record::Timestamp(1)).unwrap();
+    assert!(run(&fs, &Options::default()).ok);
+    flip_is_found(&fs, &dir.join("registry/index"), 70, 1);
+}

@@ -87,6 +87,8 @@ pub enum FaultKind {
     Cursor,
     /// The marker of degraded operation.
     Marker,
+    /// The registry of prompts, tools and models.
+    Registry,
     /// The write-ahead log.
     Wal,
     /// The keystore, as far as it can be read without keys.

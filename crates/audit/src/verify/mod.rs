@@ -123,6 +123,7 @@ pub fn verify(
     let settled_now = || names.iter().filter_map(|named| settled(&**fs, &named.dir)).collect();
     Wal { fs: &**fs, dir, settled: &run.settled, settled_now: &settled_now, sink }.check(node);
     keystore::check(&**fs, dir, sink);
+    node::registry(fs, dir, sink);
     for key in options.keys.iter().filter(|key| !names.iter().any(|named| named.origin == key.name())) {
         let what = format!("there is no log {} here, whose key you gave", key.name());
         sink.file(&dir.join("logs"), FaultKind::Signature, what);

@@ -1,6 +1,7 @@
 //! What belongs to the node and to no log: the file `node`, directories without a log, followers' cursors.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use inferlog_disk::{DirEntry, Fs, TMP_PREFIX};
 use inferlog_log::marker::{Found, marker_paths};
@@ -68,6 +69,14 @@ pub(super) fn marker(fs: &dyn Fs, dir: &Path, twins: Option<&Path>, node: [u8; 1
             }
         };
         sink.notice(format!("degraded {since}: answers may have passed that the log does not tell of yet"));
+    }
+}
+
+/// What is registered: every object against its name, the index against itself and the objects.
+pub(super) fn registry(fs: &Arc<dyn Fs>, dir: &Path, sink: Sink<'_>) {
+    for problem in inferlog_registry::check(fs, &dir.join(inferlog_registry::REGISTRY_DIR)) {
+        let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        sink.file(&problem.path, FaultKind::Registry, format!("{line}{}", problem.what));
     }
 }
 
