@@ -180,6 +180,26 @@ async fn every_kind_is_recorded_as_it_was_said() {
     assert_eq!((output.identical.raw_processed, output.identical.processed_final), (Tri::True, Tri::False));
 }
 
+/// The documentation shows every kind, and what it shows is taken.
+#[tokio::test]
+async fn the_examples_of_the_documentation_are_taken() {
+    let page = include_str!("../../../docs/events.md");
+    let world = World::chat().await;
+    let decision = world.ask("/v1/chat/completions", "ada").await;
+    let mut kinds = Vec::new();
+    for example in page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        let mut example: Value = serde_json::from_str(example).unwrap();
+        let Some(kind) = example["kind"].as_str().map(str::to_owned) else { continue };
+        example["decision"] = json!(decision);
+        world.attach(example).await;
+        kinds.push(kind);
+    }
+    kinds.sort();
+    let mut every = KINDS.to_vec();
+    every.sort();
+    assert_eq!(kinds, every);
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
     let world = World::chat().await;

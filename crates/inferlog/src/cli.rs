@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use inferlog::Settings;
 use inferlog_vault::RootSource;
 
-use crate::commands::{bench, demo, erase, find, keys, models, prompts, receipt, serve, show, tools, verify};
+use crate::commands::{
+    attach, bench, demo, erase, find, keys, models, prompts, receipt, serve, show, tools, verify,
+};
 use crate::output::{self, BAD, Failure, Verdict, styled};
 
 const STYLES: Styles = Styles::styled()
@@ -43,6 +45,14 @@ enum Command {
     Find(find::FindArgs),
     Verify(verify::VerifyArgs),
     Receipt(receipt::ReceiptArgs),
+    Human(attach::HumanArgs),
+    Label(attach::LabelArgs),
+    Output(attach::OutputArgs),
+    Context(attach::ContextArgs),
+    Retrieval(attach::RetrievalArgs),
+    ToolCall(attach::ToolCallArgs),
+    Transform(attach::TransformArgs),
+    Events(attach::EventsArgs),
     Erase(erase::EraseArgs),
     Keys(keys::KeysArgs),
     Prompts(prompts::PromptsArgs),
@@ -86,6 +96,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Find(args) => find::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Receipt(args) => receipt::run(args),
+        Command::Human(args) => attach::human(&args),
+        Command::Label(args) => attach::label(&args),
+        Command::Output(args) => attach::output(&args),
+        Command::Context(args) => attach::context(&args),
+        Command::Retrieval(args) => attach::retrieval(&args),
+        Command::ToolCall(args) => attach::tool_call(&args),
+        Command::Transform(args) => attach::transform(&args),
+        Command::Events(args) => attach::events(&args),
         Command::Erase(args) => erase::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Prompts(args) => prompts::run(args),

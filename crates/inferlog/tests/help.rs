@@ -6,13 +6,32 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 12] = [
-    "demo", "serve", "show", "find", "verify", "receipt", "erase", "keys", "prompts", "tools", "models",
+const COMMANDS: [&str; 20] = [
+    "demo",
+    "serve",
+    "show",
+    "find",
+    "verify",
+    "receipt",
+    "human",
+    "label",
+    "output",
+    "context",
+    "retrieval",
+    "tool-call",
+    "transform",
+    "events",
+    "erase",
+    "keys",
+    "prompts",
+    "tools",
+    "models",
     "bench",
 ];
 
 /// Commands that are families of commands, which have the examples.
-const FAMILIES: [(&str, &[&str]); 4] = [
+const FAMILIES: [(&str, &[&str]); 5] = [
+    ("events", &["add", "close"]),
     ("keys", &["vkey", "rotate", "backup"]),
     ("prompts", &["add", "list", "show", "diff"]),
     ("tools", &["add", "list", "show", "diff"]),

@@ -34,6 +34,8 @@ pub(crate) enum Act {
     BackUpKeys { to: PathBuf },
     /// Register prompts, tools or models.
     Register { registrations: Vec<Registration> },
+    /// Attach a batch of events to their decisions (docs/events.md).
+    Events { batch: String },
 }
 
 impl Act {
@@ -47,6 +49,7 @@ impl Act {
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
             Self::Register { .. } => "register",
+            Self::Events { .. } => "events",
         }
     }
 }
@@ -139,6 +142,7 @@ pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure>
             tokio::task::spawn_blocking(move || vault.backup(&to)).await??;
             Ok(Value::Null)
         }
+        Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());
             json(tokio::task::spawn_blocking(move || add(&registry, &env, &registrations)).await??)

@@ -6,12 +6,14 @@
 
 mod act;
 mod door;
+mod events;
 mod registry;
 mod server;
 mod socket;
 
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
+pub(crate) use events::Events;
 pub(crate) use registry::register;
 pub(crate) use server::AdminServer;
 

@@ -1,5 +1,6 @@
 //! One command, one file: what it takes, what its help says, and what it does.
 
+pub(crate) mod attach;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod erase;
