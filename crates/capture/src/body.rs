@@ -1,6 +1,7 @@
 //! Bodies: read whole, within a size and a time.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use std::pin::pin;
@@ -16,6 +17,15 @@ pub struct Read {
     pub bytes: Bytes,
     /// How reading ended.
     pub end: End,
+    /// What came after it.
+    pub trailers: Option<HeaderMap>,
+}
+
+impl Read {
+    /// What was read, without trailers.
+    pub fn new(bytes: Bytes, end: End) -> Self {
+        Self { bytes, end, trailers: None }
+    }
 }
 
 /// How reading a body ended.
@@ -34,27 +44,33 @@ pub enum End {
     Aborted,
 }
 
-/// Reads a body whole. Trailers are dropped, as RFC 9110, section 6.5.1 allows.
+/// Reads a body whole.
 pub async fn read<B>(body: B, bytes_max: usize, deadline: Instant) -> Read
 where
     B: Body<Data = Bytes>,
 {
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
-        return Read { bytes: Bytes::new(), end: End::OverLimit { bytes_min: announced } };
+        return Read::new(Bytes::new(), End::OverLimit { bytes_min: announced });
     }
     let mut body = pin!(body);
-    let mut read = Collected::default();
+    let (mut read, mut trailers) = (Collected::default(), None);
     let end = loop {
         match timeout_at(deadline, body.frame()).await {
             Err(_) => break End::TimedOut,
             Ok(None) => break End::Complete,
             Ok(Some(Err(_))) => break End::Aborted,
             Ok(Some(Ok(frame))) => {
-                let Ok(chunk) = frame.into_data() else { continue };
+                let chunk = match frame.into_data() {
+                    Ok(chunk) => chunk,
+                    Err(frame) => {
+                        trailers = frame.into_trailers().ok();
+                        continue;
+                    }
+                };
                 let len = read.len() + chunk.len();
                 if len > bytes_max {
-                    return Read { bytes: Bytes::new(), end: End::OverLimit { bytes_min: len as u64 } };
+                    return Read::new(Bytes::new(), End::OverLimit { bytes_min: len as u64 });
                 }
                 read.push(chunk, usize::try_from(announced).unwrap_or(0).min(RESERVE_BYTES_MAX));
                 if body.is_end_stream() {
@@ -63,7 +79,7 @@ where
             }
         }
     };
-    Read { bytes: read.into_bytes(), end }
+    Read { bytes: read.into_bytes(), end, trailers }
 }
 
 /// Chunks put together; a lone chunk, the common case, is not copied.

@@ -20,14 +20,18 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response<R
 
 /// The answer where the record failed. Nothing of the model's answer is in it.
 pub(crate) fn not_recorded(failure: &RecordError) -> Response<Reply> {
-    let message = format!(
+    let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, failure.code(), &words(failure));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    answer
+}
+
+/// What a client is told where the record failed.
+pub(crate) fn words(failure: &RecordError) -> String {
+    format!(
         "this request cannot be recorded, and this route answers nothing unrecorded: {}. What to do: {}",
         failure.summary(),
         failure.advice()
-    );
-    let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, failure.code(), &message);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    answer
+    )
 }
 
 /// Names the decision in an answer.

@@ -2,15 +2,17 @@
 
 use crate::body::{self, End as BodyEnd, Read};
 use crate::decode::{DecodeError, decode};
-use crate::gateway::Lane;
+use crate::gateway::{Lane, grpc};
 use crate::recorder::RecordError;
-use crate::route::Streaming;
+use crate::route::{Route, Streaming};
 use crate::upstream::{self, UpstreamError};
+use crate::wire::grpc::{Status, is_grpc};
 use crate::wire::{Call, Frames, RequestFacts, ResponseFacts};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, request, response};
 use hyper::body::Incoming;
 use inferlog_record::Timestamp;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -63,6 +65,8 @@ pub(crate) struct Told {
     pub(crate) content: Content,
     pub(crate) facts: ResponseFacts,
     pub(crate) first_byte: Duration,
+    /// What came after the body.
+    pub(crate) trailers: Option<HeaderMap>,
     /// Whether it came as a stream.
     pub(crate) is_stream: bool,
     /// Whether the client left while it was passed on.
@@ -145,7 +149,7 @@ impl Asked {
         began: Moment,
     ) -> Result<Self, RecordError> {
         off_thread(read.bytes.len(), move || {
-            let content = Content::new(read, &head.headers, lane.route.limits.request_bytes_max);
+            let content = Content::new(&lane, read, &head.headers, lane.route.limits.request_bytes_max);
             let facts = lane.route.wire.request(&call, &head.headers, content.legible());
             Self { call, head, content, facts, began }
         })
@@ -162,17 +166,45 @@ impl Told {
         first_byte: Duration,
     ) -> Result<Self, RecordError> {
         off_thread(read.bytes.len(), move || {
-            let content = Content::new(read, &head.headers, lane.route.limits.response_bytes_max);
-            let facts = lane.route.wire.response(&call, head.status, &head.headers, content.legible());
+            let trailers = read.trailers.clone();
+            let content = Content::new(&lane, read, &head.headers, lane.route.limits.response_bytes_max);
+            let headers = with_trailers(&head.headers, trailers.as_ref());
+            let facts = lane.route.wire.response(&call, head.status, &headers, content.legible());
             let is_stream = lane.route.wire.frames(&call, &head.headers).is_some();
-            Self { head, content, facts, first_byte, is_stream, client_left: false }
+            Self { head, content, facts, first_byte, trailers, is_stream, client_left: false }
         })
         .await
     }
 }
 
+impl Told {
+    /// What its head and its trailers say.
+    pub(crate) fn headers(&self) -> Cow<'_, HeaderMap> {
+        with_trailers(&self.head.headers, self.trailers.as_ref())
+    }
+
+    /// How the upstream says that it went: in the words of HTTP, or of gRPC where the route speaks that. `None` where a gRPC
+    /// call has no end yet, or came to none.
+    pub(crate) fn status(&self, route: &Route) -> Option<u16> {
+        match route.wire.is_grpc() {
+            true => Some(Status::of(&self.headers())?.code),
+            false => Some(self.head.status.as_u16()),
+        }
+    }
+}
+
+fn with_trailers<'a>(headers: &'a HeaderMap, trailers: Option<&HeaderMap>) -> Cow<'a, HeaderMap> {
+    let Some(trailers) = trailers else { return Cow::Borrowed(headers) };
+    let mut all = headers.clone();
+    all.extend(trailers.clone());
+    Cow::Owned(all)
+}
+
 impl Content {
-    fn new(read: Read, headers: &HeaderMap, bytes_max: usize) -> Self {
+    fn new(lane: &Lane, read: Read, headers: &HeaderMap, bytes_max: usize) -> Self {
+        if lane.route.wire.is_grpc() && is_grpc(headers) {
+            return grpc::content(read, headers, bytes_max);
+        }
         let decoded = decode(headers, &read.bytes, bytes_max);
         Self { raw: read.bytes, end: read.end, decoded }
     }

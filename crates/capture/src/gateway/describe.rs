@@ -12,7 +12,8 @@ use crate::headers::{self, Members};
 use crate::recorder::{NewContent, NewEvent, NewPayload, RecordError, closed, error_payload};
 use crate::route::Route;
 use crate::upstream::UpstreamError;
-use crate::wire::Gap;
+use crate::wire::grpc::is_grpc;
+use crate::wire::{Gap, Operation};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -60,7 +61,7 @@ pub(crate) fn opening(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
     let mut unlisted = Unlisted::default();
     let event = NewEvent::new(DecisionOpened {
         context: Some(context(route, &asked.head.headers, &mut unlisted)),
-        method: Some(method(&asked.head.method)),
+        method: Some(method(route, asked)),
         route: Some(route.name.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     });
@@ -70,7 +71,7 @@ pub(crate) fn opening(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
 /// A further request of a decision.
 pub(crate) fn joined(route: &Route, asked: &Asked, step: &Step) -> NewEvent {
     let event = NewEvent::new(DecisionJoined {
-        method: Some(method(&asked.head.method)),
+        method: Some(method(route, asked)),
         route: Some(route.name.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     });
@@ -204,7 +205,7 @@ fn closing(
 ) -> NewEvent {
     let mut body = closed(verdict.outcome, verdict.exchange);
     body.error = verdict.error;
-    body.status = told.map(|told| told.head.status.as_u16());
+    body.status = told.and_then(|told| told.status(route));
     let mut event = NewEvent::new(body);
     event.payloads.extend(error.map(|content| NewPayload { id: None, role: PayloadRole::Error, content }));
     event.capture = Some(capture(route, None, 0));
@@ -236,7 +237,7 @@ fn inference(
         model,
         outcome: verdict.step,
         prompts: Vec::new().into(),
-        status: told.map(|told| told.head.status.as_u16()),
+        status: told.and_then(|told| told.status(route)),
         stream: told.filter(|told| told.head.status.is_success()).map(|told| told.is_stream),
         time_to_first_byte_ns: told
             .map(|told| Count(u64::try_from(told.first_byte.as_nanos()).unwrap_or(u64::MAX))),
@@ -300,7 +301,7 @@ fn answered(event: NewEvent, route: &Route, asked: &Asked, told: &Told) -> NewEv
             PayloadRole::OutputRaw,
             recorded(route, &told.content, &told.head.headers, told.facts.gap.as_ref(), broken),
         )
-        .with(PayloadRole::Headers, json(headers::recorded(&told.head.headers, &[(":status", &status)])));
+        .with(PayloadRole::Headers, json(headers::recorded(&told.headers(), &[(":status", &status)])));
     let id = told.facts.id.as_deref().filter(|id| asked.facts.id.as_deref() != Some(id));
     with_ids(event, &told.head.headers, id)
 }
@@ -340,7 +341,10 @@ fn recorded(
         _ => {
             let declared =
                 headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(MediaType::from_header);
+            let is_message = route.wire.is_grpc() && is_grpc(headers);
             let media_type = match declared {
+                _ if is_message && content.decoded.is_ok() => MediaType::Protobuf,
+                _ if is_message => MediaType::Grpc,
                 _ if content.decoded.is_err() || route.wire.is_binary(headers) => MediaType::Bytes,
                 Some(declared) => declared,
                 // Nothing was declared, but the wire read it.
@@ -352,8 +356,10 @@ fn recorded(
     }
 }
 
-fn method(method: &Method) -> body::Method {
-    match *method {
+fn method(route: &Route, asked: &Asked) -> body::Method {
+    match asked.head.method {
+        _ if asked.call.operation == Operation::InferStream => body::Method::GrpcStream,
+        _ if route.wire.is_grpc() => body::Method::Grpc,
         Method::GET => body::Method::Get,
         Method::POST => body::Method::Post,
         Method::PUT => body::Method::Put,

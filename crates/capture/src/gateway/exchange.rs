@@ -50,7 +50,7 @@ impl Inner {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(route = %lane.route.name, %error, "a decision could not be recorded and was not answered");
-                (Some(End::NotRecorded), answer::not_recorded(&error))
+                (Some(End::NotRecorded), lane.not_recorded(&error))
             }
         };
         let took = began.elapsed();
@@ -81,7 +81,7 @@ impl Exchange {
                 "a request may name at most {} persons: send fewer rows at once",
                 subject::SUBJECTS_MAX
             );
-            let answer = answer::error(StatusCode::UNPROCESSABLE_ENTITY, "too_many_subjects", &message);
+            let answer = self.lane.error(StatusCode::UNPROCESSABLE_ENTITY, "too_many_subjects", &message);
             return Ok((Some(End::Refused), answer));
         };
         let mut step = Step::new(&self.lane, step::ends(&asked))?;
@@ -188,7 +188,7 @@ impl Exchange {
         let events = vec![describe::refusal(&self.lane.route, &verdict, asked.began, &step)];
         keeping.finish(events).await?;
         step.refused(&verdict);
-        let mut answer = verdict.answer();
+        let mut answer = verdict.answer(&self.lane);
         answer::name(&mut answer, keeping.id());
         Ok((Some(verdict.counted()), answer))
     }
@@ -224,7 +224,7 @@ impl Exchange {
             _ => {
                 // Nothing of the model's is delivered, and its record says so already.
                 release.into_iter().for_each(Release::delivered);
-                verdict.answer()
+                verdict.answer(&self.lane)
             }
         };
         answer::name(&mut answer, id);
@@ -247,18 +247,18 @@ impl Verdict {
     }
 
     /// The gateway's own answer, where the model's is not released.
-    fn answer(&self) -> Response<Reply> {
+    fn answer(&self, lane: &Lane) -> Response<Reply> {
         let code = self.error.map_or(self.exchange.as_str(), |error| error.as_str());
-        answer::error(self.status, code, &self.message)
+        lane.error(self.status, code, &self.message)
     }
 }
 
 /// The model's answer as it came, but for what concerns its connection alone.
 fn released(told: Told, release: Option<Release>, way: &Way) -> Response<Reply> {
-    let Told { mut head, content, .. } = told;
+    let Told { mut head, content, trailers, .. } = told;
     headers::strip_hop_by_hop(&mut head.headers);
     // The body says its own length; a length of another framing would be wrong.
     head.headers.remove(header::CONTENT_LENGTH);
     head.version = http::Version::HTTP_11;
-    Response::from_parts(head, Reply::released(content.raw, None, release, way))
+    Response::from_parts(head, Reply::released(content.raw, trailers, release, way))
 }

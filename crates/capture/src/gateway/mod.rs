@@ -16,6 +16,7 @@ mod describe;
 mod detach;
 mod events;
 mod exchange;
+mod grpc;
 mod health;
 mod keeping;
 mod metrics;
@@ -35,6 +36,8 @@ use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
 use crate::route::Route;
 use crate::upstream::{Client, TlsError};
+use delivery::Reply;
+use http::{Response, StatusCode};
 use inferlog_record::{Id, Timestamp};
 use inferlog_registry::Registry;
 use metrics::{LaneMetrics, Metrics};
@@ -198,6 +201,22 @@ impl Lane {
 
     fn now(&self) -> Timestamp {
         self.system.read().now()
+    }
+
+    /// An error in the words of the gateway, as the route's clients expect it.
+    fn error(&self, status: StatusCode, code: &str, message: &str) -> Response<Reply> {
+        match self.route.wire.is_grpc() {
+            true => grpc::error(status, message),
+            false => answer::error(status, code, message),
+        }
+    }
+
+    /// The answer where the record failed. Nothing of the model's answer is in it.
+    fn not_recorded(&self, failure: &RecordError) -> Response<Reply> {
+        match self.route.wire.is_grpc() {
+            true => grpc::error(StatusCode::SERVICE_UNAVAILABLE, &answer::words(failure)),
+            false => answer::not_recorded(failure),
+        }
     }
 
     fn mint(&self) -> Result<Id, RecordError> {

@@ -8,9 +8,10 @@ use crate::gateway::detach::Detach;
 use crate::gateway::events;
 use crate::gateway::metrics::End;
 use crate::gateway::threads::SWEEP_PERIOD;
-use crate::gateway::{Gateway, Inner, Lane};
+use crate::gateway::{Gateway, Inner, Lane, grpc};
 use crate::route::{Matched, find};
 use crate::upstream::UpstreamError;
+use crate::wire::grpc::is_grpc;
 use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -250,6 +251,10 @@ impl Inner {
         }
         let _counted = Counted::new(&self.metrics.in_flight);
         match find(&self.lanes, request.method(), request.uri()) {
+            Matched::Inference(lane, _) if lane.route.wire.is_grpc() && !is_grpc(request.headers()) => {
+                let message = "this route speaks gRPC: send `content-type: application/grpc`";
+                answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_grpc", message)
+            }
             Matched::Inference(lane, call) => {
                 let (outbox, peer) = (connection.outbox.clone(), connection.peer);
                 let way = Way { outbox, version: request.version() };
@@ -280,9 +285,9 @@ impl Inner {
                 Either::Right(stream) => Reply::Stream(stream),
             }),
             Err(error @ UpstreamError::TimedOut) => {
-                answer::error(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", &error.to_string())
+                lane.error(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", &error.to_string())
             }
-            Err(error) => answer::error(StatusCode::BAD_GATEWAY, "upstream_failed", &error.to_string()),
+            Err(error) => lane.error(StatusCode::BAD_GATEWAY, "upstream_failed", &error.to_string()),
         }
     }
 
@@ -299,6 +304,9 @@ impl Inner {
             request.method(),
             routes.join(", ")
         );
-        answer::error(StatusCode::NOT_FOUND, "no_route", &message)
+        match is_grpc(request.headers()) {
+            true => grpc::error(StatusCode::NOT_FOUND, &message),
+            false => answer::error(StatusCode::NOT_FOUND, "no_route", &message),
+        }
     }
 }

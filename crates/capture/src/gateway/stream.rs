@@ -72,7 +72,7 @@ impl Relay {
             end => end,
         };
         self.lane.metrics.upstream.observe(self.called_at.elapsed().as_secs_f64());
-        let read = Read { bytes: passage.all.split().freeze(), end: end.of_body() };
+        let read = Read::new(passage.all.split().freeze(), end.of_body());
         let told = Told::new(self.lane.clone(), self.asked.call.clone(), head, read, first_byte).await;
         let Ok(mut told) = told else { return self.cut(&pieces).await };
         told.client_left = matches!(end, Ended::ClientLeft);
