@@ -140,9 +140,13 @@ fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
 }
 
 #[test]
-fn flags_make_two_routes_and_name_themselves() {
+fn flags_make_a_route_for_each_wire_and_name_themselves() {
     let routes = routes_from_flags("http://127.0.0.1:9", "credit", Some("x-applicant")).unwrap();
-    assert_eq!(routes.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["oip-v2", "kserve-v1"]);
+    assert_eq!(
+        routes.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(),
+        ["oip-v2", "kserve-v1", "openai", "anthropic", "ollama", "oip-grpc"]
+    );
+    assert!(routes.iter().all(|route| route.upstream.http2 == (route.name.as_str() == "oip-grpc")));
     let cases = [
         (("nope", "s", None), "`--upstream`: write `http://HOST:PORT`"),
         (("http://h", "s s", None), "`--system`: write 1 to 63 letters"),
@@ -193,7 +197,15 @@ fn a_lone_model_server() {
         ("PUT", "/v2/models/m/infer", "none"),
         ("POST", "/v1/models/iris:classify", "none"),
         ("POST", "/v1/models/:predict", "none"),
-        ("POST", "/v1/chat/completions", "none"),
+        ("POST", "/v1/chat/completions", "openai: inference  → http://m:9/v1/chat/completions"),
+        ("POST", "/v1/messages", "anthropic: inference  → http://m:9/v1/messages"),
+        ("POST", "/api/chat", "ollama: inference  → http://m:9/api/chat"),
+        (
+            "POST",
+            "/inference.GRPCInferenceService/ModelInfer",
+            "oip-grpc: inference  → http://m:9/inference.GRPCInferenceService/ModelInfer",
+        ),
+        ("POST", "/v1/audio/transcriptions", "none"),
     ];
     for (method, uri, expected) in cases {
         assert_eq!(told(&routes, method, uri), expected, "{method} {uri}");

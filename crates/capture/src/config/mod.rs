@@ -131,7 +131,11 @@ pub fn api(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Access, C
     at.api(&file.api)
 }
 
-/// The routes of a lone model server: Open Inference Protocol v2 and KServe v1, both to `upstream`.
+/// The wires of a lone model server, in the order in which they are tried: no request is known to two of them as an inference.
+const WIRES: [Wire; 6] =
+    [Wire::OipV2, Wire::KserveV1, Wire::OpenAi, Wire::Anthropic, Wire::Ollama, Wire::OipGrpc];
+
+/// The routes of a lone model server: every wire that is not configured by pointers, all to `upstream`.
 pub fn routes_from_flags(
     upstream: &str,
     system: &str,
@@ -140,19 +144,20 @@ pub fn routes_from_flags(
     let at = Place { text: None, env: &|_| None };
     let flag = |key: &str, error: ConfigError| ConfigError { key: key.to_owned(), ..error };
     let spanned = |text: &str| Spanned::new(0..0, text.to_owned());
-    let upstream = at.upstream(&spanned(upstream), None, false).map_err(|e| flag("--upstream", e))?;
+    let to = |http2| at.upstream(&spanned(upstream), None, http2).map_err(|e| flag("--upstream", e));
+    let (upstream, grpc) = (to(false)?, to(true)?);
     let system = at.system(&spanned(system)).map_err(|e| flag("--system", e))?;
     let subject = subject_header
         .map(|name| at.header(&spanned(name), "--subject-header", name).map(SubjectFrom::Header))
         .transpose()?;
-    Ok([Wire::OipV2, Wire::KserveV1]
+    Ok(WIRES
         .into_iter()
         .map(|wire| Route {
             name: ClearName::or_unlisted(wire.name()),
             adapter: ClearName::or_unlisted(wire.name()),
             path: PathPattern::Prefix(String::new()),
+            upstream: if wire == Wire::OipGrpc { grpc.clone() } else { upstream.clone() },
             wire,
-            upstream: upstream.clone(),
             system: system.clone(),
             opened: Opened::default(),
             stream: Streaming::default(),
