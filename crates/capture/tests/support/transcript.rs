@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use inferlog_capture::wire::{
-    JsonWire, Kind, Pointer, RequestFacts, ResponseFacts, ToolCallFact, ToolResult, Wire,
+    Framing, JsonWire, Kind, Pointer, RequestFacts, ResponseFacts, ToolCallFact, ToolResult, Wire,
 };
 use inferlog_record::body::Usage;
 use serde::Deserialize;
@@ -186,4 +186,46 @@ pub fn body(text: Option<&str>, hex: Option<&str>) -> Bytes {
 /// Headers by their names.
 pub fn headers(map: &BTreeMap<String, String>) -> HeaderMap {
     map.iter().map(|(k, v)| (k.parse::<HeaderName>().unwrap(), v.parse().unwrap())).collect()
+}
+
+/// The body with line feeds alone.
+pub fn plain(body: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            b'\r' if body.get(at + 1) == Some(&b'\n') => {}
+            b'\r' => plain.push(b'\n'),
+            byte => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+pub fn with_lines_ended_by(body: &[u8], end: &[u8]) -> Vec<u8> {
+    body.iter()
+        .flat_map(|byte| if *byte == b'\n' { end } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
+}
+
+/// The stream as other servers and proxies would send it: what it says is the same.
+pub fn variants(framing: Framing, body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let body = plain(body);
+    let crlf = with_lines_ended_by(&body, b"\r\n");
+    if framing == Framing::Lines {
+        return vec![("with CRLF", crlf), ("with empty lines", with_lines_ended_by(&body, b"\n\n"))];
+    }
+    let between = with_lines_ended_by(&body, b"\n: a comment: with a colon\n");
+    // What comes first may be a byte order mark, which stays first.
+    let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let retry = [&body[..start], b"retry: 3000\nid\n\n:\n\nid: 7\n", &body[start..]].concat();
+    let mixed = with_lines_ended_by(&with_lines_ended_by(&between, b"\r\n"), b"\n");
+    vec![
+        ("with CR", with_lines_ended_by(&body, b"\r")),
+        ("with CRLF", crlf),
+        ("with LF", body),
+        ("with comments", between),
+        ("with CRLF and comments", mixed),
+        ("with retry and id", retry),
+    ]
 }
