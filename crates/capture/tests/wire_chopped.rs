@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use inferlog_capture::wire::{Call, Ending, Frames, Framing, Kind, Operation, ResponseFacts, Wire};
 use serde_json::Value;
-use transcript::{Exchange, body_of_response, folder, headers, wire};
+use transcript::{Exchange, body_of_response, folder, headers, variants, wire};
 
 struct Stream {
     name: String,
@@ -61,6 +61,8 @@ fn streams() -> Vec<Stream> {
 struct Cuts {
     ends: Vec<usize>,
     terminator: Option<usize>,
+    /// Which pieces are errors.
+    errors: Vec<bool>,
 }
 
 impl Cuts {
@@ -83,13 +85,16 @@ impl Cuts {
         let from = |piece: usize| if piece == 0 { 0 } else { ends[piece - 1] };
         let terminator =
             (0..ends.len()).find(|piece| is_terminator(stream, &body[from(*piece)..ends[*piece]]));
-        Self { ends, terminator }
+        let errors = (0..ends.len()).map(|piece| is_error(stream, &body[from(piece)..ends[piece]])).collect();
+        Self { ends, terminator, errors }
     }
 
     /// How much of the first `length` bytes may pass, and whether the stream is over with them.
     fn at(&self, length: usize) -> (usize, bool) {
         let whole = self.ends.partition_point(|end| *end <= length);
         let passed = self.terminator.map_or(whole, |terminator| whole.min(terminator));
+        // An error is withheld until something else than the end follows it.
+        let passed = if passed > 0 && self.errors[passed - 1] { passed - 1 } else { passed };
         (if passed == 0 { 0 } else { self.ends[passed - 1] }, self.terminator.is_some_and(|at| at < whole))
     }
 }
@@ -111,6 +116,24 @@ fn is_terminator(stream: &Stream, piece: &[u8]) -> bool {
             .is_ok_and(|line| line.get("done") == Some(&Value::Bool(true))),
         _ => false,
     }
+}
+
+fn is_error(stream: &Stream, piece: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(piece);
+    let lines = || text.split(['\r', '\n']);
+    let field = |name| lines().filter_map(move |line| line.strip_prefix(name)).collect::<Vec<_>>().join("\n");
+    let (event, data) = match stream.framing {
+        Framing::Events => (field("event:"), field("data:")),
+        Framing::Lines => (String::new(), text.to_string()),
+    };
+    let json: Value = serde_json::from_str(&data).unwrap_or_default();
+    let is_typed = stream.framing == Framing::Events
+        && if event.is_empty() {
+            json["type"] == "error"
+        } else {
+            event.trim() == "error" && !data.is_empty()
+        };
+    is_typed || !json["error"].is_null()
 }
 
 /// Pushes the chunks, and compares after each.
@@ -140,48 +163,6 @@ fn check_choppings(stream: &Stream, what: &str, body: &[u8]) {
     }
 }
 
-/// The body with line feeds alone.
-fn plain(body: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            b'\r' if body.get(at + 1) == Some(&b'\n') => {}
-            b'\r' => plain.push(b'\n'),
-            byte => plain.push(*byte),
-        }
-    }
-    plain
-}
-
-fn with_lines_ended_by(body: &[u8], end: &[u8]) -> Vec<u8> {
-    body.iter()
-        .flat_map(|byte| if *byte == b'\n' { end } else { std::slice::from_ref(byte) })
-        .copied()
-        .collect()
-}
-
-/// The stream as other servers and proxies would send it: what it says is the same.
-fn variants(stream: &Stream) -> Vec<(&'static str, Vec<u8>)> {
-    let body = plain(&stream.body);
-    let crlf = with_lines_ended_by(&body, b"\r\n");
-    if stream.framing == Framing::Lines {
-        return vec![("with CRLF", crlf), ("with empty lines", with_lines_ended_by(&body, b"\n\n"))];
-    }
-    let between = with_lines_ended_by(&body, b"\n: a comment: with a colon\n");
-    // What comes first may be a byte order mark, which stays first.
-    let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let retry = [&body[..start], b"retry: 3000\nid\n\n:\n\nid: 7\n", &body[start..]].concat();
-    let mixed = with_lines_ended_by(&with_lines_ended_by(&between, b"\r\n"), b"\n");
-    vec![
-        ("with CR", with_lines_ended_by(&body, b"\r")),
-        ("with CRLF", crlf),
-        ("with LF", body),
-        ("with comments", between),
-        ("with CRLF and comments", mixed),
-        ("with retry and id", retry),
-    ]
-}
-
 #[test]
 fn a_stream_is_cut_at_the_same_places_however_it_is_chopped() {
     for stream in streams() {
@@ -191,7 +172,7 @@ fn a_stream_is_cut_at_the_same_places_however_it_is_chopped() {
             let (first, second) = stream.body.split_at(at);
             check(&stream, "in two", &cuts, [first, second].into_iter());
         }
-        for (what, body) in variants(&stream) {
+        for (what, body) in variants(stream.framing, &stream.body) {
             check_choppings(&stream, what, &body);
         }
     }
@@ -205,13 +186,14 @@ fn what_follows_the_terminator_never_passes() {
         let Some(terminator) = cuts.terminator else { continue };
         seen += 1;
         let start = terminator.checked_sub(1).map_or(0, |piece| cuts.ends[piece]);
+        let (free, _) = cuts.at(stream.body.len());
         let twice = [&stream.body[..], &stream.body[start..]].concat();
         let mut frames = stream.frames();
         for byte in twice.chunks(1) {
             frames.push(byte);
             assert!(frames.free() <= start, "{}", stream.name);
         }
-        assert_eq!((frames.free(), frames.is_over()), (start, true), "{}", stream.name);
+        assert_eq!((frames.free(), frames.is_over()), (free, true), "{}", stream.name);
     }
     assert!(seen >= 20, "only {seen} streams with a terminator");
 }
@@ -220,7 +202,7 @@ fn what_follows_the_terminator_never_passes() {
 fn what_a_stream_says_does_not_depend_on_its_lines_ends_or_comments() {
     for stream in streams() {
         let facts = stream.facts(&stream.body);
-        for (what, body) in variants(&stream) {
+        for (what, body) in variants(stream.framing, &stream.body) {
             assert_eq!(stream.facts(&body), facts, "{} {what}", stream.name);
         }
     }
@@ -258,4 +240,65 @@ fn a_long_piece_costs_no_more_than_its_bytes() {
     let pieces = b"data: [DONE\n\n".repeat(1 << 18);
     frames.push(&pieces);
     assert_eq!(frames.free(), pieces.len());
+}
+
+#[test]
+fn an_error_waits_for_its_record_unless_the_stream_goes_on() {
+    let frames = |wire: &Wire, path, content_type: &str| {
+        let Kind::Inference(call) = wire.classify(&Method::POST, path) else { panic!("{path}") };
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type.parse().unwrap())]);
+        wire.frames(&call, &headers).unwrap()
+    };
+    let (events, lines) = ("text/event-stream", "application/x-ndjson");
+    for (wire, path, content_type, error, more, end) in [
+        (
+            Wire::OpenAi,
+            "/v1/chat/completions",
+            events,
+            "data: {\"error\":{}}\n\n",
+            "data: {}\n\n",
+            "data: [DONE]\n\n",
+        ),
+        (
+            Wire::OpenAi,
+            "/v1/responses",
+            events,
+            "event: error\ndata: {\"type\":\"error\",\"message\":\"full\"}\n\n",
+            "data: {}\n\n",
+            "data: {\"type\":\"response.failed\"}\n\n",
+        ),
+        (
+            Wire::Anthropic,
+            "/v1/messages",
+            events,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n",
+            "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ),
+        (
+            Wire::Ollama,
+            "/api/chat",
+            lines,
+            "{\"error\":\"full\"}\n",
+            "{\"done\":false}\n",
+            "{\"done\":true}\n",
+        ),
+    ] {
+        let mut stream = frames(&wire, path, content_type);
+        stream.push(more.as_bytes());
+        stream.push(error.as_bytes());
+        assert_eq!((stream.free(), stream.is_over()), (more.len(), false), "{path}");
+        let mut ended = stream.clone();
+        ended.push(end.as_bytes());
+        assert_eq!((ended.free(), ended.is_over()), (more.len(), true), "{path}");
+        stream.push(more.as_bytes());
+        assert_eq!(stream.free(), 2 * more.len() + error.len(), "{path}");
+        // Words that speak of errors, and a member that says there is none.
+        stream.push(if content_type == events {
+            &b"data: {\"error\":null}\n\n"[..]
+        } else {
+            b"{\"error\":null}\n"
+        });
+        assert!(stream.free() > 2 * more.len() + error.len(), "{path}");
+    }
 }

@@ -1,5 +1,8 @@
 //! Where a stream may be cut while it passes: after each of its events or lines, and not into its terminator.
 //!
+//! An error is withheld, too, until something else than the end follows it: clients leave when they read one, and its record
+//! would tell of a client that left, not of the error.
+//!
 //! Only this is decided while a stream passes. What its events say is read from all of its bytes at its end, so that how they
 //! were chopped on the way cannot change the record.
 
@@ -35,6 +38,8 @@ pub struct Frames {
     /// Bytes of the piece under way.
     piece: Vec<u8>,
     /// Bytes before the piece under way.
+    whole: usize,
+    /// Those of them that may leave.
     free: usize,
     /// Whether the line under way is empty so far.
     at_line_start: bool,
@@ -60,8 +65,8 @@ impl Framing {
 impl Frames {
     /// At the beginning of a stream.
     pub fn new(framing: Framing, ending: Ending) -> Self {
-        let (free, at_line_start, after_cr, is_over) = (0, true, false, false);
-        Self { framing, ending, piece: Vec::new(), free, at_line_start, after_cr, is_over }
+        let (whole, free, at_line_start, after_cr, is_over) = (0, 0, true, false, false);
+        Self { framing, ending, piece: Vec::new(), whole, free, at_line_start, after_cr, is_over }
     }
 
     /// Takes what came next, free of content codings.
@@ -78,13 +83,19 @@ impl Frames {
                 self.piece = Vec::new();
                 return;
             }
-            self.free += self.piece.len();
+            // More followed: even an error before it may leave now.
+            self.free = self.whole;
+            self.whole += self.piece.len();
+            if !self.is_error() {
+                self.free = self.whole;
+            }
             self.piece.clear();
         }
         self.piece.extend_from_slice(rest);
     }
 
-    /// How many bytes, from the stream's first, belong to pieces that are whole and do not end it.
+    /// How many bytes, from the stream's first, belong to pieces that are whole, do not end it, and are not an error that
+    /// nothing followed yet.
     pub fn free(&self) -> usize {
         self.free
     }
@@ -119,6 +130,17 @@ impl Frames {
             from = end;
         }
         None
+    }
+
+    /// Whether the piece says an error, in the words that the wires with a terminator have for it.
+    fn is_error(&self) -> bool {
+        if self.ending == Ending::Unmarked || memmem::find(&self.piece, b"error").is_none() {
+            return false;
+        }
+        match self.framing {
+            Framing::Events => super::sse::event(&self.piece).is_error(),
+            Framing::Lines => super::sse::has_error(&self.piece),
+        }
     }
 
     fn ends_stream(&self) -> bool {

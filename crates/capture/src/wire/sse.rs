@@ -1,6 +1,7 @@
 //! Server-sent events (WHATWG HTML, section 9.2.6), read from whole bodies.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,12 @@ impl Event<'_> {
             return Some(self.event.clone().into_owned());
         }
         serde_json::from_str::<Typed<'_>>(&self.data).ok()?.kind.map(Cow::into_owned)
+    }
+
+    /// Whether it says an error: by its type, or by a member of its data.
+    pub(super) fn is_error(&self) -> bool {
+        !self.data.is_empty()
+            && (self.kind().is_some_and(|kind| kind == "error") || has_error(self.data.as_bytes()))
     }
 }
 
@@ -66,6 +73,14 @@ pub(super) fn is_ended(piece: &[u8]) -> bool {
 
 /// Whether the JSON object of a line has a member of this name that is true.
 pub(super) fn flag(line: &[u8], name: &str) -> bool {
-    serde_json::from_slice::<BTreeMap<Cow<'_, str>, &serde_json::value::RawValue>>(line)
-        .is_ok_and(|members| members.get(name).is_some_and(|value| value.get() == "true"))
+    member(line, name).is_some_and(|value| value.get() == "true")
+}
+
+/// Whether a JSON object has an error as a member.
+pub(super) fn has_error(object: &[u8]) -> bool {
+    member(object, "error").is_some_and(|value| value.get() != "null")
+}
+
+fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a RawValue> {
+    serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(object).ok()?.remove(name)
 }

@@ -239,7 +239,8 @@ seen every piece that came before the terminator.
 
 | the answer | held back | a client may have seen |
 | --- | --- | --- |
-| a stream with a terminator | the piece that is the terminator, and what follows it | all pieces before it |
+| a stream with a terminator | the piece that is the terminator, and what follows it; an error, until something else than the \
+terminator follows it | all pieces before it |
 | a stream without one | the end of the body | all bytes, but not that they are all |
 | not a stream, with `content-length` | at least the last byte | no whole answer |
 | a gRPC call | all of it | nothing |
