@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails, fails here")]
 
 use http::{Method, Uri};
-use inferlog_capture::config::{routes, routes_from_flags};
+use inferlog_capture::api::Access;
+use inferlog_capture::config::{api, routes, routes_from_flags};
 use inferlog_capture::route::{
     ContextFrom, ContextMember, Matched, Opened, PathPattern, Route, SubjectFrom, find,
 };
@@ -136,6 +137,40 @@ fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
         let text = text.strip_prefix('+').map_or(text.to_owned(), |rest| format!("{BASE}{rest}"));
         let error = routes(&text, &env).expect_err(&text).to_string();
         assert!(error.contains(expected), "of\n{text}\nit says {error}\nnot    {expected}");
+    }
+}
+
+#[test]
+fn who_may_attach_events_is_whoever_has_the_token_or_is_here() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        format!("{BASE}[api]\ntoken_file = \"{}\"\n", dir.path().join(name).display())
+    };
+    let env = |name: &str| (name == "TOKEN").then(|| TOKEN.to_owned());
+    assert!(matches!(api(BASE, &env), Ok(Access::Loopback)));
+    for text in [format!("{BASE}[api]\ntoken_env = \"TOKEN\""), file("token", &format!("{TOKEN}\n"))] {
+        assert!(matches!(api(&text, &env), Ok(Access::Token(_))), "{text}");
+        routes(&text, &env).unwrap();
+    }
+    for (text, says) in [
+        (format!("{BASE}[api]\ntoken_env = \"NOPE\""), "line 6: `token_env`: the environment has no `NOPE`"),
+        (file("short", "abc"), "line 6: `token_file`: a token has at least 32"),
+        (format!("{BASE}[api]\ntoken_file = \"/nowhere\""), "line 6: `token_file`: cannot be read"),
+        (
+            format!("{BASE}[api]\ntoken_env = \"TOKEN\"\ntoken_file = \"x\""),
+            "line 7: `token_file`: write this or",
+        ),
+        (format!("{BASE}[api]\ntoken = \"{TOKEN}\""), "line 6: `token`: unknown field"),
+        (format!("{BASE}path = \"/v1/events\""), ""),
+    ] {
+        let said = api(&text, &env).map(drop).map_err(|error| error.to_string());
+        match says {
+            "" => assert!(routes(&text, &env).unwrap_err().to_string().contains("answers this path itself")),
+            says => assert!(said.as_ref().is_err_and(|error| error.starts_with(says)), "{says}: {said:?}"),
+        }
+        assert!(!format!("{said:?}").contains(TOKEN));
     }
 }
 

@@ -107,3 +107,48 @@ fn fingerprint(raw: &RawValue) -> [u8; 32] {
     };
     Sha256::digest(said.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation shows, and what a few wrong bytes make of it.
+    #[test]
+    fn whatever_comes_is_read_or_refused() {
+        let page = include_str!("../../../../docs/events.md");
+        let examples: Vec<&str> =
+            page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let mint = || Ok(Id::new(1, &[1; 10]));
+        let (mut rng, mut taken) = (fastrand::Rng::with_seed(1), 0);
+        for example in &examples {
+            for _ in 0..2_000 {
+                let mut bytes = example.as_bytes().to_vec();
+                for _ in 0..rng.usize(0..4) {
+                    let at = rng.usize(..bytes.len());
+                    bytes[at] = *rng.choice(b"{}[]\":,0e-\\n\xff").unwrap_or(&b' ');
+                }
+                let whole = [
+                    &b"{\"decision\":\"0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11\",\"events\":["[..],
+                    &bytes,
+                    b"]}",
+                ]
+                .concat();
+                taken += usize::from(read(&whole, &mint).is_ok());
+                if let Err(error) = read(&bytes, &mint) {
+                    assert!(!error.message.contains("Lovelace") && error.message.len() < 1_000, "{error}");
+                }
+            }
+        }
+        assert!(examples.len() > 10 && taken > 1_000, "{taken}");
+    }
+
+    #[test]
+    fn what_is_said_is_the_same_however_it_is_written() {
+        let print = |text: &str| fingerprint(serde_json::from_str(text).unwrap());
+        let one = print(r#"{"id":"a","kind":"label","value":{"b":1,"a":[1.50]}}"#);
+        assert_eq!(one, print(r#"{ "value":{"a":[1.5],"b":1}, "kind":"label", "id":"a", "decision":"x" }"#));
+        assert_ne!(one, print(r#"{"id":"a","kind":"label","value":{"b":2,"a":[1.5]}}"#));
+        let deep = |number| format!("{}{number}{}", "[".repeat(200), "]".repeat(200));
+        assert_ne!(print(&deep(1)), print(&deep(2)));
+    }
+}

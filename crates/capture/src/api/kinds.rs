@@ -7,11 +7,10 @@ use super::form::Mint;
 use super::names::Names;
 use crate::recorder::{NewContent, NewEvent, NewPayload, error_payload};
 use inferlog_record::body::{
-    AbsentReason, Body, ContextAdded, DecisionClosed, Document, ErrorCode, Human, HumanAction, Inference,
-    Label, Model, ModelAbsent, Outcome, Output, Prompt, Reasoning, ReasoningForm, Retrieval, StepOutcome,
-    ToolCall, Transform, Usage,
+    Body, ContextAdded, DecisionClosed, Document, ErrorCode, Human, HumanAction, Label, Outcome, Output,
+    Reasoning, ReasoningForm, Retrieval, StepOutcome, ToolCall, Transform,
 };
-use inferlog_record::{Count, Digest, Id, LIST_ITEMS_MAX, MediaType, Millionths, PayloadRole, Why, identity};
+use inferlog_record::{Count, Digest, Id, LIST_ITEMS_MAX, MediaType, Millionths, PayloadRole, Why};
 
 /// The kinds that a caller may attach.
 pub const KINDS: [&str; 10] = [
@@ -28,9 +27,9 @@ pub const KINDS: [&str; 10] = [
 ];
 
 /// An event while its members are read.
-struct Draft<'a, 'm> {
-    fields: Fields<'a>,
-    names: Names,
+pub(super) struct Draft<'a, 'm> {
+    pub(super) fields: Fields<'a>,
+    pub(super) names: Names,
     payloads: Vec<NewPayload>,
     mint: Mint<'m>,
 }
@@ -84,20 +83,20 @@ impl Draft<'_, '_> {
         Ok(self.names.add_to(event))
     }
 
-    fn payload(&mut self, role: PayloadRole, content: Option<impl Into<NewContent>>) {
+    pub(super) fn payload(&mut self, role: PayloadRole, content: Option<impl Into<NewContent>>) {
         if let Some(content) = content {
             self.payloads.push(NewPayload { id: None, role, content: content.into() });
         }
     }
 
     /// Content that the record asks for: where it is not given, that is said.
-    fn asked(&mut self, role: PayloadRole, content: Option<Said>) {
+    pub(super) fn asked(&mut self, role: PayloadRole, content: Option<Said>) {
         let content = content.map_or(NewContent::Absent(Why::NotProvided), NewContent::from);
         self.payloads.push(NewPayload { id: None, role, content });
     }
 
     /// The same, where the step gave a result.
-    fn result(&mut self, role: PayloadRole, content: Option<Said>, outcome: StepOutcome) {
+    pub(super) fn result(&mut self, role: PayloadRole, content: Option<Said>, outcome: StepOutcome) {
         match (outcome, content) {
             (StepOutcome::Ok, content) => self.asked(role, content),
             (_, content) => self.payload(role, content),
@@ -105,14 +104,14 @@ impl Draft<'_, '_> {
     }
 
     /// Content under an id that the body names.
-    fn named(&mut self, role: PayloadRole, content: NewContent) -> Result<Id, ApiError> {
+    pub(super) fn named(&mut self, role: PayloadRole, content: NewContent) -> Result<Id, ApiError> {
         let id = (self.mint)()?;
         self.payloads.push(NewPayload { id: Some(id), role, content });
         Ok(id)
     }
 
     /// How a step ended: as said, else well, unless an error is given.
-    fn step(&mut self) -> Result<(StepOutcome, Option<ErrorCode>), ApiError> {
+    pub(super) fn step(&mut self) -> Result<(StepOutcome, Option<ErrorCode>), ApiError> {
         let error = self.error()?;
         let outcome = self.fields.word("outcome")?;
         let outcome = outcome.unwrap_or(if error.is_some() { StepOutcome::Failed } else { StepOutcome::Ok });
@@ -304,120 +303,6 @@ impl Draft<'_, '_> {
         }
         Ok(DecisionClosed { error, exchange: None, outcome, status: None, time_to_first_byte_ns: None })
     }
-
-    fn inference(&mut self) -> Result<Inference, ApiError> {
-        let (outcome, error) = self.step()?;
-        let content = |draft: &mut Self, member| draft.fields.content(member);
-        let (input, output) = (content(self, "input")?, content(self, "output")?);
-        self.asked(PayloadRole::InputAssembled, input);
-        self.result(PayloadRole::OutputRaw, output, outcome);
-        let params = content(self, "params")?;
-        self.asked(PayloadRole::ParamsRequested, params);
-        for (member, role) in [
-            ("params_effective", PayloadRole::ParamsEffective),
-            ("tools", PayloadRole::Tools),
-            ("explanation", PayloadRole::Explanation),
-        ] {
-            let found = content(self, member)?;
-            self.payload(role, found);
-        }
-        let prompts = self.prompts()?;
-        let model = self.model(outcome)?;
-        let Self { fields, .. } = self;
-        Ok(Inference {
-            choices: fields.count("choices")?.map(Count),
-            error,
-            finish_reason: fields.word("finish_reason")?,
-            model,
-            outcome,
-            prompts: prompts.into(),
-            status: None,
-            stream: fields.flag("stream")?,
-            time_to_first_byte_ns: None,
-            toolsets: Vec::new().into(),
-            usage: usage(fields)?,
-            wire: None,
-        })
-    }
-
-    fn prompts(&mut self) -> Result<Vec<Prompt>, ApiError> {
-        let prompts = self.fields.array("prompts")?;
-        if prompts.len() > LIST_ITEMS_MAX {
-            return Err(self.fields.wrong("prompts", format_args!("write at most {LIST_ITEMS_MAX}")));
-        }
-        let mut listed = Vec::with_capacity(prompts.len());
-        for (at, raw) in prompts.into_iter().enumerate() {
-            let mut prompt = Fields::read(raw, format!("{}.prompts[{at}]", self.fields.at()))?;
-            let role = prompt.needed("role")?;
-            let name = self.names.name(&mut prompt, "name")?;
-            let version = self.names.name(&mut prompt, "version")?;
-            let sha256 = prompt.word("sha256")?;
-            let content = prompt.content("content")?;
-            let is_registered = name.is_some() && version.is_some() && sha256.is_some();
-            if content.is_none() && !is_registered {
-                return Err(
-                    prompt.wrong("content", "is missing; a registered prompt has name, version and sha256")
-                );
-            }
-            prompt.end()?;
-            let payload = content.map(|said| self.named(PayloadRole::Prompt, said.into())).transpose()?;
-            listed.push(Prompt { name, payload, role, sha256, version });
-        }
-        Ok(listed)
-    }
-
-    fn model(&mut self, outcome: StepOutcome) -> Result<Model, ApiError> {
-        let at = format!("{}.model", self.fields.at());
-        let raw = self.fields.raw("model").ok_or_else(|| self.fields.wrong("model", "is missing"))?;
-        let mut model = Fields::read(raw, at)?;
-        let said = |member, model: &mut Fields<'_>, names: &mut Names| names.name(model, member);
-        let [requested, returned, version, fingerprint, deployment] =
-            ["requested", "returned", "version", "fingerprint", "deployment"]
-                .map(|member| said(member, &mut model, &mut self.names));
-        let (requested, returned, version) = (requested?, returned?, version?);
-        let (fingerprint, deployment) = (fingerprint?, deployment?);
-        let digest: Option<Digest> = model.word("digest")?;
-        model.end()?;
-        let not_said = match outcome {
-            StepOutcome::Ok => AbsentReason::NotAnswered,
-            _ => AbsentReason::NoAnswer,
-        };
-        let absent = ModelAbsent {
-            deployment: deployment.is_none().then_some(AbsentReason::NotConfigured),
-            digest: digest.is_none().then_some(AbsentReason::NotConfigured),
-            fingerprint: fingerprint.is_none().then_some(not_said),
-            requested: requested.is_none().then_some(AbsentReason::NotAsked),
-            returned: returned.is_none().then_some(not_said),
-            version: version.is_none().then_some(not_said),
-        };
-        let name = returned.as_ref().or(requested.as_ref()).filter(|name| !name.is_unlisted());
-        let pinned = version.as_ref().filter(|name| !name.is_unlisted());
-        let identity =
-            identity(name.map(|name| name.as_str()), pinned.map(|name| name.as_str()), digest.as_ref());
-        Ok(Model {
-            absent: Some(absent),
-            deployment,
-            digest,
-            fingerprint,
-            identity,
-            requested,
-            returned,
-            version,
-        })
-    }
-}
-
-fn usage(fields: &mut Fields<'_>) -> Result<Option<Usage>, ApiError> {
-    let Some(mut usage) = fields.object("usage")? else { return Ok(None) };
-    let mut tokens = |member| Ok::<_, ApiError>(usage.count(member)?.map(Count));
-    let found = Usage {
-        cached: tokens("cached")?,
-        input: tokens("input")?,
-        output: tokens("output")?,
-        reasoning: tokens("reasoning")?,
-    };
-    usage.end()?;
-    Ok(Some(found))
 }
 
 /// A document's content; with its id in the source, both as one JSON object.

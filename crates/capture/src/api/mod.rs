@@ -12,6 +12,7 @@
 
 mod access;
 mod attach;
+mod calls;
 mod compare;
 mod content;
 mod fields;

@@ -25,6 +25,7 @@
 //! token_env = "EVENTS_TOKEN"                    # or token_file = "events.token"
 //! ```
 
+mod access;
 mod place;
 
 use crate::api::Access;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toml::{Spanned, Value};
 
+use access::ApiFile;
 use place::Place;
 
 /// Paths that the gateway itself answers; no route may claim one.
@@ -60,13 +62,6 @@ struct File {
     route: Vec<RouteFile>,
     #[serde(default)]
     api: ApiFile,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApiFile {
-    token_env: Option<Spanned<String>>,
-    token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]

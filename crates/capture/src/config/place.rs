@@ -1,7 +1,6 @@
 //! What stands at each key, checked, with errors that name line and key.
 
-use super::{ApiFile, ConfigError, RESERVED_PATHS, RouteFile};
-use crate::api::{Access, Token};
+use super::{ConfigError, RESERVED_PATHS, RouteFile};
 use crate::route::{
     BODY_BYTES_LIMIT, ContextFrom, ContextMember, Failure, JoinBy, Limits, Opened, PathPattern, Route,
     Streaming, SubjectFrom, Upstream,
@@ -84,33 +83,6 @@ impl Place<'_> {
                 .collect::<Result<_, _>>()?,
             passthrough: file.passthrough,
         })
-    }
-
-    pub(super) fn api(&self, file: &ApiFile) -> Result<Access, ConfigError> {
-        let token = |text: &str| Token::new(text.trim()).map(Access::Token);
-        match (&file.token_env, &file.token_file) {
-            (None, None) => Ok(Access::Loopback),
-            (Some(name), None) => {
-                let text = (self.env)(name.as_ref());
-                let unset = || {
-                    self.error(
-                        name,
-                        "token_env",
-                        format!("the environment has no `{}`: set it", name.as_ref()),
-                    )
-                };
-                token(&text.ok_or_else(unset)?).map_err(|what| self.error(name, "token_env", what))
-            }
-            (None, Some(path)) => {
-                let text = std::fs::read_to_string(path.as_ref());
-                let text =
-                    text.map_err(|e| self.error(path, "token_file", format!("cannot be read: {e}")))?;
-                token(&text).map_err(|what| self.error(path, "token_file", what))
-            }
-            (Some(_), Some(path)) => {
-                Err(self.error(path, "token_file", "write this or `token_env`, not both"))
-            }
-        }
     }
 
     pub(super) fn name(&self, name: &Spanned<String>) -> Result<ClearName, ConfigError> {
