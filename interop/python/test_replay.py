@@ -42,16 +42,22 @@ def ask(path, transcript, **options):
         return b"".join(answer.iter_raw())
 
 
+@pytest.fixture(scope="module")
+def had():
+    """What passed of transcripts that came in one piece."""
+    return {}
+
+
 @pytest.fixture
-def usual(answer_with, cache={}):
-    """What is recorded of a transcript that comes in one piece."""
+def usual(answer_with, had):
+    """What passes when a transcript comes in one piece."""
 
     def usual(transcript):
-        if transcript.name not in cache:
+        if transcript.name not in had:
             path = answer_with(transcript)
             assert ask(path, transcript) == transcript.response
-            cache[transcript.name] = path.passed()
-        return cache[transcript.name]
+            had[transcript.name] = path.passed()
+        return had[transcript.name]
 
     return usual
 
