@@ -7,7 +7,7 @@ use inferlog_log::{Append, Flags, LogReader, RecoveredLog};
 use inferlog_record::body::{
     Body, Clock, ExchangeEnd, LastEnd, Outcome, RecorderStarted, RecorderStopped, StopReason,
 };
-use inferlog_record::{ClearName, Count, Entry, Event, Id, Kind, NodeId, Signed};
+use inferlog_record::{ClearName, Count, Entry, Event, Id, Kind, NodeId, Signed, Timestamp};
 
 impl System {
     /// Says that recording begins, closes what an earlier process left open, and says what the clock is worth.
@@ -90,6 +90,12 @@ impl System {
                 LastEnd::Unclean
             }
         }
+    }
+
+    /// When an earlier process recorded last; now, if that cannot be told.
+    pub(crate) fn last_time(&self, log: &RecoveredLog) -> Timestamp {
+        let last = log.size.checked_sub(1).and_then(|last| read_entry(&self.inner, log, last).ok());
+        last.and_then(|entry| Some(entry.events.last()?.logged_at)).unwrap_or_else(|| self.now())
     }
 
     /// The ends of decisions that were opened and never closed.

@@ -12,6 +12,8 @@
 //! **Late events.** A decision may be added to at any time: [`Recorder::ongoing`] finds it in a table of recent ones, or in the
 //! log by its id.
 //!
+//! **Lapses.** What is answered though it cannot be recorded is counted ([`System::lapse`]); the count becomes a `gap`.
+//!
 //! **Ends.** A decision that is dropped is closed as aborted. What a crash leaves open is closed as `interrupted` by the next
 //! start, which also says whether the last end was clean.
 
@@ -21,10 +23,12 @@ mod desk;
 mod draft;
 mod erase;
 mod error;
+mod gap;
 mod hooks;
 mod identities;
 mod ids;
 mod keystore;
+mod lapse;
 mod life;
 mod ongoing;
 mod open;
@@ -39,8 +43,10 @@ pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
 pub use draft::{NewContent, NewDecision, NewEvent, NewPayload, bare};
 pub use erase::{Erased, Target};
 pub use error::RecordError;
+pub use gap::GAP_PERIOD;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
+pub use lapse::Lapses;
 pub use ongoing::{Ongoing, Recorded};
 
 pub(crate) use answer::Answer;
@@ -78,6 +84,11 @@ pub struct RecorderConfig {
     pub sampling: ClearName,
     /// Time between two `clock` events.
     pub clock_period: Duration,
+    /// Time between two attempts to tell a gap.
+    pub gap_period: Duration,
+    /// What the recorder before this one left, where this process opens the same directory again ([`Recorder::lapses`]): it is
+    /// told here. The lock to open it with is [`Lapses::node_lock`].
+    pub lapses: Option<Arc<Lapses>>,
 }
 
 impl RecorderConfig {
@@ -90,6 +101,8 @@ impl RecorderConfig {
             purposes: vec![Purpose::A, Purpose::B, Purpose::C],
             sampling: ClearName::or_unlisted("all"),
             clock_period: CLOCK_PERIOD,
+            gap_period: GAP_PERIOD,
+            lapses: None,
         }
     }
 }
@@ -138,6 +151,9 @@ struct Inner {
     desk: Desk,
     /// What events lacked of the profile.
     violations: AtomicU64,
+    lapses: Arc<Lapses>,
+    /// Which of the recorders this is that were opened with the same lapses.
+    life: u64,
     /// Why the keystore makes no keys until it is opened anew.
     keystore_failed: Mutex<Option<String>>,
     is_closed: AtomicBool,

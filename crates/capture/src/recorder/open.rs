@@ -1,11 +1,14 @@
 //! Opening and closing a recorder.
 
 use crate::recorder::desk::Desk;
+use crate::recorder::gap;
 use crate::recorder::ids::Minter;
+use crate::recorder::lapse::Lapses;
 use crate::recorder::{
     Health, Inner, Orders, RecordError, Recorder, RecorderConfig, System, SystemState, VaultHooks,
 };
-use inferlog_log::{AppendError, Env, Hooks, Node, NodeConfig, NodeLock, RecoveredLog};
+use inferlog_log::marker::Found;
+use inferlog_log::{AppendError, Env, Flags, Hooks, Node, NodeConfig, NodeLock, RecoveredLog};
 use inferlog_record::body::StopReason;
 use inferlog_record::{SystemName, Timestamp};
 use inferlog_vault::Vault;
@@ -24,15 +27,26 @@ impl Recorder {
         env: Env,
         node: NodeConfig,
         vault: Vault,
-        config: RecorderConfig,
+        mut config: RecorderConfig,
     ) -> Result<Self, RecordError> {
         let hooks = VaultHooks(vault.clone());
         let hooks =
             Hooks { signer: Arc::new(hooks.clone()), births: Arc::new(hooks), twins: node.twins.clone() };
-        let (opening, dir) = (env.clone(), node.dir.clone());
-        // Recovery absorbs the births that a crash left in the WAL: no key may be made before.
-        let node =
-            tokio::task::spawn_blocking(move || Node::open_locked(lock, opening, node, hooks)).await??;
+        let (opening, dir, carried) = (env.clone(), node.dir.clone(), config.lapses.take());
+        let opened = tokio::task::spawn_blocking(move || {
+            if let Some(lapses) = carried.as_ref().filter(|lapses| lapses.tails().is_none()) {
+                lapses.set_tails(Some(gap::tails(&opening.fs, &node.dir)?));
+            }
+            // Recovery absorbs the births that a crash left in the WAL: no key may be made before.
+            let opened = Node::open_locked(lock.clone(), opening.clone(), node.clone(), hooks)?;
+            let id = opened.identity().id();
+            let (lapses, found) = match carried {
+                Some(lapses) => (lapses, Found::Clear),
+                None => Lapses::open(&*opening.fs, &node.dir, node.twins.as_deref(), id, lock)?,
+            };
+            Ok::<_, RecordError>((opened, lapses, found))
+        });
+        let (node, lapses, found) = opened.await??;
         let inner = Arc::new(Inner {
             node,
             vault,
@@ -45,6 +59,8 @@ impl Recorder {
             orders: Mutex::new(Orders::default()),
             desk: Desk::default(),
             violations: AtomicU64::new(0),
+            life: lapses.begin_life(),
+            lapses,
             keystore_failed: Mutex::new(None),
             is_closed: AtomicBool::new(false),
             runtime: Handle::current(),
@@ -53,10 +69,14 @@ impl Recorder {
         for log in recorder.inner.node.recovered() {
             let name =
                 SystemName::new(log.dir.system()).map_err(|error| RecordError::Invalid(error.to_string()))?;
-            recorder.start(name, Some(log)).await?;
+            let system = recorder.start(name, Some(log)).await?;
+            system.tell_unknown(found, log).await?;
         }
+        recorder.resolve_lapses().await?;
+        recorder.inner.lapses.settle().await;
         recorder.resume_erasures().await?;
         tokio::spawn(tell_clocks(Arc::downgrade(&recorder.inner)));
+        tokio::spawn(gap::tell_gaps(Arc::downgrade(&recorder.inner)));
         Ok(recorder)
     }
 
@@ -143,14 +163,9 @@ impl Recorder {
         if self.inner.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        for system in self.systems().await {
-            system
-                .save_identities()
-                .await
-                .unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
-        }
         // What holds the gate has its place before; nothing gets one after.
-        let _gate = self.inner.gate.write().await;
+        let gate = self.inner.gate.write().await;
+        self.tell_lapses(Flags::RESERVED).await;
         let mut result = Ok(());
         for system in self.systems().await {
             if let Err(error) = system.stop(StopReason::Requested).await {
@@ -159,6 +174,14 @@ impl Recorder {
         }
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.node.close()).await?;
+        drop(gate);
+        // What a later opening finds in the WAL comes after what is published now.
+        self.inner.lapses.set_tails(None);
+        // Of what is integrated by now: a full disk is not waited for.
+        for system in self.systems().await {
+            let saved = system.save_identities().await;
+            saved.unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
+        }
         result
     }
 }
@@ -195,10 +218,8 @@ async fn tell_clocks(inner: Weak<Inner>) {
         let Some(inner) = inner.upgrade() else { return };
         let recorder = Recorder { inner };
         for system in recorder.systems().await {
-            system
-                .save_identities()
-                .await
-                .unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
+            let saved = system.save_identities().await;
+            saved.unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
             let _gate = recorder.inner.gate.read().await;
             if recorder.inner.check_open().is_err() {
                 return;
