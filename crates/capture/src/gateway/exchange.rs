@@ -18,6 +18,7 @@ use crate::wire::Call;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use inferlog_record::Id;
 use inferlog_record::body::Outcome;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,14 +95,16 @@ impl Exchange {
         }
         let called_at = asked.began.then();
         let came = self.call(&mut keeping, &mut asked).await?;
-        step.admitted();
+        let id = keeping.id();
+        if id.is_some() {
+            step.admitted();
+        }
         let called = match came {
             Came::Whole(called) => called,
             Came::Live(live) => {
-                let id = keeping.id();
                 let Self { gateway, lane, way, .. } = self;
                 let mut answer = Relay { gateway, lane, way, keeping, asked, step, called_at }.start(*live);
-                answer::name(&mut answer, id);
+                id.inspect(|id| answer::name(&mut answer, *id));
                 return Ok((None, answer));
             }
         };
@@ -110,7 +113,9 @@ impl Exchange {
         let waits = Instant::now();
         let recorded = keeping.finish(events).await?;
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());
-        step.ended(&self.lane, &called, &verdict, called_at);
+        if recorded.is_some() {
+            step.ended(&self.lane, &called, &verdict, called_at);
+        }
         let release =
             recorded.map(|recorded| Release::new(self.gateway.clone(), self.lane.clone(), recorded, &step));
         Ok(self.release(keeping.id(), called, &verdict, release))
@@ -136,7 +141,7 @@ impl Exchange {
             let results = tools::results(&self.lane, asked, step)?;
             let mut events = vec![describe::joined(&self.lane.route, asked, step)];
             events.extend(results);
-            return Keeping::join(&thread.ongoing, events).await;
+            return Keeping::join(&self.lane, &thread.ongoing, events).await;
         }
         // The text may be the id of a decision that an earlier answer named.
         let remembered = |id| self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
@@ -146,14 +151,13 @@ impl Exchange {
             let results = tools::results(&self.lane, asked, step)?;
             let mut events = vec![describe::joined(&self.lane.route, asked, step)];
             events.extend(results);
-            let keeping = Keeping::join(&named.ongoing, events).await?;
-            *thread = Some(named);
+            let keeping = Keeping::join(&self.lane, &named.ongoing, events).await?;
+            *thread = keeping.id().map(|_| named);
             return Ok(keeping);
         }
         let mut keeping = self.open(asked, subjects, step).await?;
-        let begun = Thread::new(keeping.share(), self.lane.clone(), step);
-        step.thread = Some(begun.enter());
-        *thread = Some(begun);
+        *thread = keeping.share().map(|ongoing| Thread::new(ongoing, self.lane.clone(), step));
+        step.thread = thread.as_ref().map(Thread::enter);
         Ok(keeping)
     }
 
@@ -186,14 +190,17 @@ impl Exchange {
     ) -> Result<(Option<End>, Response<Reply>), RecordError> {
         let verdict = Verdict::of_request(asked.content.end, &self.lane.route.limits);
         let events = vec![describe::refusal(&self.lane.route, &verdict, asked.began, &step)];
-        keeping.finish(events).await?;
-        step.refused(&verdict);
+        let recorded = keeping.finish(events).await?;
         let mut answer = verdict.answer(&self.lane);
-        answer::name(&mut answer, keeping.id());
+        if let Some(recorded) = recorded {
+            step.refused(&verdict);
+            answer::name(&mut answer, recorded.id());
+        }
         Ok((Some(verdict.counted()), answer))
     }
 
-    /// Calls the model while the opening becomes durable. Fails if the opening does: the call is broken off then.
+    /// Calls the model while the opening becomes durable. Fails if the opening does and the answer may not be given without:
+    /// the call is broken off then.
     async fn call(&mut self, keeping: &mut Keeping, asked: &mut Asked) -> Result<Came, RecordError> {
         let body = whole(asked.content.raw.clone());
         let Some(request) = upstream::request(&self.lane.route, &mut asked.head, self.peer.ip(), body) else {
@@ -214,7 +221,7 @@ impl Exchange {
 
     fn release(
         mut self,
-        id: inferlog_record::Id,
+        id: Option<Id>,
         called: Called,
         verdict: &Verdict,
         release: Option<Release>,
@@ -227,7 +234,7 @@ impl Exchange {
                 verdict.answer(&self.lane)
             }
         };
-        answer::name(&mut answer, id);
+        id.inspect(|id| answer::name(&mut answer, *id));
         if self.gone.try_recv() != Err(oneshot::error::TryRecvError::Empty) {
             // Dropped here, an answer that was to be released says that it was not delivered.
             return (Some(End::Aborted), Response::new(Reply::whole(Bytes::new())));

@@ -3,6 +3,7 @@
 use crate::gateway::delivery::Reply;
 use crate::gateway::metrics::SystemLabel;
 use crate::gateway::{Inner, answer};
+use crate::route::Failure;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use inferlog_log::Status;
@@ -25,7 +26,8 @@ impl Inner {
         }
     }
 
-    /// Ready unless something keeps decisions from being recorded. Low space is a warning long before it is a reason.
+    /// Ready unless something keeps decisions from being recorded, and requests from being answered with it. Low space is a
+    /// warning long before it is a reason.
     fn ready(&self) -> Response<Reply> {
         let recorder = self.recorder();
         let (health, free) = (recorder.health(), recorder.free_bytes());
@@ -34,14 +36,16 @@ impl Inner {
         if self.is_draining.load(Ordering::Acquire) {
             reasons.push("stopping".to_owned());
         }
-        reasons
-            .extend(status.poisoned.map(|why| format!("the log is poisoned: {why}; restart this process")));
-        reasons.extend(health.keystore_failed.map(|why| format!("{why}; restart this process")));
+        let mut failed = Vec::new();
+        failed.extend(
+            status.poisoned.map(|why| format!("the log is poisoned until it is opened again: {why}")),
+        );
+        failed.extend(health.keystore_failed.map(|why| format!("the keystore failed: {why}")));
         warnings.extend(status.stalled.map(|why| format!("checkpoints wait: {why}")));
         let reserve = self.config.disk_reserve_bytes;
         match free {
             Ok(free) if free < DISK_STOP_BYTES.min(reserve) => {
-                reasons.push(format!("{free} bytes of disk are left: free some"));
+                failed.push(format!("{free} bytes of disk are left: free some"));
             }
             Ok(free) if free < reserve => {
                 warnings.push(format!(
@@ -50,6 +54,17 @@ impl Inner {
             }
             Ok(_) => {}
             Err(error) => warnings.push(format!("free space cannot be read: {error}")),
+        }
+        if let Some((count, since)) = recorder.lapses().untold() {
+            warnings
+                .push(format!("{count} answers since {since} are not recorded: the log will tell of them"));
+        }
+        // Where every route answers all the same, nobody is to be kept away.
+        let answers = self.lanes.iter().all(|lane| lane.route.failure == Failure::Degrade);
+        if answers {
+            warnings.append(&mut failed)
+        } else {
+            reasons.append(&mut failed)
         }
         let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json(
@@ -76,6 +91,7 @@ impl Inner {
         let health = recorder.health();
         let Status { poisoned, lag_ns, segments, .. } = health.log;
         metrics.poisoned.set((poisoned.is_some() || health.keystore_failed.is_some()).into());
+        metrics.degraded.set(recorder.lapses().untold().is_some().into());
         metrics.lag.set(lag_ns as f64 / 1e9);
         metrics.segments.set(gauge(segments as u64));
         metrics.violations.set(gauge(recorder.violations()));

@@ -65,6 +65,8 @@ pub(crate) struct Metrics {
     record: Family<RouteLabel, Histogram>,
     undelivered: Family<RouteLabel, Counter>,
     subjectless: Family<RouteLabel, Counter>,
+    unrecorded: Family<RouteLabel, Counter>,
+    pub(crate) degraded: Gauge,
     pub(crate) unmatched: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
@@ -86,6 +88,8 @@ pub(crate) struct LaneMetrics {
     pub(crate) record: Histogram,
     pub(crate) undelivered: Counter,
     pub(crate) subjectless: Counter,
+    /// Requests that were answered without a record.
+    pub(crate) unrecorded: Counter,
 }
 
 impl LaneMetrics {
@@ -108,6 +112,8 @@ impl Metrics {
             record: Family::new_with_constructor(seconds),
             undelivered: Family::default(),
             subjectless: Family::default(),
+            unrecorded: Family::default(),
+            degraded: Gauge::default(),
             unmatched: Counter::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -157,6 +163,11 @@ impl Metrics {
             self.subjectless.clone(),
         );
         registry.register(
+            "unrecorded",
+            "Requests that were answered without a record, as their route's failure policy says",
+            self.unrecorded.clone(),
+        );
+        registry.register(
             "unmatched",
             "Requests refused because no route knows them",
             self.unmatched.clone(),
@@ -170,8 +181,13 @@ impl Metrics {
         registry.register("log_entries", "Entries in each system's log", self.entries.clone());
         registry.register(
             "log_poisoned",
-            "1 if nothing can be recorded until a restart",
+            "1 if nothing can be recorded until the log is opened again",
             self.poisoned.clone(),
+        );
+        registry.register(
+            "degraded",
+            "1 while requests were answered without a record and no gap in the log says so yet",
+            self.degraded.clone(),
         );
         registry.register_with_unit(
             "checkpoint_lag",
@@ -211,6 +227,7 @@ impl Metrics {
             record: self.record.get_or_create(&label).clone(),
             undelivered: self.undelivered.get_or_create(&label).clone(),
             subjectless: self.subjectless.get_or_create(&label).clone(),
+            unrecorded: self.unrecorded.get_or_create(&label).clone(),
         }
     }
 

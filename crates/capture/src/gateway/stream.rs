@@ -85,7 +85,9 @@ impl Relay {
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());
         self.lane.metrics.request.observe(self.asked.began.elapsed().as_secs_f64());
         let Ok(recorded) = kept else { return self.cut(&pieces).await };
-        self.step.ended(&self.lane, &called, &verdict, self.called_at);
+        if recorded.is_some() {
+            self.step.ended(&self.lane, &called, &verdict, self.called_at);
+        }
         self.lane.metrics.count(verdict.counted());
         let release = recorded
             .map(|recorded| Release::new(self.gateway.clone(), self.lane.clone(), recorded, &self.step));

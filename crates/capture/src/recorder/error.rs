@@ -3,6 +3,7 @@
 use crate::recorder::Inner;
 use inferlog_disk::DiskError;
 use inferlog_log::{AppendError, LogError, ReadError};
+use inferlog_record::body::GapReason;
 use inferlog_record::{EntryError, Id};
 use inferlog_vault::VaultError;
 
@@ -40,6 +41,15 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// What a gap that it caused says of it.
+    pub fn gap_reason(&self) -> GapReason {
+        match self {
+            Self::Append(AppendError::Full(_)) => GapReason::StorageFull,
+            Self::Vault(error) if error.is_full() => GapReason::StorageFull,
+            _ => GapReason::CommitFailed,
+        }
+    }
+
     /// A fixed name, for clients and metrics.
     pub fn code(&self) -> &'static str {
         match self {
@@ -82,7 +92,7 @@ impl RecordError {
                 "free space on the file system of the data directory; recording resumes by itself"
             }
             Self::Append(AppendError::Poisoned(_)) => {
-                "look at the disk and the log of this process, then restart it: it recovers what is durable"
+                "look at the disk and the log of this process, which opens the log again: what is durable is recovered"
             }
             Self::Append(AppendError::Closed) => {
                 "the recorder is stopping: send the request to another instance"
