@@ -4,6 +4,7 @@ mod admin;
 mod bench;
 mod cli;
 mod commands;
+mod current;
 mod demo;
 mod http_server;
 mod logging;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inferlog_capture::recorder::{RecordError, Recorder, RecorderConfig, VaultHooks, open_keystore};
+use inferlog_capture::recorder::{Lapses, RecordError, Recorder, RecorderConfig, VaultHooks, open_keystore};
 use inferlog_disk::{DiskError, OsRng, RealFs, SystemClock};
 use inferlog_log::recover::create_log;
 use inferlog_log::{Env, Hooks, LogError, NodeConfig, NodeIdentity, NodeLock, list_logs};
@@ -114,12 +114,30 @@ impl Instance {
         let lock = NodeLock::take(&*env.fs, &settings.data)?;
         let vault = open_vault(&lock, &env, settings)?;
         let registry = Registry::open(env.fs.clone(), &settings.data.join(REGISTRY_DIR))?;
-        let mut node = NodeConfig::new(&settings.data);
-        node.org.clone_from(&settings.org);
-        node.twins.clone_from(&settings.twins);
-        begin_epochs(&env, &node, &vault, &settings.new_epochs)?;
+        begin_epochs(&env, &node_config(settings), &vault, &settings.new_epochs)?;
+        Self::record(lock, env, settings, vault, registry, None).await
+    }
+
+    /// Opens its directory again, with the same settings: after the log or the keystore failed, and [`Instance::recorder`] was
+    /// closed. The directory is never free for another process meanwhile, and what was answered unrecorded is not forgotten.
+    pub async fn reopen(&self, settings: &Settings) -> Result<Self, OpenError> {
+        let (env, lapses) = (self.env.clone(), self.recorder.lapses().clone());
+        let lock = lapses.node_lock();
+        let vault = open_vault(&lock, &env, settings)?;
+        Self::record(lock, env, settings, vault, self.registry.clone(), Some(lapses)).await
+    }
+
+    async fn record(
+        lock: NodeLock,
+        env: Env,
+        settings: &Settings,
+        vault: Vault,
+        registry: Registry,
+        lapses: Option<Arc<Lapses>>,
+    ) -> Result<Self, OpenError> {
         let build = ClearName::new(concat!("inferlog/", env!("CARGO_PKG_VERSION")))?;
-        let config = RecorderConfig::new(build, settings.digest());
+        let config = RecorderConfig { lapses, ..RecorderConfig::new(build, settings.digest()) };
+        let node = node_config(settings);
         let recorder = Recorder::open(lock, env.clone(), node, vault.clone(), config).await?;
         Ok(Self { recorder, vault, registry, env, data: settings.data.clone() })
     }
@@ -128,6 +146,13 @@ impl Instance {
     pub fn back_up(&self) -> Vec<BackupReport> {
         self.vault.backup_all()
     }
+}
+
+fn node_config(settings: &Settings) -> NodeConfig {
+    let mut node = NodeConfig::new(&settings.data);
+    node.org.clone_from(&settings.org);
+    node.twins.clone_from(&settings.twins);
+    node
 }
 
 /// Opens the keystore alone, to read content with, of a directory that nobody records in meanwhile: the lock says so as long

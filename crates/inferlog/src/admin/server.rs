@@ -6,12 +6,12 @@ use std::path::Path;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use inferlog::Instance;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::act::{Act, act};
 use super::socket::AdminSocket;
+use crate::current::Current;
 use crate::http_server::{Body, json_response, serve};
 use crate::output::Failure;
 
@@ -25,10 +25,11 @@ pub(crate) struct AdminServer {
 }
 
 impl AdminServer {
-    /// Begins to serve. The caller holds the directory's lock, through `instance`.
-    pub(crate) fn start(data: &Path, instance: Instance) -> io::Result<Self> {
+    /// Begins to serve. The caller holds the directory's lock, through `current`.
+    pub(crate) fn start(data: &Path, current: impl Into<Current>) -> io::Result<Self> {
+        let current = current.into();
         let (socket, listener) = AdminSocket::bind(data)?;
-        let task = tokio::spawn(serve(listener, move |request| answer(instance.clone(), request)));
+        let task = tokio::spawn(serve(listener, move |request| answer(current.clone(), request)));
         Ok(Self { task, _socket: socket })
     }
 }
@@ -39,7 +40,7 @@ impl Drop for AdminServer {
     }
 }
 
-async fn answer(instance: Instance, request: Request<Incoming>) -> Response<Body> {
+async fn answer(current: Current, request: Request<Incoming>) -> Response<Body> {
     if (request.method(), request.uri().path()) != (&Method::POST, super::PATH) {
         return refuse(StatusCode::NOT_FOUND, "not a path of admin.sock: is the command of another version?");
     }
@@ -49,7 +50,7 @@ async fn answer(instance: Instance, request: Request<Incoming>) -> Response<Body
         let body = body.map_err(|error| Failure::new(error.to_string()))?.to_bytes();
         let asked: Act = serde_json::from_slice(&body)?;
         tracing::info!(act = asked.name(), "a command came through admin.sock");
-        act(&instance, asked).await
+        act(&*current.get().await, asked).await
     });
     match done.await {
         Ok(Ok(value)) => json_response(StatusCode::OK, &value),

@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::AdminServer;
 use crate::cli::OpenArgs;
+use crate::current::{Current, Keeper};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 
@@ -25,7 +26,7 @@ use crate::output::{Failure, Verdict};
 ///
 /// Every decision is durable before its answer completes. Point your clients at the gateway instead of the model server: it speaks the Open Inference Protocol v2 (REST) and
 /// KServe v1, and any JSON over HTTP by a configuration file. Every answer carries the header `inferlog-decision-id`. A
-/// request that cannot be recorded is refused with status 503, never answered unrecorded. `GET /healthz`, `/readyz` and
+/// request that cannot be recorded is refused with status 503, unless its route says `failure = "degrade"`. `GET /healthz`, `/readyz` and
 /// `/metrics` are the gateway's own. SIGTERM lets requests in progress end, then stops.
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -113,9 +114,12 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     config.registry = Some(instance.registry.clone());
     config.api = access;
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
-    let admin = AdminServer::start(&instance.data, instance.clone())?;
+    let (data, current) = (instance.data.clone(), Current::from(instance));
+    let admin = AdminServer::start(&data, current.clone())?;
     announce(&args, &routes, listener.local_addr()?);
-    let backups = tokio::spawn(keep_backups(instance.clone()));
+    let backups = tokio::spawn(keep_backups(current.clone()));
+    let again = Settings { new_epochs: Vec::new(), ..settings };
+    let keeper = Keeper::start(current.clone(), gateway.clone(), again);
 
     let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
     let served = gateway.serve(listener, async move {
@@ -134,8 +138,15 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     }
     drop(admin);
     backups.abort();
+    keeper.stop().await;
+    let instance = current.get().await;
     instance.recorder.close().await?;
     back_up(&instance).await;
+    if let Some(why) = instance.recorder.health().log.poisoned {
+        return Err(Failure::new(format!(
+            "stopped while the log had failed: {why}. The next start recovers it"
+        )));
+    }
     tracing::info!("stopped");
     Ok(Verdict::Well)
 }
@@ -205,9 +216,9 @@ fn same_device(one: &Path, other: &Path) -> bool {
     matches!((device(one), device(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-async fn keep_backups(instance: Instance) {
+async fn keep_backups(current: Current) {
     loop {
-        back_up(&instance).await;
+        back_up(&*current.get().await).await;
         tokio::time::sleep(BACKUP_PERIOD).await;
     }
 }
