@@ -1,10 +1,12 @@
 //! The order in which things happened: by cause, never by clock.
 //!
 //! An event comes after those that it names in `after` and after the one that it is a part of (`parent`). What that leaves
-//! open is decided by `seq`, among events of one source, and then by the place in the log.
+//! open is decided by `seq`, among events of one source, by `part`, among pieces of one answer, and then by the place in the
+//! log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use inferlog_record::body::Body;
 use inferlog_record::{Event, Id};
 
 /// Events put in order.
@@ -76,14 +78,19 @@ pub(super) fn causes(event: &Event) -> impl Iterator<Item = Id> + '_ {
         .map(|(_, id)| id)
 }
 
-/// For each event that its source numbers, the one with the next number.
+/// For each event that its source numbers, and each piece of an answer, the one with the next number.
 fn successors(events: &[&Event]) -> Vec<Option<usize>> {
-    let mut sources: BTreeMap<(&str, &str), Vec<(u64, usize)>> = BTreeMap::new();
+    let mut sources: BTreeMap<_, Vec<(u64, usize)>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
-        let Some(seq) = event.seq else { continue };
         let source = event.capture.as_ref();
         let source = source.map_or(("", ""), |capture| (capture.method.as_str(), capture.adapter.as_str()));
-        sources.entry(source).or_default().push((seq.0, at));
+        let numbered = match (&event.body, event.seq) {
+            (Body::Delivery(body), _) => body.part.map(|part| (body.of, u64::from(part))),
+            (_, seq) => seq.map(|seq| (None, seq.0)),
+        };
+        if let Some((of, number)) = numbered {
+            sources.entry((source.0, source.1, of)).or_default().push((number, at));
+        }
     }
     let mut successors = vec![None; events.len()];
     for mut numbered in sources.into_values() {

@@ -134,6 +134,8 @@ impl Sealer {
                 births: Vec::new(),
             });
         }
+        // What other events refer to is written with them.
+        draft.sealed = sealed;
         appends[0].births = draft.key.births().unwrap();
         let index = self.world.commit("credit", &appends);
         draft.key.mark_durable();

@@ -64,6 +64,15 @@ impl World {
         Serve::start(self.command(&args))
     }
 
+    /// Starts `serve` with routes of its own.
+    pub fn serve_routes(&self, routes: &str) -> Serve {
+        let (data, config) = (self.data(), self.path("routes.toml"));
+        std::fs::write(&config, routes).unwrap();
+        let [data, config] = [&data, &config].map(|path| path.to_str().unwrap());
+        let args = ["serve", "--data", data, "--config", config, "--listen", "127.0.0.1:0", "--log", "json"];
+        Serve::start(self.command(&args))
+    }
+
     /// What stands in a file below the data directory.
     pub fn log_dir(&self) -> PathBuf {
         let mut dir = self.data().join("logs").join("credit").join("0");

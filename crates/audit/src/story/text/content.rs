@@ -26,6 +26,9 @@ const ITEMS_MAX: usize = 8;
 /// Roles that are named and not shown.
 const ASIDE: [Role; 3] = [Role::Headers, Role::ExternalIds, Role::Unlisted];
 
+/// Roles that a decision told in few words shows only where they change.
+const SETTINGS: [Role; 2] = [Role::ParamsRequested, Role::Tools];
+
 /// Writes the content of steps, and remembers what it has written.
 pub(super) struct Contents<'s> {
     story: &'s Story,
@@ -64,8 +67,8 @@ impl<'s> Contents<'s> {
                 aside.push(payload.role.as_str());
             }
         }
-        if !aside.is_empty() {
-            self.is_shortened = true;
+        self.is_shortened |= !aside.is_empty();
+        if !aside.is_empty() && !self.is_long {
             let _ = writeln!(out, "{indent}{}", self.paint.dim(&format!("and {}", aside.join(", "))));
         }
     }
@@ -79,25 +82,40 @@ impl<'s> Contents<'s> {
         let name = self.paint.name(&format!("{:<18}", payload.role));
         let text = payload.content.as_ref().map(text).filter(|_| payload.first.is_none());
         let again = text.filter(|_| !self.full).and_then(|text| self.again(step, payload, text));
-        let _ = writeln!(out, "{indent}{name} {}", self.state(payload, again));
-        let Some(text) = text.filter(|_| again.is_none()) else { return };
-        let indent = format!("{indent}  ");
+        if self.is_long && again.is_some() && SETTINGS.iter().any(|role| payload.role == role.as_str()) {
+            return;
+        }
+        let mut state = self.state(payload, again);
+        let mut lines = match text.filter(|_| again.is_none()) {
+            Some(text) => self.lines(step, payload, text),
+            None => Vec::new(),
+        };
+        if self.is_long && !lines.is_empty() {
+            state = lines.remove(0);
+        }
+        let _ = writeln!(out, "{indent}{name} {state}");
+        for line in lines {
+            let _ = writeln!(out, "{indent}  {line}");
+        }
+    }
+
+    /// A content as it is shown.
+    fn lines(&mut self, step: &StoryEvent, payload: &StoryPayload, text: &'s str) -> Vec<String> {
         if payload.role == Role::InputRaw.as_str() {
             let more = if self.full { None } else { self.more(text) };
             self.inputs.push((step.order, text));
-            if let Some((number, lines)) = more {
-                let _ =
-                    writeln!(out, "{indent}{}", self.paint.dim(&format!("as input.raw of #{number}, and")));
-                lines.iter().for_each(|line| self.text(out, &indent, line));
-                return;
+            if let Some((number, added)) = more {
+                let first = self.paint.dim(&format!("as input.raw of #{number}, and"));
+                let added = added.iter().flat_map(|line| self.cut(line)).collect::<Vec<_>>();
+                return std::iter::once(first).chain(added).collect();
             }
         }
         match words(text).filter(|_| !self.full && is_stream(payload)) {
             Some(words) => {
                 self.is_shortened = true;
-                self.text(out, &indent, &in_words(words));
+                self.cut(&in_words(words))
             }
-            None => self.text(out, &indent, text),
+            None => self.cut(text),
         }
     }
 
@@ -109,7 +127,8 @@ impl<'s> Contents<'s> {
 
     /// The step that showed the same content.
     fn again(&mut self, step: &StoryEvent, payload: &'s StoryPayload, text: &'s str) -> Option<usize> {
-        if text.chars().count() < REPEATED_CHARS_MIN {
+        let is_setting = SETTINGS.iter().any(|role| payload.role == role.as_str());
+        if text.chars().count() < REPEATED_CHARS_MIN && !(self.is_long && is_setting) {
             return None;
         }
         let shown = self.shown.entry((&payload.role, text)).or_insert(step.order);
@@ -150,16 +169,15 @@ impl<'s> Contents<'s> {
         format!("{media_type}{size}{}", if self.is_long { "" } else { how })
     }
 
-    fn text(&mut self, out: &mut String, indent: &str, text: &str) {
+    /// As much of a text as is shown, by lines.
+    fn cut(&mut self, text: &str) -> Vec<String> {
         let chars_max = match (self.full, self.is_long) {
             (true, _) => usize::MAX,
             (false, true) => CHARS_LONG_MAX,
             (false, false) => CHARS_MAX,
         };
         self.is_shortened |= text.chars().nth(chars_max).is_some();
-        for line in shorten(text, chars_max).lines() {
-            let _ = writeln!(out, "{indent}{line}");
-        }
+        shorten(text, chars_max).lines().map(str::to_owned).collect()
     }
 
     /// What a request adds to an earlier one whose conversation it repeats, and which one that is.
@@ -195,7 +213,9 @@ impl<'s> Contents<'s> {
             let passed = String::from_utf8_lossy(&passed);
             let said = words(&passed).map(in_words);
             self.is_shortened |= said.is_some();
-            self.text(out, &format!("{indent}  "), said.as_deref().unwrap_or(&passed));
+            for line in self.cut(said.as_deref().unwrap_or(&passed)) {
+                let _ = writeln!(out, "{indent}  {line}");
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Steps<'s> {
     /// The events, as far as this version knows them.
     events: BTreeMap<Id, Event>,
     contents: Contents<'s>,
+    /// What the latest request said of itself.
+    admitted: Vec<String>,
 }
 
 /// Steps that are told together.
@@ -32,7 +34,8 @@ impl<'s> Steps<'s> {
     pub(super) fn new(story: &'s Story, options: TextOptions) -> Self {
         let read = |event: &StoryEvent| serde_json::from_str::<Event>(event.event.get()).ok();
         let events = story.events.iter().filter_map(|event| Some((event.id, read(event)?))).collect();
-        Self { story, options, paint: Paint(options.color), events, contents: Contents::new(story, options) }
+        let (paint, contents) = (Paint(options.color), Contents::new(story, options));
+        Self { story, options, paint, events, contents, admitted: Vec::new() }
     }
 
     pub(super) fn write(mut self, out: &mut String) {
@@ -92,11 +95,15 @@ impl<'s> Steps<'s> {
             self.contents.delivered(out, &indent, &pieces, whole);
             return;
         }
-        for line in self.says(event) {
+        let says = self.says(event);
+        let is_admitted = event
+            .is_some_and(|event| matches!(event.body, Body::DecisionOpened(_) | Body::DecisionJoined(_)));
+        let is_known = is_admitted && self.contents.is_long && says == self.admitted;
+        for line in says.iter().filter(|_| !is_known) {
             let _ = writeln!(out, "{indent}{line}");
         }
-        if let Some(line) = event.and_then(|event| self.sibling(event)) {
-            let _ = writeln!(out, "{indent}{line}");
+        if is_admitted {
+            self.admitted = says;
         }
         self.contents.payloads(out, &indent, step);
     }
@@ -111,6 +118,9 @@ impl<'s> Steps<'s> {
             None => says(self.paint, event, &number),
         };
         lines.retain(|line| !line.is_empty());
+        if let (Some(line), Some(sibling)) = (lines.first_mut(), self.sibling(event)) {
+            line.push_str(&format!("; {sibling}"));
+        }
         if self.options.full || lines.is_empty() {
             let body = serde_json::to_value(&event.body).unwrap_or_default();
             lines.extend(fields(&body));
@@ -169,7 +179,7 @@ impl<'s> Steps<'s> {
         let at = siblings.iter().position(|sibling| sibling.id == event.id)? + 1;
         let cause = self.number(*cause)?;
         (siblings.len() > 1)
-            .then(|| format!("call {at} of {} that #{cause} asked for at the same time", siblings.len()))
+            .then(|| format!("call {at} of {} that #{cause} asked for at once", siblings.len()))
     }
 
     /// All pieces of the answer that this event is a piece of.
