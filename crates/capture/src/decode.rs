@@ -13,6 +13,9 @@ pub const CODINGS_MAX: usize = 3;
 /// Largest zstd window, as a power of two: what RFC 9659 allows a content coding to ask of a reader.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
+/// How much of a broken body is decoded at once: what a step gives is lost with it.
+const PREFIX_STEP_BYTES: usize = 512;
+
 /// Why a body stays in its coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -34,6 +37,18 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, bytes_max: usize) -> Result<Byt
     }
     // The last one listed was applied last.
     codings(headers)?.iter().rev().try_fold(body.clone(), |body, coding| undo(coding, &body, bytes_max))
+}
+
+/// As much of a body as can be read before its coding breaks or breaks off, or before `bytes_max`.
+pub fn decode_prefix(headers: &HeaderMap, body: &Bytes, bytes_max: usize) -> Bytes {
+    let (mut read, Ok(Some(mut decoder))) = (Vec::new(), Decoder::new(headers, bytes_max)) else {
+        return Bytes::new();
+    };
+    for step in body.chunks(PREFIX_STEP_BYTES) {
+        let Ok(decoded) = decoder.push(step) else { break };
+        read.extend_from_slice(&decoded);
+    }
+    read.into()
 }
 
 /// The codings of a body, in the order in which they were applied.
@@ -104,7 +119,11 @@ struct Bounded {
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let Some(room) = self.room.checked_sub(bytes.len()) else {
+            self.room = 0;
+            return Err(io::ErrorKind::OutOfMemory.into());
+        };
+        self.room = room;
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }

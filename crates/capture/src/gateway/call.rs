@@ -1,7 +1,7 @@
 //! One call of the model: what was asked, what came back, and when.
 
 use crate::body::{self, End as BodyEnd, Read};
-use crate::decode::{DecodeError, decode};
+use crate::decode::{DecodeError, decode, decode_prefix};
 use crate::gateway::{Lane, grpc};
 use crate::recorder::RecordError;
 use crate::route::{Route, Streaming};
@@ -9,8 +9,9 @@ use crate::upstream::{self, UpstreamError};
 use crate::wire::grpc::{Status, is_grpc};
 use crate::wire::{Call, Frames, RequestFacts, ResponseFacts};
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Request, Response, request, response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use inferlog_record::Timestamp;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -109,11 +110,13 @@ pub(crate) enum Called {
     ClientGone,
 }
 
-/// Calls the model. Answers with the whole answer, or with the head of one that is to be passed on while it comes.
+/// Calls the model. Answers with the whole answer, or, if it may stream, with the head of one that is to be passed on while it
+/// comes.
 pub(crate) async fn call(
     lane: Arc<Lane>,
     call: &Call,
     request: Request<upstream::Body>,
+    may_stream: bool,
 ) -> Result<Came, RecordError> {
     let began = Instant::now();
     let limits = lane.route.limits;
@@ -126,7 +129,8 @@ pub(crate) async fn call(
     let first_byte = began.elapsed();
     let frames = frames(&lane, call, &answer);
     let (head, body) = answer.into_parts();
-    if let Some(frames) = frames.filter(|_| lane.route.stream == Streaming::Pass) {
+    let passes = lane.route.stream == Streaming::Pass && may_stream && !body.is_end_stream();
+    if let Some(frames) = frames.filter(|_| passes) {
         return Ok(Came::Live(Box::new(Live { head, body, frames, first_byte })));
     }
     let read = body::read(body, limits.response_bytes_max, deadline).await;
@@ -148,7 +152,7 @@ impl Asked {
         read: Read,
         began: Moment,
     ) -> Result<Self, RecordError> {
-        off_thread(read.bytes.len(), move || {
+        off_thread(work_bytes(&head.headers, &read), move || {
             let content = Content::new(&lane, read, &head.headers, lane.route.limits.request_bytes_max);
             let facts = lane.route.wire.request(&call, &head.headers, content.legible());
             Self { call, head, content, facts, began }
@@ -165,11 +169,13 @@ impl Told {
         read: Read,
         first_byte: Duration,
     ) -> Result<Self, RecordError> {
-        off_thread(read.bytes.len(), move || {
+        off_thread(work_bytes(&head.headers, &read), move || {
             let trailers = read.trailers.clone();
-            let content = Content::new(&lane, read, &head.headers, lane.route.limits.response_bytes_max);
+            let bytes_max = lane.route.limits.response_bytes_max;
+            let content = Content::new(&lane, read, &head.headers, bytes_max);
             let headers = with_trailers(&head.headers, trailers.as_ref());
-            let facts = lane.route.wire.response(&call, head.status, &headers, content.legible());
+            let readable = content.readable(&head.headers, bytes_max);
+            let facts = lane.route.wire.response(&call, head.status, &headers, &readable);
             let is_stream = lane.route.wire.frames(&call, &head.headers).is_some();
             Self { head, content, facts, first_byte, trailers, is_stream, client_left: false }
         })
@@ -209,10 +215,22 @@ impl Content {
         Self { raw: read.bytes, end: read.end, decoded }
     }
 
+    /// What can be read of it, though its coding breaks or breaks off: what its client could read as well.
+    fn readable(&self, headers: &HeaderMap, bytes_max: usize) -> Bytes {
+        let prefix = || decode_prefix(headers, &self.raw, bytes_max);
+        let broken = self.decoded.as_ref().err().map(|_| prefix()).filter(|prefix| !prefix.is_empty());
+        broken.unwrap_or_else(|| self.legible().clone())
+    }
+
     /// What can be read best.
     pub(crate) fn legible(&self) -> &Bytes {
         self.decoded.as_ref().unwrap_or(&self.raw)
     }
+}
+
+/// How many bytes of a body are to be worked on: of one in a coding nobody knows before.
+fn work_bytes(headers: &HeaderMap, read: &Read) -> usize {
+    if headers.contains_key(CONTENT_ENCODING) { usize::MAX } else { read.bytes.len() }
 }
 
 /// Does work on so many bytes where it holds up nobody.

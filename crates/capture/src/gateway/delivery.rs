@@ -181,10 +181,9 @@ impl Tail {
 pub(crate) enum Piece {
     /// Bytes.
     Data(Bytes),
-    /// The last bytes, if any, and the trailers, if any, of an answer that is recorded.
+    /// The last bytes, if any, and the trailers, if any, of an answer that is recorded. Where it does not come, the
+    /// answer broke off.
     Last(Bytes, Option<HeaderMap>, Option<Release>),
-    /// No more: the answer broke off.
-    Cut,
 }
 
 impl Reply {
@@ -233,7 +232,7 @@ impl Body for Reply {
                     let tail = over.insert(Tail::new(bytes, trailers, release, way));
                     Poll::Ready(tail.next().map(Ok))
                 }
-                Some(Piece::Cut) | None => Poll::Ready(Some(Err("the answer broke off".into()))),
+                None => Poll::Ready(Some(Err("the answer broke off".into()))),
             },
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn capture(route: &Route, gap: Option<&Gap>, bytes_dropped: u64) -> C
 /// Of a body: what could not be read of it makes its capture partial.
 fn capture_of(route: &Route, content: &Content, gap: Option<&Gap>) -> Capture {
     let dropped = match content.end {
-        BodyEnd::OverLimit { bytes_min } => bytes_min,
+        BodyEnd::OverLimit { bytes_min } => bytes_min.saturating_sub(content.raw.len() as u64),
         _ => 0,
     };
     let mut capture = capture(route, gap, dropped);

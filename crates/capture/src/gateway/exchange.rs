@@ -16,7 +16,7 @@ use crate::route::Opened;
 use crate::upstream::{self, UpstreamError, whole};
 use crate::wire::Call;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use inferlog_record::Id;
 use inferlog_record::body::Outcome;
@@ -208,7 +208,9 @@ impl Exchange {
             return Ok(Came::Whole(Called::Failed(UpstreamError::Unreachable(why))));
         };
         let lane = self.lane.clone();
-        let called = async { Ok(call(lane, &asked.call, request).await) };
+        // Before HTTP/1.1 an answer that is cut off looks like one that ended.
+        let may_stream = asked.head.version >= Version::HTTP_11;
+        let called = async { Ok(call(lane, &asked.call, request, may_stream).await) };
         tokio::select! {
             biased;
             both = async { tokio::try_join!(keeping.opened(), called) } => {

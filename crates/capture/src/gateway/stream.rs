@@ -22,11 +22,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// Pieces on their way to a client at one time: a slow client slows the model down, as it would without a gateway.
 const PIECES_WAITING_MAX: usize = 16;
-/// How long the end of the body is waited for after the stream's own terminator.
+/// How long the end of the body is waited for after the stream's own terminator, where the head does not say where it is.
 const END_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What passes an answer on.
@@ -68,37 +69,40 @@ impl Relay {
         // The model need not go on for nobody.
         drop(body);
         let end = match end {
-            Ended::NotRecorded => return self.cut(&pieces).await,
+            Ended::NotRecorded => return self.cut(),
             end => end,
         };
         self.lane.metrics.upstream.observe(self.called_at.elapsed().as_secs_f64());
         let read = Read::new(passage.all.split().freeze(), end.of_body());
         let told = Told::new(self.lane.clone(), self.asked.call.clone(), head, read, first_byte).await;
-        let Ok(mut told) = told else { return self.cut(&pieces).await };
+        let Ok(mut told) = told else { return self.cut() };
         told.client_left = matches!(end, Ended::ClientLeft);
         let called = Called::Told(Box::new(told));
         let verdict = Verdict::of_call(&called);
         let rest = describe::rest(&self.lane, &self.asked, &called, &verdict, self.called_at, &self.step);
-        let Ok(events) = rest else { return self.cut(&pieces).await };
+        let Ok(events) = rest else { return self.cut() };
         let waits = Instant::now();
         let kept = self.keeping.finish(events).await;
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());
         self.lane.metrics.request.observe(self.asked.began.elapsed().as_secs_f64());
-        let Ok(recorded) = kept else { return self.cut(&pieces).await };
+        let Ok(recorded) = kept else { return self.cut() };
         if recorded.is_some() {
             self.step.ended(&self.lane, &called, &verdict, self.called_at);
         }
         self.lane.metrics.count(verdict.counted());
         let release = recorded
             .map(|recorded| Release::new(self.gateway.clone(), self.lane.clone(), recorded, &self.step));
-        if end.of_body() == BodyEnd::Complete {
-            let _ = pieces.send(Piece::Last(passage.held(), None, release)).await;
+        let patience = self.lane.route.limits.answer_time_max;
+        // The exchange is over, however long its client takes.
+        drop(self);
+        let last = if end.of_body() == BodyEnd::Complete {
+            Piece::Last(passage.held(), None, release)
         } else {
             // What the client lacks of an answer that broke off is not delivered; its record says how it ended already.
             release.into_iter().for_each(Release::delivered);
-            let _ = pieces.send(Piece::Data(passage.held())).await;
-            let _ = pieces.send(Piece::Cut).await;
-        }
+            Piece::Data(passage.held())
+        };
+        let _ = timeout(patience, pieces.send(last)).await;
     }
 
     /// Passes on what may leave, until the body or the client's patience ends.
@@ -112,6 +116,9 @@ impl Relay {
         let idle_time_max = self.lane.route.limits.answer_time_max;
         let mut deadline = Instant::now() + idle_time_max;
         loop {
+            if passage.is_over() && deadline <= Instant::now() {
+                return Ended::Body(BodyEnd::Complete);
+            }
             let frame = tokio::select! {
                 biased;
                 frame = timeout_at(deadline, body.frame()) => frame,
@@ -124,7 +131,7 @@ impl Relay {
                 }
             };
             let chunk = match frame {
-                Err(_) if passage.is_over() => return Ended::Body(BodyEnd::Complete),
+                Err(_) if passage.is_over() => continue,
                 Err(_) => return Ended::Body(BodyEnd::TimedOut),
                 Ok(None) => return Ended::Body(BodyEnd::Complete),
                 Ok(Some(Err(_))) if passage.is_over() => return Ended::Body(BodyEnd::Complete),
@@ -134,12 +141,13 @@ impl Relay {
                     Err(_) => continue,
                 },
             };
+            let was_over = passage.is_over();
             if let Err(bytes_min) = passage.take(chunk) {
                 return Ended::Body(BodyEnd::OverLimit { bytes_min });
             }
             while let Some(piece) = passage.next() {
-                if pieces.send(Piece::Data(piece)).await.is_err() {
-                    return Ended::ClientLeft;
+                if let Err(end) = self.hand_over(piece, passage, journal, pieces).await {
+                    return end;
                 }
             }
             if journal.has_more(passage)
@@ -151,8 +159,37 @@ impl Relay {
             if body.is_end_stream() {
                 return Ended::Body(BodyEnd::Complete);
             }
-            let wait = if passage.is_over() { END_TIME_MAX.min(idle_time_max) } else { idle_time_max };
-            deadline = Instant::now() + wait;
+            if !passage.is_over() {
+                deadline = Instant::now() + idle_time_max;
+            } else if !was_over {
+                deadline = Instant::now() + END_TIME_MAX.min(idle_time_max);
+            }
+        }
+    }
+
+    /// Gives the client a piece when it has taken earlier ones. One that takes nothing for as long as the upstream may be silent
+    /// has left.
+    async fn hand_over(
+        &mut self,
+        piece: Bytes,
+        passage: &Passage,
+        journal: &mut Journal,
+        pieces: &mpsc::Sender<Piece>,
+    ) -> Result<(), Ended> {
+        let Err(TrySendError::Full(piece)) = pieces.try_send(Piece::Data(piece)) else { return Ok(()) };
+        let deadline = Instant::now() + self.lane.route.limits.answer_time_max;
+        loop {
+            tokio::select! {
+                biased;
+                room = pieces.reserve() => {
+                    room.map_err(|_| Ended::ClientLeft)?.send(piece);
+                    return Ok(());
+                }
+                () = sleep_until(deadline) => return Err(Ended::ClientLeft),
+                () = sleep_until(journal.due_at()), if journal.has_more(passage) => {
+                    self.journal(journal, passage).await.map_err(|()| Ended::NotRecorded)?;
+                }
+            }
         }
     }
 
@@ -162,11 +199,10 @@ impl Relay {
         self.keeping.note(vec![event]).await.map_err(|_| ())
     }
 
-    /// Ends a stream whose record failed: without its terminator.
-    async fn cut(self, pieces: &mpsc::Sender<Piece>) {
+    /// Ends a stream whose record failed: without its terminator, for nothing more is sent.
+    fn cut(self) {
         self.lane.metrics.count(crate::gateway::metrics::End::NotRecorded);
         tracing::error!(route = %self.lane.route.name, "a streamed answer could not be recorded and was cut off");
-        let _ = pieces.send(Piece::Cut).await;
     }
 }
 
@@ -198,6 +234,10 @@ struct Passage {
     frames: Frames,
     decoder: Option<Decoder>,
     is_coded: bool,
+    /// Of a coded body the chunks that may not leave yet: where each ends, as it came and decoded.
+    coded: VecDeque<(usize, usize)>,
+    /// Bytes that were decoded.
+    decoded: usize,
     bytes_max: usize,
     /// Where the head says how long the body is: the client knows by the last byte that it is whole.
     length: Option<usize>,
@@ -209,8 +249,9 @@ impl Passage {
         let decoder = Decoder::new(&head.headers, bytes_max).ok().flatten();
         let is_coded = head.headers.contains_key(header::CONTENT_ENCODING);
         let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        let (all, held) = (BytesMut::new(), VecDeque::new());
-        Self { all, held, sent: 0, free: 0, frames, decoder, is_coded, bytes_max, length }
+        let (all, held, coded) = (BytesMut::new(), VecDeque::new(), VecDeque::new());
+        let (sent, free, decoded) = (0, 0, 0);
+        Self { all, held, sent, free, frames, decoder, is_coded, coded, decoded, bytes_max, length }
     }
 
     /// Takes what came; the length that is too much where it is too much.
@@ -219,29 +260,47 @@ impl Passage {
         if len > self.bytes_max {
             return Err(len as u64);
         }
-        if !self.is_coded {
+        if self.is_coded {
+            self.decode(&chunk, len);
+        } else {
             self.frames.push(&chunk);
             self.free = self.frames.free();
-        } else if let Some(decoder) = &mut self.decoder {
-            match decoder.push(&chunk) {
-                Ok(decoded) => self.frames.push(&decoded),
-                Err(_) => self.decoder = None,
-            }
         }
         self.all.extend_from_slice(&chunk);
         self.held.push_back(chunk);
-        if self.is_coded && !self.frames.is_over() {
-            // Pieces do not begin and end where the coding's do: all that came before the terminator was whole may leave.
-            self.free = len;
-        }
         if let Some(length) = self.length {
             self.free = self.free.min(length.saturating_sub(1));
         }
         Ok(())
     }
 
+    /// Follows what a chunk of a coded body holds, whose end is at `len`. A chunk may leave when the pieces that end in it and
+    /// the one that begins there are whole: part of a terminator may be read as all of it.
+    fn decode(&mut self, chunk: &[u8], len: usize) {
+        match self.decoder.as_mut().map(|decoder| decoder.push(chunk)) {
+            Some(Ok(decoded)) => {
+                self.frames.push(&decoded);
+                self.decoded += decoded.len();
+                self.coded.push_back((len, self.decoded));
+                while let Some((end, _)) =
+                    self.coded.front().filter(|(_, decoded)| *decoded <= self.frames.free())
+                {
+                    self.free = *end;
+                    self.coded.pop_front();
+                }
+            }
+            // What cannot be read passes, unless its terminator was read before.
+            Some(Err(_)) | None if !self.frames.is_over() => {
+                self.decoder = None;
+                self.free = len;
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    /// Whether nothing more need come.
     fn is_over(&self) -> bool {
-        self.frames.is_over()
+        self.frames.is_over() && self.length.is_none()
     }
 
     /// The next bytes that may leave.

@@ -66,6 +66,15 @@ impl Asked {
         self.raw(b"\r\n").await;
     }
 
+    /// One chunk, unless the connection is gone.
+    pub async fn try_chunk(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let bytes = bytes.as_ref();
+        let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+        chunk.extend_from_slice(bytes);
+        chunk.extend_from_slice(b"\r\n");
+        self.stream.write_all(&chunk).await.is_ok()
+    }
+
     /// The end of the body.
     pub async fn end(&mut self) {
         self.raw(b"0\r\n\r\n").await;
@@ -82,19 +91,27 @@ impl Asked {
 pub struct Client {
     stream: TcpStream,
     pub seen: String,
+    pub raw: Vec<u8>,
 }
 
 impl Client {
     pub async fn send(address: SocketAddr, request: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        Self { stream, seen: String::new() }
+        Self { stream, seen: String::new(), raw: Vec::new() }
     }
 
     /// Reads until this text came.
     pub async fn until(&mut self, text: &str) {
         while !self.seen.contains(text) {
             assert!(self.more().await, "the connection ended before {text:?}: {}", self.seen);
+        }
+    }
+
+    /// Reads until these bytes came.
+    pub async fn until_bytes(&mut self, bytes: &[u8]) {
+        while !self.raw.windows(bytes.len()).any(|window| window == bytes) {
+            assert!(self.more().await, "the connection ended before {bytes:?}: {}", self.seen);
         }
     }
 
@@ -114,6 +131,7 @@ impl Client {
         match self.stream.read(&mut chunk).await {
             Ok(0) | Err(_) => false,
             Ok(read) => {
+                self.raw.extend_from_slice(&chunk[..read]);
                 self.seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
                 true
             }
