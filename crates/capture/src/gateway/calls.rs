@@ -261,7 +261,7 @@ mod tests {
         }
 
         /// A new result: who asked for it, its attempt and place.
-        fn new(&mut self, result: &ToolResult) -> (Option<Id>, u32, u64) {
+        fn fresh(&mut self, result: &ToolResult) -> (Option<Id>, u32, u64) {
             match self.result(result) {
                 Counted::New(new) => (new.asked.map(|asked| asked.inference), new.attempt, new.seq),
                 again => panic!("{again:?}"),
@@ -282,7 +282,7 @@ mod tests {
         for wire in ["a", ""] {
             let (mut world, search) = (World::default(), call(wire, "search", "{}"));
             world.ask(1, &[&search]);
-            assert_eq!(world.new(&result(&search, "42")), (Some(id(1)), 1, 1));
+            assert_eq!(world.fresh(&result(&search, "42")), (Some(id(1)), 1, 1));
             assert_eq!(world.again(&result(&search, "42")), id(101), "{wire:?}");
             assert_eq!(world.again(&result(&search, "42")), id(101), "{wire:?}");
         }
@@ -293,10 +293,10 @@ mod tests {
         let mut world = World::default();
         let calls = [call("a", "search", "1"), call("b", "search", "1"), call("c", "search", "2")];
         world.ask(1, &[&calls[0]]);
-        assert_eq!(world.new(&result(&calls[0], "error")), (Some(id(1)), 1, 1));
+        assert_eq!(world.fresh(&result(&calls[0], "error")), (Some(id(1)), 1, 1));
         world.ask(2, &[&calls[1], &calls[2]]);
-        assert_eq!(world.new(&result(&calls[2], "x")), (Some(id(2)), 1, 2));
-        assert_eq!(world.new(&result(&calls[1], "y")), (Some(id(2)), 2, 3));
+        assert_eq!(world.fresh(&result(&calls[2], "x")), (Some(id(2)), 1, 2));
+        assert_eq!(world.fresh(&result(&calls[1], "y")), (Some(id(2)), 2, 3));
     }
 
     #[test]
@@ -304,11 +304,11 @@ mod tests {
         let mut world = World::default();
         let (first, second) = (call("call_0", "search", "1"), call("call_0", "search", "2"));
         world.ask(1, &[&first]);
-        assert_eq!(world.new(&result(&first, "x")), (Some(id(1)), 1, 1));
+        assert_eq!(world.fresh(&result(&first, "x")), (Some(id(1)), 1, 1));
         world.ask(2, &[&second]);
         // The first request again, whose answer was lost.
         assert_eq!(world.again(&result(&first, "x")), id(101));
-        assert_eq!(world.new(&result(&second, "x")), (Some(id(2)), 1, 2));
+        assert_eq!(world.fresh(&result(&second, "x")), (Some(id(2)), 1, 2));
     }
 
     #[test]
@@ -316,12 +316,12 @@ mod tests {
         let mut world = World::default();
         let calls = [call("", "search", "1"), call("", "search", "2"), call("", "read", "1")];
         world.ask(1, &[&calls[0], &calls[1], &calls[2]]);
-        assert_eq!(world.new(&result(&calls[2], "x")), (Some(id(1)), 1, 1));
-        assert_eq!(world.new(&result(&calls[1], "x")), (Some(id(1)), 1, 2));
+        assert_eq!(world.fresh(&result(&calls[2], "x")), (Some(id(1)), 1, 1));
+        assert_eq!(world.fresh(&result(&calls[1], "x")), (Some(id(1)), 1, 2));
         // Spelled otherwise, it is still the only one that waits.
-        assert_eq!(world.new(&result(&call("", "search", " 1"), "x")), (Some(id(1)), 1, 3));
+        assert_eq!(world.fresh(&result(&call("", "search", " 1"), "x")), (Some(id(1)), 1, 3));
         world.ask(2, &[&calls[0]]);
-        assert_eq!(world.new(&result(&calls[0], "x")), (Some(id(2)), 2, 4), "the same once more");
+        assert_eq!(world.fresh(&result(&calls[0], "x")), (Some(id(2)), 2, 4), "the same once more");
         assert_eq!(world.again(&result(&calls[0], "x")), id(104));
     }
 
@@ -330,19 +330,19 @@ mod tests {
         let (mut world, search) = (World::default(), call("a", "search", "{}"));
         world.ask(1, &[&search]);
         world.ask(2, &[&search]);
-        assert_eq!(world.new(&result(&search, "42")), (Some(id(2)), 1, 1));
+        assert_eq!(world.fresh(&result(&search, "42")), (Some(id(2)), 1, 1));
         assert!(!world.calls.is_waiting(id(1)) && !world.calls.is_waiting(id(2)));
     }
 
     #[test]
     fn a_result_that_is_early_is_not_waited_for() {
         let (mut world, search) = (World { is_crowded: true, ..World::default() }, call("a", "search", "{}"));
-        assert_eq!(world.new(&result(&search, "42")), (None, 1, 1));
+        assert_eq!(world.fresh(&result(&search, "42")), (None, 1, 1));
         world.ask(1, &[&search]);
         assert!(!world.calls.is_waiting(id(1)));
         // Later the id is a call's like any other.
         world.ask(2, &[&search]);
-        assert_eq!(world.new(&result(&search, "43")), (Some(id(2)), 2, 2));
+        assert_eq!(world.fresh(&result(&search, "43")), (Some(id(2)), 2, 2));
     }
 
     #[test]
@@ -352,7 +352,7 @@ mod tests {
         let Counted::New(new) = world.result(&result(&search, "42")) else { panic!() };
         world.calls.undo(vec![new]);
         assert!(world.calls.is_waiting(id(1)));
-        assert_eq!(world.new(&result(&search, "42")), (Some(id(1)), 1, 1));
+        assert_eq!(world.fresh(&result(&search, "42")), (Some(id(1)), 1, 1));
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
         for number in 0..2 * CALLS_MAX {
             let call = call(&number.to_string(), "search", &number.to_string());
             world.ask(1, &[&call]);
-            world.new(&result(&call, "x"));
+            world.fresh(&result(&call, "x"));
             world.ask(1, &[&ToolCallFact { call: format!("lost {number}"), ..call }]);
         }
         assert_eq!(world.calls.asked.len(), CALLS_MAX);
