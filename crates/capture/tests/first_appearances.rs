@@ -21,7 +21,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use inferlog_capture::config::routes;
 use inferlog_capture::gateway::GatewayConfig;
-use inferlog_record::body::{Aspect, Body, ModelIdentity};
+use inferlog_record::body::{Body, ModelIdentity};
 use inferlog_record::{ClearName, Digest, Event, Timestamp};
 use inferlog_registry::{Registration, Registry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ async fn model() -> SocketAddr {
                 let number: usize = asked["user"].as_str().unwrap().parse().unwrap();
                 let answer = serde_json::json!({
                     "id": format!("c{number}"), "object": "chat.completion",
-                    "model": if number % 2 == 0 { "gpt-a-2026-01-01" } else { "gpt-b-2026-02-02" },
+                    "model": if number.is_multiple_of(2) { "gpt-a-2026-01-01" } else { "gpt-b-2026-02-02" },
                     "system_fingerprint": format!("fp_{}", number % 3),
                     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}]
                 });
