@@ -131,6 +131,8 @@ async fn read_all(address: SocketAddr, end: Instant, body: &'static str) -> Resu
             .header("host", "bench")
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from_static(body.as_bytes())))?;
+        // The end of a stream is known to its reader before the connection knows it.
+        send.ready().await?;
         let (head, body) = send.send_request(request).await?.into_parts();
         if head.status != StatusCode::OK {
             let text = body.collect().await?.to_bytes();
