@@ -114,7 +114,7 @@ def add_model(folder, name, implementation, **settings):
 LITELLM_MODELS = {
     "gpt-4o-2024-08-06": "text",
     "gpt-4o-mini": "text",
-    "claude-sonnet-4-5-20250929": "text",
+    "claude-opus-4-5-20251101": "text",
     "slow": "slow",
     "tools": "tools",
     "object": "object",

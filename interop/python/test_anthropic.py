@@ -9,7 +9,7 @@ from passage import assert_answered, assert_failed
 from sayings import CALLS, TEXT
 from servers import LITELLM_KEY
 
-PINNED = "claude-sonnet-4-5-20250929"
+PINNED = "claude-opus-4-5-20251101"
 SYSTEM = "You judge applications for credit."
 MESSAGES = [{"role": "user", "content": "May applicant 4711 have 10,000 €?"}]
 PROMPTS = ["system", "user"]
