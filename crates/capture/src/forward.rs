@@ -5,7 +5,7 @@
 
 use crate::headers;
 use crate::route::Route;
-use crate::upstream::{self, Body, Client, UpstreamError};
+use crate::upstream::{self, Client, UpstreamError};
 use http::{Request, Response};
 use http_body_util::{Either, Limited};
 use hyper::body::Incoming;
@@ -18,13 +18,13 @@ pub async fn forward(
     route: &Route,
     request: Request<Incoming>,
     peer: IpAddr,
-) -> Result<Response<Body>, UpstreamError> {
+) -> Result<Response<Incoming>, UpstreamError> {
     let (mut parts, body) = request.into_parts();
-    let body = Either::Right(Limited::new(body, route.limits.request_bytes_max));
+    let body = Either::Right(Either::Left(Limited::new(body, route.limits.request_bytes_max)));
     let request = upstream::request(route, &mut parts, peer, body)
         .ok_or_else(|| UpstreamError::Unreachable("the path makes no valid address there".into()))?;
     let answer = timeout(route.limits.answer_time_max, client.send(request)).await;
     let (mut parts, body) = answer.map_err(|_| UpstreamError::TimedOut)??.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
-    Ok(Response::from_parts(parts, Either::Right(Limited::new(body, usize::MAX))))
+    Ok(Response::from_parts(parts, body))
 }

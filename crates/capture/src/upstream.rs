@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::uri::Scheme;
 use http::{Request, Response, Version, header, request};
+use http_body_util::channel::Channel;
 use http_body_util::{Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -39,8 +40,8 @@ const PROBES_MAX: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// A body on its way: read whole before, or streamed.
-pub type Body = Either<Full<Bytes>, Limited<Incoming>>;
+/// A body on its way: read whole before, passed on as it comes, or made piece by piece.
+pub type Body = Either<Full<Bytes>, Either<Limited<Incoming>, Channel<Bytes>>>;
 
 /// A body that is there as a whole.
 pub fn whole(bytes: Bytes) -> Body {

@@ -4,15 +4,16 @@
 
 mod support;
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use inferlog_capture::forward::forward;
 use inferlog_capture::route::Route;
-use inferlog_capture::upstream::{Body, Client, TlsError, UpstreamError, whole};
+use inferlog_capture::upstream::{Client, TlsError, UpstreamError, whole};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,11 +52,11 @@ async fn answer(
     route: &Route,
     request: Request<Incoming>,
     peer: SocketAddr,
-) -> Response<Body> {
+) -> Response<Either<Full<Bytes>, Incoming>> {
     match forward(client, route, request, peer.ip()).await {
-        Ok(answer) => answer,
+        Ok(answer) => answer.map(Either::Right),
         Err(error) => {
-            let mut answer = Response::new(whole(error.to_string().into()));
+            let mut answer = Response::new(Either::Left(error.to_string().into()));
             *answer.status_mut() = StatusCode::BAD_GATEWAY;
             answer
         }
@@ -181,7 +182,7 @@ async fn tls_server(config: rustls::ServerConfig) -> SocketAddr {
     address
 }
 
-async fn get(route: Route) -> Result<bytes::Bytes, UpstreamError> {
+async fn get(route: Route) -> Result<Bytes, UpstreamError> {
     let client = Client::new(&route.upstream, route.limits.connect_time_max).unwrap();
     let uri = route.target(&"/v2".parse().unwrap()).unwrap();
     let mut request = Request::new(whole(Default::default()));

@@ -13,7 +13,7 @@ use crate::gateway::{Inner, Lane};
 use crate::recorder::{NewEvent, Recorded, closed};
 use bytes::Bytes;
 use http::{HeaderMap, Version};
-use http_body_util::{Full, Limited};
+use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use inferlog_record::Id;
@@ -115,7 +115,7 @@ pub(crate) enum Reply {
     /// The gateway's own words.
     Whole(Full<Bytes>),
     /// Passed on as it comes.
-    Stream(Limited<Incoming>),
+    Stream(Incoming),
     /// A decision's answer.
     Released(Tail),
     /// A decision's answer that is passed on while it comes, and its tail when that came.
@@ -224,7 +224,7 @@ impl Body for Reply {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Whole(body) => pin!(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Stream(body) => pin!(body).poll_frame(cx),
+            Self::Stream(body) => pin!(body).poll_frame(cx).map_err(Into::into),
             Self::Released(tail) | Self::Live(_, _, Some(tail)) => Poll::Ready(tail.next().map(Ok)),
             Self::Live(pieces, way, over) => match std::task::ready!(pieces.poll_recv(cx)) {
                 Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),

@@ -24,6 +24,7 @@ use inferlog_record::body::{
 use inferlog_record::{
     Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Why,
 };
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 static VERSION: LazyLock<ClearName> = LazyLock::new(|| ClearName::or_unlisted(env!("CARGO_PKG_VERSION")));
@@ -109,7 +110,7 @@ pub(crate) fn rest(
     let mut events = vec![inference(lane, asked, called, verdict, called_at, step)?];
     events.extend(told(called).into_iter().flat_map(|told| reasoning(route, told, step)));
     if step.goes_on() {
-        events.extend(broken_off(route, verdict, asked.began, step));
+        events.extend(broken_off(route, verdict, asked.began, Some(step.inference)));
         return Ok(events);
     }
     if matches!(verdict.step, StepOutcome::Ok | StepOutcome::Refused) && verdict.outcome == Outcome::Answered
@@ -124,14 +125,38 @@ pub(crate) fn rest(
     Ok(events)
 }
 
-/// That an exchange ended before its answer was whole, where its decision goes on.
-fn broken_off(route: &Route, verdict: &Verdict, began: Moment, step: &Step) -> Option<NewEvent> {
+/// That an exchange ended before its answer was whole, where its decision goes on after this model call.
+pub(crate) fn broken_off(
+    route: &Route,
+    verdict: &Verdict,
+    began: Moment,
+    inference: Option<Id>,
+) -> Option<NewEvent> {
     let end = Some(verdict.exchange).filter(|end| *end != ExchangeEnd::Complete);
-    let mut event = NewEvent::new(Delivery { end: Some(end?), of: Some(step.inference), part: None });
+    let mut event = NewEvent::new(Delivery { end: Some(end?), of: inference, part: None });
     event.capture = Some(capture(route, None, 0));
     event.ended_at = Some(began.later());
-    event.after = vec![step.inference];
+    event.after = inference.into_iter().collect();
     Some(event)
+}
+
+/// The end of a stream of calls.
+pub(crate) fn stream_end(route: &Route, called: &Called, verdict: &Verdict, began: Moment) -> NewEvent {
+    let message = told(called).and_then(|told| told.facts.error.as_ref()).map(|text| error_text(text));
+    let error = |code| error_payload(code, message.as_deref().unwrap_or(&verdict.message)).1;
+    closing(route, verdict, told(called), verdict.error.map(error), began)
+}
+
+/// The end of a stream whose record failed, without content: there may be no room for any.
+pub(crate) fn stream_cut(route: &Route, began: Moment) -> NewEvent {
+    let mut event = NewEvent::new(closed(Outcome::Aborted, ExchangeEnd::Unknown));
+    event.capture = Some(capture(route, None, 0));
+    event.ended_at = Some(began.later());
+    event
+}
+
+fn error_text(text: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&text[..text.len().min(ERROR_TEXT_BYTES_MAX)])
 }
 
 /// The end of a decision that no further request came for.
@@ -213,7 +238,8 @@ fn closing(
     event
 }
 
-fn inference(
+/// One call of the model.
+pub(crate) fn inference(
     lane: &Lane,
     asked: &Asked,
     called: &Called,
@@ -276,8 +302,7 @@ fn inference(
     };
     if let Some(code) = verdict.error {
         let message = told.and_then(|told| told.facts.error.as_ref());
-        let message =
-            message.map(|text| String::from_utf8_lossy(&text[..text.len().min(ERROR_TEXT_BYTES_MAX)]));
+        let message = message.map(|text| error_text(text));
         let (role, content) = error_payload(code, message.as_deref().unwrap_or(&verdict.message));
         event = event.with(role, content);
     }
@@ -317,7 +342,7 @@ fn with_ids(event: NewEvent, headers: &HeaderMap, id: Option<&str>) -> NewEvent 
 }
 
 /// What a gateway can say of the final answer: that it does not see what becomes of the one it released.
-fn output(route: &Route, inference: Id) -> NewEvent {
+pub(crate) fn output(route: &Route, inference: Id) -> NewEvent {
     let mut event = NewEvent::new(Output::default())
         .with(PayloadRole::OutputProcessed, NewContent::Absent(Why::NotVisible))
         .with(PayloadRole::OutputFinal, NewContent::Absent(Why::NotVisible));

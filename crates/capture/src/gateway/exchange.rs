@@ -14,7 +14,7 @@ use crate::headers;
 use crate::recorder::{NewDecision, RecordError};
 use crate::route::Opened;
 use crate::upstream::{self, UpstreamError, whole};
-use crate::wire::Call;
+use crate::wire::{Call, Operation};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
@@ -26,12 +26,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// A decision under way.
-struct Exchange {
-    gateway: Arc<Inner>,
-    lane: Arc<Lane>,
-    peer: SocketAddr,
-    gone: oneshot::Receiver<()>,
-    way: Way,
+pub(crate) struct Exchange {
+    pub(crate) gateway: Arc<Inner>,
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) gone: oneshot::Receiver<()>,
+    pub(crate) way: Way,
 }
 
 impl Inner {
@@ -47,6 +47,9 @@ impl Inner {
     ) -> Response<Reply> {
         let began = Moment::now(&lane);
         let exchange = Exchange { gateway: self, lane: lane.clone(), peer, gone, way };
+        if call.operation == Operation::InferStream {
+            return exchange.converse(call, request).await;
+        }
         let (end, answer) = match exchange.run(call, request, began).await {
             Ok(ended) => ended,
             Err(error) => {
@@ -122,7 +125,7 @@ impl Exchange {
     }
 
     /// Begins the decision, or joins the one that the request belongs to.
-    async fn begin(
+    pub(crate) async fn begin(
         &self,
         asked: &Asked,
         subjects: Vec<Bytes>,
@@ -172,7 +175,7 @@ impl Exchange {
         Keeping::begin(&self.lane, NewDecision { subjects, more, ..NewDecision::new(opened) }).await
     }
 
-    fn subjects(&self, asked: &Asked) -> Result<Vec<Bytes>, subject::TooMany> {
+    pub(crate) fn subjects(&self, asked: &Asked) -> Result<Vec<Bytes>, subject::TooMany> {
         let Some(from) = &self.lane.route.subject else { return Ok(Vec::new()) };
         let found = subject::find(from, &asked.head.headers, asked.content.legible())?;
         if found.is_empty() {

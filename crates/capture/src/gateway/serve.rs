@@ -13,7 +13,6 @@ use crate::route::{Matched, find};
 use crate::upstream::UpstreamError;
 use crate::wire::grpc::is_grpc;
 use http::{Request, Response, StatusCode};
-use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -280,10 +279,7 @@ impl Inner {
     ) -> Response<Reply> {
         lane.metrics.count(end);
         match forward(&lane.client, &lane.route, request, connection.peer.ip()).await {
-            Ok(answer) => answer.map(|body| match body {
-                Either::Left(whole) => Reply::Whole(whole),
-                Either::Right(stream) => Reply::Stream(stream),
-            }),
+            Ok(answer) => answer.map(Reply::Stream),
             Err(error @ UpstreamError::TimedOut) => {
                 lane.error(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", &error.to_string())
             }

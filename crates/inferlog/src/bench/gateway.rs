@@ -14,7 +14,7 @@ use inferlog_capture::forward::forward;
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::recorder::Recorder;
 use inferlog_capture::route::Route;
-use inferlog_capture::upstream::{self, Client};
+use inferlog_capture::upstream::Client;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -79,8 +79,9 @@ async fn ways(
         let (client, route) = (client.clone(), route.clone());
         async move {
             let passed = forward(&client, &route, request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+            let passed = passed.map(|answer| answer.map(Either::Right));
             passed.unwrap_or_else(|error| {
-                let mut answer: Response<upstream::Body> =
+                let mut answer: Response<Either<Full<Bytes>, Incoming>> =
                     Response::new(Either::Left(error.to_string().into()));
                 *answer.status_mut() = StatusCode::BAD_GATEWAY;
                 answer

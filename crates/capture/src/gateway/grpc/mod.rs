@@ -1,4 +1,11 @@
 //! gRPC on a route: a call is an exchange like any other, but for its framing, its trailers, and how it is told of a failure.
+//! A stream of calls is another thing: [`stream`].
+
+mod client;
+mod end;
+mod source;
+mod stream;
+mod turns;
 
 use crate::body::{End, Read};
 use crate::decode::DecodeError;
@@ -27,9 +34,14 @@ pub(crate) fn content(read: Read, headers: &HeaderMap, bytes_max: usize) -> Cont
 
 /// An error in the words of the gateway: an answer that is trailers only. `status` is what HTTP would say.
 pub(crate) fn error(status: StatusCode, message: &str) -> Response<Reply> {
+    ended(trailers(code(status), message))
+}
+
+/// An answer that is trailers only.
+fn ended(trailers: HeaderMap) -> Response<Reply> {
     let mut answer = Response::new(Reply::whole(Bytes::new()));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    answer.headers_mut().extend(trailers(code(status), message));
+    answer.headers_mut().extend(trailers);
     answer
 }
 
@@ -37,6 +49,9 @@ fn trailers(code: u16, message: &str) -> HeaderMap {
     let message = utf8_percent_encode(message, ENCODED).to_string();
     let mut trailers = HeaderMap::new();
     trailers.insert(GRPC_STATUS, HeaderValue::from(code));
+    if message.is_empty() {
+        return trailers;
+    }
     if let Ok(message) = HeaderValue::try_from(message) {
         trailers.insert(GRPC_MESSAGE, message);
     }
