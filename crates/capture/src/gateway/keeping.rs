@@ -39,6 +39,11 @@ impl Keeping {
         Self::of(lane, ongoing.system(), joined).await
     }
 
+    /// Of what follows on an exchange that is counted instead.
+    pub(crate) fn counted(lane: &Arc<Lane>) -> Self {
+        Self { lane: lane.clone(), decision: None }
+    }
+
     async fn of(
         lane: &Arc<Lane>,
         system: &System,

@@ -42,6 +42,14 @@ impl Step {
         Ok(Self { admitted, input, inference, follows, tools, calls, counted, is_admitted, thread, ends })
     }
 
+    /// The same ids again, for the first request of a stream: the exchange's own step lasts as long as the stream.
+    pub(crate) fn first(&self, lane: &Lane) -> Result<Self, RecordError> {
+        let mut first = Self::new(lane, self.ends)?;
+        (first.admitted, first.input, first.inference) = (self.admitted, self.input, self.inference);
+        (first.follows, first.tools, first.is_admitted) = (self.follows.clone(), self.tools.clone(), true);
+        Ok(first)
+    }
+
     /// Enters a decision that other exchanges are a part of.
     pub(crate) fn join(&mut self, thread: &Arc<Thread>) {
         self.calls = thread.calls.clone();

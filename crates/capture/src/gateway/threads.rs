@@ -244,11 +244,6 @@ impl Guard {
     pub(crate) fn thread(&self) -> &Arc<Thread> {
         &self.0
     }
-
-    /// Another guard of the same exchange.
-    pub(crate) fn again(&self) -> Self {
-        self.0.enter()
-    }
 }
 
 impl Drop for Guard {

@@ -41,18 +41,23 @@ impl Client {
     }
 
     /// Answers with the upstream's head.
-    pub(super) fn respond(&mut self, reply: Reply, decision: Id) {
+    pub(super) fn respond(&mut self, reply: Reply, decision: Option<Id>) {
         let (Some(head), Some(answer)) = (self.head.clone(), self.answer.take()) else { return };
         let mut answered = Response::from_parts(head, reply);
         headers::strip_hop_by_hop(answered.headers_mut());
         answered.headers_mut().remove(header::CONTENT_LENGTH);
         *answered.version_mut() = Version::HTTP_11;
-        answer::name(&mut answered, decision);
+        decision.inspect(|id| answer::name(&mut answered, *id));
         let _ = answer.send(answered);
     }
 
     /// Ends the answer with these trailers; one of which nothing was sent is trailers only.
-    pub(super) async fn finish(mut self, trailers: HeaderMap, release: Option<Release>, decision: Id) {
+    pub(super) async fn finish(
+        mut self,
+        trailers: HeaderMap,
+        release: Option<Release>,
+        decision: Option<Id>,
+    ) {
         if let Some(pieces) = self.pieces.take() {
             let last = Piece::Last(Bytes::new(), Some(trailers), release);
             let _ = timeout(LINGER_TIME_MAX, pieces.send(last)).await;
@@ -60,7 +65,7 @@ impl Client {
         }
         if trailers.contains_key(GRPC_STATUS) {
             let mut answered = super::ended(trailers);
-            answer::name(&mut answered, decision);
+            decision.inspect(|id| answer::name(&mut answered, *id));
             if let Some(answer) = self.answer.take() {
                 let _ = answer.send(answered);
             }

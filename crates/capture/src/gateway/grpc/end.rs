@@ -8,7 +8,6 @@ use crate::body::{End as BodyEnd, Read};
 use crate::gateway::call::{Called, Told};
 use crate::gateway::delivery::Release;
 use crate::gateway::metrics::End;
-use crate::gateway::threads::Guard;
 use crate::gateway::verdict::Verdict;
 use crate::gateway::{Lane, answer, describe};
 use crate::recorder::{NewEvent, RecordError};
@@ -18,10 +17,11 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, response};
 use inferlog_record::Id;
 use inferlog_record::body::Outcome;
+use std::sync::atomic::Ordering;
 
 impl Stream {
     /// Records the end, and tells the client of it.
-    pub(super) async fn end(self, ended: Ended, mut client: Client) {
+    pub(super) async fn end(mut self, ended: Ended, mut client: Client) {
         let lane = self.lane.clone();
         lane.metrics.request.observe(self.began.elapsed().as_secs_f64());
         let verdict = match &ended {
@@ -34,7 +34,7 @@ impl Stream {
             Err(error) => return self.cut(&error, client).await,
         };
         lane.metrics.count(verdict.counted());
-        let id = self.ongoing.id();
+        let id = self.id();
         match ended {
             Ended::Whole(trailers) if client.is_grpc() => {
                 client.finish(trailers.unwrap_or_default(), release, id).await;
@@ -48,23 +48,29 @@ impl Stream {
     }
 
     /// Ends a stream whose record failed: no record, no answer.
-    async fn cut(self, error: &RecordError, client: Client) {
-        let id = self.ongoing.id();
+    async fn cut(mut self, error: &RecordError, client: Client) {
+        if self.is_opened.load(Ordering::Acquire) {
+            self.step.admitted();
+        }
+        let id = self.id();
         self.lane.metrics.count(End::NotRecorded);
-        tracing::error!(route = %self.lane.route.name, decision = %id, %error, "a stream could not be recorded and was cut off");
+        tracing::error!(route = %self.lane.route.name, decision = ?id, %error, "a stream could not be recorded and was cut off");
         let trailers = trailers(super::code(StatusCode::SERVICE_UNAVAILABLE), &answer::words(error));
         client.finish(trailers, None, id).await;
-        if !self.goes_on {
-            let closing = describe::stream_cut(&self.lane.route, self.began);
-            if let Err(error) = self.ongoing.end(vec![closing]).await {
-                tracing::warn!(decision = %id, %error, "a stream that was cut off could not be closed");
-            }
+        self.end_bare(describe::stream_cut(&self.lane.route, self.began)).await;
+    }
+
+    /// Closes the decision without content, where that is all that there is room for.
+    async fn end_bare(&self, closing: NewEvent) {
+        let Some(ongoing) = self.ongoing.as_ref().filter(|_| !self.step.goes_on()) else { return };
+        if let Err(error) = ongoing.end(vec![closing]).await {
+            tracing::warn!(decision = %ongoing.id(), %error, "a stream could not be closed");
         }
     }
 
     /// Records what became of requests without an answer, and the end of the decision.
     async fn close(
-        &self,
+        &mut self,
         ended: &Ended,
         verdict: &Verdict,
         client: &mut Client,
@@ -79,17 +85,23 @@ impl Stream {
         let Some(mut turn) = last.or_else(|| self.turns.take_answered()) else { return Ok(None) };
         let called = self.called(ended, client.head.as_ref());
         let events = self.ending(&called, verdict, client.last);
-        turn.step.thread = self.thread.as_ref().map(Guard::again);
-        turn.step.ends = !self.goes_on;
-        let recorded = if events.is_empty() { None } else { turn.keeping.finish(events).await? };
-        turn.step.ended(&self.lane, &called, verdict, turn.called_at);
+        if turn.keeping.id().is_none() {
+            // Its last answer is counted as not recorded.
+            self.end_bare(describe::stream_cut(&self.lane.route, self.began)).await;
+        }
+        let recorded = turn.keeping.finish(events).await?;
+        self.step.inference = turn.step.inference;
+        self.step.admitted();
+        if recorded.is_some() {
+            self.step.ended(&self.lane, &called, verdict, turn.called_at);
+        }
         let (gateway, lane) = (client.exchange.gateway.clone(), self.lane.clone());
-        Ok(recorded.map(|recorded| Release::new(gateway, lane, recorded, &turn.step)))
+        Ok(recorded.map(|recorded| Release::new(gateway, lane, recorded, &self.step)))
     }
 
     fn ending(&self, called: &Called, verdict: &Verdict, last: Option<Id>) -> Vec<NewEvent> {
         let route = &self.lane.route;
-        if self.goes_on {
+        if self.step.goes_on() {
             return describe::broken_off(route, verdict, self.began, last).into_iter().collect();
         }
         let mut events = Vec::new();

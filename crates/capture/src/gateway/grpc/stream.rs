@@ -17,7 +17,6 @@ use crate::gateway::keeping::Keeping;
 use crate::gateway::metrics::End;
 use crate::gateway::step::{self, Step};
 use crate::gateway::subject::SUBJECTS_MAX;
-use crate::gateway::threads::Guard;
 use crate::gateway::verdict::Verdict;
 use crate::gateway::{Lane, describe};
 use crate::recorder::{Ongoing, RecordError, Recorded};
@@ -31,7 +30,9 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request, respo
 use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Incoming;
+use inferlog_record::Id;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -110,21 +111,20 @@ impl Exchange {
             if lane.route.opened == Opened::BeforeCall {
                 keeping.opened().await?;
             }
-            step.admitted();
-            Ok::<_, RecordError>((step, keeping))
+            let first = step.first(lane)?;
+            Ok::<_, RecordError>((step, first, keeping))
         };
-        let (mut step, mut keeping) = begun.await.map_err(|error| {
+        let (step, first, mut keeping) = begun.await.map_err(|error| {
             lane.metrics.count(End::NotRecorded);
             tracing::error!(route = %lane.route.name, %error, "a stream could not be recorded and was not answered");
             Box::new(lane.not_recorded(&error))
         })?;
         let ongoing = match step.thread() {
-            Some(thread) => thread.ongoing.clone(),
+            Some(thread) => Some(thread.ongoing.clone()),
             None => keeping.share(),
         };
-        let (goes_on, thread) = (step.goes_on(), step.thread.take());
         let turns = Turns::default();
-        turns.add(Turn::new(asked, step, keeping));
+        turns.add(Turn::new(asked, first, keeping));
         let stream = Stream {
             lane: lane.clone(),
             call,
@@ -133,8 +133,8 @@ impl Exchange {
             ongoing,
             turns,
             began,
-            goes_on,
-            thread,
+            step,
+            is_opened: AtomicBool::new(false),
         };
         Ok((stream, head))
     }
@@ -157,12 +157,14 @@ pub(super) struct Stream {
     /// Address and headers of the request.
     uri: Uri,
     sent: HeaderMap,
-    pub(super) ongoing: Ongoing,
+    /// The decision; none where it is counted instead.
+    pub(super) ongoing: Option<Ongoing>,
     pub(super) turns: Turns,
     pub(super) began: Moment,
-    /// Whether the decision goes on after it.
-    pub(super) goes_on: bool,
-    pub(super) thread: Option<Guard>,
+    /// Its place in its decision.
+    pub(super) step: Step,
+    /// Whether the opening is durable.
+    pub(super) is_opened: AtomicBool,
 }
 
 /// How a stream ended.
@@ -239,7 +241,10 @@ impl Stream {
         let mut step = Step::new(&self.lane, false)?;
         step.admitted();
         let joined = describe::joined(&self.lane.route, &asked, &step);
-        let mut keeping = Keeping::join(&self.ongoing, vec![joined]).await?;
+        let mut keeping = match &self.ongoing {
+            Some(ongoing) => Keeping::join(&self.lane, ongoing, vec![joined]).await?,
+            None => Keeping::counted(&self.lane),
+        };
         if self.lane.route.opened == Opened::BeforeCall {
             keeping.opened().await?;
         }
@@ -287,16 +292,22 @@ impl Stream {
         }
     }
 
+    /// The decision's id.
+    pub(super) fn id(&self) -> Option<Id> {
+        self.ongoing.as_ref().map(Ongoing::id)
+    }
+
     /// Answers with the head, once the opening is durable.
     async fn answer_head(&self, client: &mut Client) -> Result<(), RecordError> {
         if let Some(mut turn) = self.turns.take_open() {
             let opened = turn.keeping.opened().await;
             self.turns.put(turn);
             opened?;
+            self.is_opened.store(true, Ordering::Release);
         }
         let (pieces, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
         let reply = Reply::live(receiver, client.exchange.way.clone());
-        client.respond(reply, self.ongoing.id());
+        client.respond(reply, self.id());
         client.pieces = Some(pieces);
         Ok(())
     }
