@@ -151,6 +151,43 @@ async fn a_failed_commit_is_survived_counted_and_recovered_from() {
     }
 }
 
+/// The keystore fails where it makes keys, or where the log hands it those that were born.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_that_failed_is_opened_again() {
+    let mut missing = 0;
+    for (op, after) in
+        [Op::Write, Op::SyncData, Op::Create, Op::Rename].into_iter().flat_map(|op| [(op, 0), (op, 2)])
+    {
+        let fs = SimFs::new(9);
+        let upstream = RawServer::answering(ANSWER, Then::Close).await;
+        let more = format!("subject = {{ header = \"x-person\" }}\n{DEGRADE}");
+        let mut node = Running::start(&fs, &route(&upstream.url(), &more)).await;
+        let keystore =
+            move |call: &inferlog_disk::sim::Call| call.op == op && call.path.starts_with("/data/keystore");
+        fs.inject(Fault::on(keystore).after(after).times(1));
+        let mut served = 0;
+        for person in 0..12 {
+            let request = infer("{\"inputs\":[]}", &format!("x-person: {person}\r\n"));
+            let answer = exchange(node.address, &request).await;
+            assert_eq!(status(&answer), 200, "{op:?} {after}: {answer}");
+            served += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if node.has_failed() && person % 4 == 3 {
+                node.reopen().await.unwrap();
+            }
+        }
+        if node.has_failed() {
+            node.reopen().await.unwrap();
+        }
+        node.told().await;
+        node.stop().await.unwrap();
+        let (told, _) = read(&fs.crash()).await;
+        assert_eq!((told.answered + told.missing, told.unknown), (served, 0), "{op:?} {after}: {told:?}");
+        missing += told.missing;
+    }
+    assert!(missing > 0, "no keystore failed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_marker_nothing_passes() {
     let fs = SimFs::new(3);

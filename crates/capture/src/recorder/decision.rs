@@ -275,9 +275,13 @@ impl Drop for Decision {
         (rest.joined, rest.noted, rest.shared) = (self.joined.clone(), self.noted.take(), self.shared.take());
         // It is tried once.
         rest.is_over = true;
+        let is_counted = self.dropped == Outcome::Interrupted;
         self.system.inner.runtime.spawn(async move {
-            if let Err(error) = rest.finish_bare(vec![closed]).await {
-                tracing::warn!(decision = %rest.id(), %error, "a decision that was given up could not be closed");
+            match rest.finish_bare(vec![closed]).await {
+                Ok(_) => {}
+                // That it is lost was said when the first was.
+                Err(error) if is_counted => tracing::debug!(decision = %rest.id(), %error, "it could not be closed"),
+                Err(error) => tracing::warn!(decision = %rest.id(), %error, "a decision that was given up could not be closed"),
             }
         });
     }

@@ -104,7 +104,7 @@ impl RecordError {
                 "give the id from the header `inferlog-decision-id` of the answer, to the node that recorded it"
             }
             Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
-            Self::Vault(_) => "look at the keystore and the root key, then restart this process",
+            Self::Vault(_) => "look at the keystore and the root key; this process opens it again",
             Self::Disk(_) | Self::Thread(_) => "look at the log of this process, then restart it",
         }
     }

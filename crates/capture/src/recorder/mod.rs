@@ -118,7 +118,7 @@ pub struct Recorder {
 pub struct Health {
     /// The log.
     pub log: Status,
-    /// Why the keystore makes no keys until this process is restarted.
+    /// Why the keystore makes no keys until it is opened again.
     pub keystore_failed: Option<String>,
 }
 

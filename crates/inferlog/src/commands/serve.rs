@@ -142,6 +142,12 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let instance = current.get().await;
     instance.recorder.close().await?;
     back_up(&instance).await;
+    if let Some((count, _)) = instance.recorder.lapses().untold() {
+        tracing::error!(
+            count,
+            "answers passed unrecorded that the log could not be told of: the next start records a gap of unknown size"
+        );
+    }
     if let Some(why) = instance.recorder.health().log.poisoned {
         return Err(Failure::new(format!(
             "stopped while the log had failed: {why}. The next start recovers it"
