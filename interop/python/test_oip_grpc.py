@@ -1,6 +1,7 @@
 """The Open Inference Protocol over gRPC: MLServer's own stubs and Triton's client, through the gateway, to MLServer."""
 
 import json
+import queue
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ DECISION = "inferlog-decision-id"
 METADATA = [("x-applicant-id", "applicant-4711"), ("authorization", "Bearer not-to-be-recorded")]
 ROWS = [[1.0, 2.0, -3.0, 4.0], [-0.5, 0.25, 8.0, 0.0]]
 CLIENT_SECONDS_MAX = 60
+CALL_SECONDS_MAX = 20
 
 
 @pytest.fixture(scope="module")
@@ -205,20 +207,48 @@ def test_an_error(gateway, channel, direct, fault):
 
 
 def test_a_stream(gateway, channel, direct):
-    sent = [counting(3), counting(2)]
+    """One decision: each request in it, and each answer as the inference of the request whose id it bears. MLServer gives
+    all answers of a stream the id of its first request, so the second one has none by its own word."""
+    sent = [counting(3, "first"), counting(2, "second")]
     wanted = list(stubs.GRPCInferenceServiceStub(direct).ModelStreamInfer(iter(sent)))
     call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(sent))
     got = list(call)
     assert got == wanted
-    assert [list(each.outputs[0].contents.int64_contents) for each in got] == [[1], [2], [3], [1], [2]]
+    assert counted(got) == [1, 2, 3, 1, 2]
     story = gateway.log.ended(header(call))
-    opened, inference = story["decision.opened"], story["inference"]
-    assert (inference.body["wire"], inference.body["stream"], inference.body["status"]) == ("oip_grpc", True, 0)
-    assert messages(opened["input.raw"]) == [each.SerializeToString() for each in sent]
-    assert messages(inference["output.raw"]) == [each.SerializeToString() for each in got]
-    assert story.told["outcome"] == "answered"
-    assert inference.body["model"]["requested"] == inference.body["model"]["returned"] == "counter"
+    requests = [event for event in story.events if event.kind in ("decision.opened", "decision.joined")]
+    assert [event.kind for event in requests] == ["decision.opened", "decision.joined"]
+    assert [messages(event["input.raw"]) for event in requests] == [[each.SerializeToString()] for each in sent]
+    assert [event["external_ids"].json()["id"] for event in requests] == ["first", "second"]
+    assert [event.body["method"] for event in requests] == ["grpc_stream"] * 2
+    assert {each.id for each in got} == {"first"}
+    *answers, unanswered = [event for event in story.events if event.kind == "inference"]
+    assert [messages(event["output.raw"]) for event in answers] == [[each.SerializeToString()] for each in got]
+    assert all(event["input.assembled"].content == sent[0].SerializeToString() for event in answers)
+    assert unanswered["input.assembled"].content == sent[1].SerializeToString()
+    assert not unanswered["output.raw"].content
+    for event in answers:
+        assert (event.body["wire"], event.body["stream"], event.body["outcome"]) == ("oip_grpc", True, "ok")
+        assert event.body["model"]["requested"] == event.body["model"]["returned"] == "counter"
+    assert (story.told["outcome"], story["decision.closed"].body["status"]) == ("answered", 0)
     assert story.is_proved()
+
+
+def counted(answers):
+    return [answer.outputs[0].contents.int64_contents[0] for answer in answers]
+
+
+def test_a_stream_whose_client_waits_for_each_answer(gateway, channel):
+    asks = queue.Queue()
+    call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(asks.get, None), timeout=CALL_SECONDS_MAX)
+    for _ in range(2):
+        asks.put(counting(1))
+        assert counted([next(call)]) == [1]
+    asks.put(None)
+    assert list(call) == []
+    story = gateway.log.ended(header(call))
+    kinds = ["decision.opened", "inference", "decision.joined", "inference", "output", "decision.closed"]
+    assert story.kinds() == kinds
 
 
 def test_a_stream_that_fails_in_the_middle(gateway, channel):
@@ -227,10 +257,14 @@ def test_a_stream_that_fails_in_the_middle(gateway, channel):
     with pytest.raises(grpc.RpcError, match="13 is not counted"):
         for each in call:
             got.append(each)
-    assert len(got) == 12
+    assert counted(got) == list(range(1, 13))
     story = gateway.log.ended(header(call))
-    assert_failed(story, 3, "bad_request", "13 is not counted")
-    assert messages(story["inference"]["output.raw"]) == [each.SerializeToString() for each in got]
+    answers = [event for event in story.events if event.kind == "inference"]
+    assert [messages(event["output.raw"]) for event in answers] == [[each.SerializeToString()] for each in got]
+    closed = story["decision.closed"]
+    assert (story.told["outcome"], closed.body["status"], closed.body["error"]) == ("failed", 3, "bad_request")
+    assert closed["error"].json() == {"code": "bad_request", "message": "13 is not counted"}
+    assert story.is_proved()
 
 
 def test_a_call_that_its_client_cancels(gateway, channel):
