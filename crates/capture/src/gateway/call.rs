@@ -2,6 +2,7 @@
 
 use crate::body::{self, End as BodyEnd, Read};
 use crate::decode::{DecodeError, decode, decode_prefix};
+use crate::gateway::registered::Known;
 use crate::gateway::{Lane, grpc};
 use crate::recorder::RecordError;
 use crate::route::{Route, Streaming};
@@ -57,6 +58,8 @@ pub(crate) struct Asked {
     pub(crate) head: request::Parts,
     pub(crate) content: Content,
     pub(crate) facts: RequestFacts,
+    /// What of it is registered.
+    pub(crate) known: Known,
     pub(crate) began: Moment,
 }
 
@@ -154,8 +157,10 @@ impl Asked {
     ) -> Result<Self, RecordError> {
         off_thread(work_bytes(&head.headers, &read), move || {
             let content = Content::new(&lane, read, &head.headers, lane.route.limits.request_bytes_max);
-            let facts = lane.route.wire.request(&call, &head.headers, content.legible());
-            Self { call, head, content, facts, began }
+            let mut facts = lane.route.wire.request(&call, &head.headers, content.legible());
+            facts.bound();
+            let known = Known::of(&lane, &facts);
+            Self { call, head, content, facts, known, began }
         })
         .await
     }
@@ -175,7 +180,8 @@ impl Told {
             let content = Content::new(&lane, read, &head.headers, bytes_max);
             let headers = with_trailers(&head.headers, trailers.as_ref());
             let readable = content.readable(&head.headers, bytes_max);
-            let facts = lane.route.wire.response(&call, head.status, &headers, &readable);
+            let mut facts = lane.route.wire.response(&call, head.status, &headers, &readable);
+            facts.bound();
             let is_stream = lane.route.wire.frames(&call, &head.headers).is_some();
             Self { head, content, facts, first_byte, trailers, is_stream, client_left: false }
         })

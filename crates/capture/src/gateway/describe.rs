@@ -267,7 +267,7 @@ pub(crate) fn inference(
         stream: told.filter(|told| told.head.status.is_success()).map(|told| told.is_stream),
         time_to_first_byte_ns: told
             .map(|told| Count(u64::try_from(told.first_byte.as_nanos()).unwrap_or(u64::MAX))),
-        toolsets: registered::toolsets(lane, asked).into(),
+        toolsets: asked.known.toolsets.clone().into(),
         usage: facts.and_then(|facts| facts.usage.clone()),
         wire: Some(route.wire.recorded(&asked.call)),
     };

@@ -6,14 +6,34 @@ use crate::gateway::describe::json;
 use crate::gateway::step::Step;
 use crate::headers::Members;
 use crate::recorder::{NewEvent, RecordError};
+use crate::wire::RequestFacts;
 use inferlog_record::body::{AbsentReason, Model, Prompt, Toolset};
 use inferlog_record::{ClearName, Digest, LIST_ITEMS_MAX, PayloadRole, identity};
-use inferlog_registry::{EntryKind, Snapshot};
+use inferlog_registry::{EntryKind, Match, Snapshot};
 use std::sync::Arc;
 
 /// What is registered at this moment.
 pub(crate) fn snapshot(lane: &Lane) -> Option<Arc<Snapshot>> {
     lane.registry.as_ref().map(inferlog_registry::Registry::snapshot)
+}
+
+/// What of a request is registered, as of when it came.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Of each of its prompts; nothing where there is no registry.
+    prompts: Vec<Option<Match>>,
+    /// The tool sets that it offers: the whole, else each tool that is registered by itself.
+    pub(crate) toolsets: Vec<Toolset>,
+}
+
+impl Known {
+    /// Looks a request's prompts and tools up: work on all of their text.
+    pub(crate) fn of(lane: &Lane, facts: &RequestFacts) -> Self {
+        let Some(all) = snapshot(lane) else { return Self::default() };
+        let prompts = facts.prompts.iter().map(|fact| all.match_prompt(&fact.text)).collect();
+        let toolsets = facts.tools.as_ref().map(|tools| toolsets(&all, tools)).unwrap_or_default();
+        Self { prompts, toolsets }
+    }
 }
 
 /// The prompts of a request: those that are registered by their names, a template's with the values in it; the others where
@@ -24,11 +44,10 @@ pub(crate) fn prompts(
     step: &Step,
     mut event: NewEvent,
 ) -> Result<(Vec<Prompt>, NewEvent), RecordError> {
-    let registered = snapshot(lane);
     let mut prompts = Vec::with_capacity(asked.facts.prompts.len());
-    for fact in asked.facts.prompts.iter().take(LIST_ITEMS_MAX) {
-        let role = fact.role;
-        let Some(known) = registered.as_ref().and_then(|all| all.match_prompt(&fact.text)) else {
+    let mut matches = asked.known.prompts.iter();
+    for role in asked.facts.prompts.iter().map(|fact| fact.role) {
+        let Some(known) = matches.next().cloned().flatten() else {
             let payload = Some(step.input);
             prompts.push(Prompt { name: None, payload, role, sha256: None, version: None });
             continue;
@@ -47,11 +66,8 @@ pub(crate) fn prompts(
     Ok((prompts, event))
 }
 
-/// The registered tool sets that a request offers: the whole, else each tool that is registered by itself.
-pub(crate) fn toolsets(lane: &Lane, asked: &Asked) -> Vec<Toolset> {
-    let found =
-        snapshot(lane).zip(asked.facts.tools.as_ref()).and_then(|(all, tools)| all.match_tools(tools));
-    let Some(found) = found else { return Vec::new() };
+fn toolsets(all: &Snapshot, tools: &[u8]) -> Vec<Toolset> {
+    let Some(found) = all.match_tools(tools) else { return Vec::new() };
     let each = found.each.into_iter().map(|(_, tool)| tool);
     let tools: Vec<_> = if let Some(whole) = found.whole { vec![whole] } else { each.collect() };
     let toolset = |tool: inferlog_registry::ToolsEntry| Toolset {

@@ -11,11 +11,11 @@ use crate::recorder::{NewContent, NewEvent, RecordError};
 use crate::wire::ToolResult;
 use bytes::Bytes;
 use inferlog_record::body::{ErrorCode, StepOutcome, ToolCall};
-use inferlog_record::{Count, MediaType, PayloadRole, Why};
+use inferlog_record::{ClearName, Count, MediaType, PayloadRole, Why};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 
-/// Names of tools that a route remembers.
+/// Names of tools that a route remembers; none that could not stand in clear, so that none is long.
 const NAMES_MAX: usize = 1_024;
 
 /// The names of tools that models asked for in answers of success: they may stand in clear.
@@ -26,7 +26,7 @@ impl ToolNames {
     pub(crate) fn learn<'a>(&self, names: impl Iterator<Item = &'a str>) {
         for name in names {
             let mut known = self.0.lock();
-            if known.len() < NAMES_MAX && !known.contains(name) {
+            if known.len() < NAMES_MAX && !known.contains(name) && ClearName::new(name).is_ok() {
                 known.insert(name.to_owned());
             }
         }

@@ -10,6 +10,7 @@ use inferlog_record::{
     Timestamp, Why, violations,
 };
 use inferlog_vault::{SealContext, Subject};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 /// What the events of one decision have in common, and what later ones need to know of earlier ones.
@@ -307,11 +308,12 @@ fn split(
         return Ok(vec![append(bytes, records(sealed.iter()))]);
     }
     let mut appends = Vec::new();
+    let mut left: HashMap<Id, Vec<u8>> = sealed.into_iter().collect();
     for part in entry.into_parts()? {
-        let references = || part.events.iter().flat_map(|event| &event.payloads);
-        let held = |id: &Id| references().any(|reference| reference.payload == *id && is_sealed(reference));
-        let payloads = records(sealed.iter().filter(|(id, _)| held(id)));
-        appends.push(append(part.to_bytes()?, payloads));
+        let references = part.events.iter().flat_map(|event| &event.payloads);
+        let ids = references.filter(|reference| is_sealed(reference)).map(|reference| reference.payload);
+        let held: Vec<_> = ids.filter_map(|id| left.remove_entry(&id)).collect();
+        appends.push(append(part.to_bytes()?, records(held.iter())));
     }
     Ok(appends)
 }

@@ -2,7 +2,12 @@
 
 use super::Gap;
 use bytes::Bytes;
+use inferlog_record::LIST_ITEMS_MAX;
 use inferlog_record::body::{ErrorCode, FinishReason, PromptRole, ReasoningForm, Usage};
+
+/// Prompts, results of tools, calls of tools and pieces of reasoning that are told of one message, each. Each is an event or an
+/// item of a list, which holds no more; what lies beyond is in the message as it is recorded.
+pub const TOLD_MAX: usize = LIST_ITEMS_MAX;
 
 /// What a request says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +34,28 @@ pub struct RequestFacts {
     pub previous: Option<String>,
     /// What could not be read, the first thing only.
     pub gap: Option<Gap>,
+}
+
+impl RequestFacts {
+    /// Keeps of each list what is told of it ([`TOLD_MAX`]); that there was more is a gap.
+    pub(crate) fn bound(&mut self) {
+        let over = [bound(&mut self.prompts, "prompts"), bound(&mut self.tool_results, "results of tools")];
+        self.gap = self.gap.take().or_else(|| over.into_iter().flatten().next());
+    }
+}
+
+impl ResponseFacts {
+    /// Keeps of each list what is told of it ([`TOLD_MAX`]); that there was more is a gap.
+    pub(crate) fn bound(&mut self) {
+        let over = [bound(&mut self.tool_calls, "tool_calls"), bound(&mut self.reasoning, "reasoning")];
+        self.gap = self.gap.take().or_else(|| over.into_iter().flatten().next());
+    }
+}
+
+fn bound<T>(list: &mut Vec<T>, name: &str) -> Option<Gap> {
+    let is_over = list.len() > TOLD_MAX;
+    list.truncate(TOLD_MAX);
+    is_over.then(|| Gap::TooMany(name.to_owned()))
 }
 
 /// A prompt, as a registry might know it.

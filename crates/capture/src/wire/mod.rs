@@ -24,7 +24,9 @@ mod protobuf;
 mod sse;
 mod table;
 
-pub use facts::{Finish, PromptFact, ReasoningFact, RequestFacts, ResponseFacts, ToolCallFact, ToolResult};
+pub use facts::{
+    Finish, PromptFact, ReasoningFact, RequestFacts, ResponseFacts, TOLD_MAX, ToolCallFact, ToolResult,
+};
 pub use frames::{Ending, Frames, Framing};
 pub use json::{POINTER_TOKENS_MAX, Pointer, PointerError};
 pub use pointers::JsonWire;

@@ -15,6 +15,7 @@ use crate::gateway::delivery::{Piece, Reply};
 use crate::gateway::exchange::Exchange;
 use crate::gateway::keeping::Keeping;
 use crate::gateway::metrics::End;
+use crate::gateway::registered::Known;
 use crate::gateway::step::{self, Step};
 use crate::gateway::subject::SUBJECTS_MAX;
 use crate::gateway::verdict::Verdict;
@@ -345,7 +346,9 @@ impl Stream {
         let framed = message.framed.clone();
         self.record(message, client).await.map_err(Ended::NotRecorded)?;
         let Some(pieces) = &client.pieces else { return Err(Ended::ClientLeft) };
-        pieces.send(Piece::Data(framed)).await.map_err(|_| Ended::ClientLeft)
+        // A client that takes nothing for as long as the upstream may be silent has left.
+        let sent = timeout(self.lane.route.limits.answer_time_max, pieces.send(Piece::Data(framed))).await;
+        sent.ok().and_then(Result::ok).ok_or(Ended::ClientLeft)
     }
 
     async fn record(&self, message: Message, client: &mut Client) -> Result<(), RecordError> {
@@ -398,6 +401,8 @@ fn asked(
 ) -> Asked {
     let decoded = message.content(sent, lane.route.limits.request_bytes_max);
     let content = Content { raw: message.framed.clone(), end: BodyEnd::Complete, decoded };
-    let facts = lane.route.wire.request(call, sent, content.legible());
-    Asked { call: call.clone(), head, content, facts, began }
+    let mut facts = lane.route.wire.request(call, sent, content.legible());
+    facts.bound();
+    let known = Known::of(lane, &facts);
+    Asked { call: call.clone(), head, content, facts, known, began }
 }
