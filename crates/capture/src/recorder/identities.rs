@@ -12,6 +12,7 @@ use inferlog_record::body::{Aspect, Body, Inference, Retrieval};
 use inferlog_record::{ClearName, Entry, Id};
 use inferlog_registry::{Identities, Identity};
 use memchr::memmem::Finder;
+use std::sync::atomic::Ordering;
 
 /// The file beside the log, and what its new content is written to first.
 const FILE: &str = "identities";
@@ -24,12 +25,15 @@ pub(crate) struct Firsts {
     system: System,
     seen: Vec<Sighting>,
     appends: Vec<Append>,
+    /// Whether the system counts it as doubtful.
+    is_counted: bool,
 }
 
 impl Firsts {
     /// What appears for the first time in these events of a decision.
     pub(crate) fn of(system: &System, decision: Id, events: &[NewEvent]) -> Result<Self, RecordError> {
-        let mut firsts = Self { system: system.clone(), seen: Vec::new(), appends: Vec::new() };
+        let (seen, appends) = (Vec::new(), Vec::new());
+        let mut firsts = Self { system: system.clone(), seen, appends, is_counted: false };
         for sighting in events.iter().flat_map(|event| sightings(&event.body)) {
             let (aspect, name, value) = &sighting;
             let change = system.state.identities.lock().see(*aspect, name.as_ref(), value);
@@ -37,10 +41,17 @@ impl Firsts {
             let mut body = change.event(*aspect, name.clone(), value);
             body.decision = Some(decision);
             firsts.seen.push(sighting);
+            firsts.count();
             let event = system.life_event(body)?;
             firsts.appends.push(life_append(&system.inner, event, Flags::NONE)?);
         }
         Ok(firsts)
+    }
+
+    fn count(&mut self) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.system.state.doubtful.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// The entries that say so, to stand before those of the step.
@@ -58,6 +69,10 @@ impl Drop for Firsts {
     fn drop(&mut self) {
         let mut known = self.system.state.identities.lock();
         self.seen.iter().for_each(|(aspect, name, value)| known.forget(*aspect, name.as_ref(), value));
+        drop(known);
+        if self.is_counted {
+            self.system.state.doubtful.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -140,19 +155,23 @@ impl System {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Writes down what the log has shown so far, for the next start.
+    /// Writes down what the log has shown so far, for the next start. Where it is not certain of a sighting that it is in the
+    /// log, nothing is written: the next start reads more.
     pub(crate) async fn save_identities(&self) -> Result<(), RecordError> {
-        let known = {
-            // Nobody is between a sighting and its place in the log.
-            let _gate = self.inner.gate.write().await;
-            self.state.identities.lock().clone()
-        };
         self.inner.node.integrate().await?;
         let (fs, dir) = (self.inner.env.fs.clone(), self.state.log.dir().clone());
-        let saved = move || {
-            let next = LogReader::new(fs.clone(), dir.clone()).size()?;
-            Ok::<_, RecordError>(replace_file(&*fs, &dir.path().join(FILE), &known.to_bytes(next))?)
+        let (reader, file) = (LogReader::new(fs.clone(), dir.clone()), dir.path().join(FILE));
+        let (known, next) = {
+            // Nobody is between a sighting and its place in the log: of all that is known, the entry is durable, and that of
+            // what will be is behind all that is published now.
+            let _gate = self.inner.gate.write().await;
+            if self.state.doubtful.load(Ordering::Acquire) > 0 {
+                return Ok(());
+            }
+            let next = tokio::task::spawn_blocking(move || reader.size()).await??;
+            (self.state.identities.lock().clone(), next)
         };
+        let saved = move || Ok(replace_file(&*fs, &file, &known.to_bytes(next))?);
         tokio::task::spawn_blocking(saved).await?
     }
 }

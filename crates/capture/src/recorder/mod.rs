@@ -62,7 +62,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -136,6 +136,8 @@ struct SystemState {
     clock: Mutex<Option<Id>>,
     /// What its log has shown of its parts.
     identities: Mutex<Identities>,
+    /// Writes that show identities for the first time and that are not known to be durable.
+    doubtful: AtomicUsize,
 }
 
 struct Inner {

@@ -14,7 +14,7 @@ use inferlog_record::{SystemName, Timestamp};
 use inferlog_vault::Vault;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 
@@ -105,6 +105,7 @@ impl Recorder {
             log,
             clock: Mutex::new(None),
             identities: Mutex::default(),
+            doubtful: AtomicUsize::new(0),
         });
         let system = System { inner: self.inner.clone(), state };
         if recovered.is_some() {
