@@ -2,12 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+use crate::gateway::infer;
 use crate::recording;
 use crate::support::exchange;
 use inferlog_capture::config::routes;
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::recorder::{Lapses, RecordError, Recorder, RecorderConfig, open_keystore};
-use inferlog_disk::sim::SimFs;
+use inferlog_disk::sim::{Fault, Op, SimFs};
 use inferlog_disk::{OsRng, SystemClock};
 use inferlog_log::{Env, LogError, NodeConfig, NodeLock, list_logs};
 use inferlog_record::body::{Body, LastEnd, Outcome};
@@ -191,4 +192,64 @@ pub async fn read(fs: &SimFs) -> (Told, Vec<Event>) {
 
 fn is_bare(event: &Event) -> bool {
     serde_json::to_string(&event.payloads).unwrap().contains("not_stored")
+}
+
+pub const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n{\"model_name\":\"credit\",\"outputs\":[\"answer\"]}";
+/// A long answer, which does not compress much.
+pub fn long_answer() -> &'static [u8] {
+    let body = format!("{{\"outputs\":[\"answer\",\"{}\"]}}", noise(9_000));
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    Box::leak((head + &body).into_bytes().into_boxed_slice())
+}
+
+pub const DEGRADE: &str = "failure = \"degrade\"";
+
+/// Asks with a body of so many bytes.
+pub async fn ask(node: &Running, bytes: usize) -> String {
+    let body = format!("{{\"inputs\":[\"{}\"]}}", noise(bytes));
+    exchange(node.address, &infer(&body, "")).await
+}
+
+/// Text that does not compress much.
+pub fn noise(bytes: usize) -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(bytes).collect()
+}
+
+/// Whether the answer says where it is recorded.
+pub fn names_decision(answer: &str) -> bool {
+    answer.to_lowercase().contains("inferlog-decision-id")
+}
+
+/// Calls on the write-ahead log.
+pub fn wal(op: Op) -> Fault {
+    Fault::on(move |call| call.op == op && call.path.starts_with("/data/wal"))
+}
+
+/// Syncs of the marker, in the places below this path.
+pub fn marker(place: &'static str) -> Fault {
+    Fault::on(move |call| {
+        let name = call.path.to_string_lossy();
+        call.op == Op::SyncData && name.starts_with(place) && name.contains("/degraded")
+    })
+}
+
+/// All of them at once.
+pub async fn futures(asked: Vec<impl Future<Output = String>>) -> Vec<String> {
+    let mut answers = Vec::new();
+    let mut asked: Vec<_> = asked.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<String>> = asked.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (at, one) in asked.iter_mut().enumerate() {
+            if done[at].is_none()
+                && let std::task::Poll::Ready(answer) = one.as_mut().poll(cx)
+            {
+                done[at] = Some(answer);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    answers.extend(done.into_iter().flatten());
+    answers
 }
