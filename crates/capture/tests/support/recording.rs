@@ -61,7 +61,7 @@ pub fn entries_on(env: Env, dir: &Path, system: &str) -> Vec<Entry> {
     entries
 }
 
-fn reader(env: Env, dir: &Path, system: &str) -> (LogDir, LogReader) {
+pub fn reader(env: Env, dir: &Path, system: &str) -> (LogDir, LogReader) {
     let dir = list_logs(&*env.fs, dir).unwrap().into_iter().rfind(|log| log.system() == system).unwrap();
     (dir.clone(), LogReader::new(env.fs, dir))
 }
