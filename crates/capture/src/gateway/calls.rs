@@ -8,17 +8,46 @@ use crate::gateway::call::Moment;
 use crate::wire::{ToolCallFact, ToolResult};
 use bytes::Bytes;
 use inferlog_record::Id;
+use lru::LruCache;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 /// Calls without result, results, and kinds of calls that a decision remembers, each.
 const CALLS_MAX: usize = 4_096;
+/// Decisions whose calls are remembered after their exchanges have ended.
+const LEDGERS_MAX: usize = 1_024;
 
 type Hash = [u8; 32];
+
+/// The calls of recent decisions: whoever names one by its id goes on with them, whether its exchanges joined before or not.
+pub(crate) struct Ledgers(Mutex<LruCache<Id, Arc<Mutex<Calls>>>>);
+
+impl Default for Ledgers {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::MIN.saturating_add(LEDGERS_MAX - 1))))
+    }
+}
+
+impl Ledgers {
+    /// Remembers the calls of a decision.
+    pub(crate) fn keep(&self, decision: Id, calls: &Arc<Mutex<Calls>>) {
+        self.0.lock().put(decision, calls.clone());
+    }
+
+    /// The calls of a decision, as far as they are remembered.
+    pub(crate) fn of(&self, decision: Id) -> Arc<Mutex<Calls>> {
+        self.0.lock().get(&decision).cloned().unwrap_or_default()
+    }
+}
 
 /// The calls of one decision.
 #[derive(Default)]
 pub(crate) struct Calls {
+    /// The latest model call that has ended.
+    pub(crate) latest: Option<Id>,
     /// Asked for and without result so far, in the order in which they were asked for.
     asked: VecDeque<AskedCall>,
     /// Results that were recorded: by the call's id, and by all that the request says of them.

@@ -99,6 +99,7 @@ impl Exchange {
         let called_at = asked.began.then();
         let came = self.call(&mut keeping, &mut asked).await?;
         let id = keeping.id();
+        step.decision = id;
         if id.is_some() {
             step.admitted();
         }
@@ -149,8 +150,8 @@ impl Exchange {
         // The text may be the id of a decision that an earlier answer named.
         let remembered = |id| self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
         if let Some(ongoing) = key.decision().and_then(remembered) {
-            let named = Thread::new(ongoing, self.lane.clone(), step);
-            step.thread = Some(named.enter());
+            let named = Thread::resumed(ongoing, self.lane.clone());
+            step.join(&named);
             let results = tools::results(&self.lane, asked, step)?;
             let mut events = vec![describe::joined(&self.lane.route, asked, step)];
             events.extend(results);
@@ -160,7 +161,7 @@ impl Exchange {
         }
         let mut keeping = self.open(asked, subjects, step).await?;
         *thread = keeping.share().map(|ongoing| Thread::new(ongoing, self.lane.clone(), step));
-        step.thread = thread.as_ref().map(Thread::enter);
+        step.thread = thread.as_ref().map(|thread| thread.enter(step.ends));
         Ok(keeping)
     }
 

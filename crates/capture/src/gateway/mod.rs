@@ -36,6 +36,7 @@ use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
 use crate::route::Route;
 use crate::upstream::{Client, TlsError};
+use calls::Ledgers;
 use delivery::Reply;
 use http::{Response, StatusCode};
 use inferlog_record::{Id, Timestamp};
@@ -136,6 +137,8 @@ struct Lane {
     metrics: LaneMetrics,
     /// Tools that its models asked for.
     tools: ToolNames,
+    /// The calls of recent decisions of all routes.
+    ledgers: Arc<Ledgers>,
     registry: Option<Registry>,
 }
 
@@ -150,13 +153,15 @@ impl Gateway {
     pub async fn new(config: GatewayConfig, recorder: Recorder) -> Result<Self, GatewayError> {
         let metrics = Metrics::new();
         let mut lanes = Vec::with_capacity(config.routes.len());
+        let ledgers = Arc::<Ledgers>::default();
         for route in &config.routes {
             let client = Client::new(&route.upstream, route.limits.connect_time_max)
                 .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
             let system = RwLock::new(recorder.system(&route.system).await?);
             let metrics = metrics.lane(route.name.as_str());
             let (route, tools, registry) = (route.clone(), ToolNames::default(), config.registry.clone());
-            lanes.push(Arc::new(Lane { route, client, system, metrics, tools, registry }));
+            let ledgers = ledgers.clone();
+            lanes.push(Arc::new(Lane { route, client, system, metrics, tools, ledgers, registry }));
         }
         let (is_draining, threads, tasks) = (AtomicBool::new(false), Threads::default(), TaskTracker::new());
         let (runtime, recorder) = (recorder.runtime().clone(), RwLock::new(recorder));

@@ -26,6 +26,9 @@ pub(crate) struct Step {
     pub(crate) calls: Arc<Mutex<Calls>>,
     pub(crate) counted: Vec<NewResult>,
     is_admitted: bool,
+    is_ended: bool,
+    /// The decision's id, as far as it is recorded.
+    pub(crate) decision: Option<Id>,
     /// The decision, where it goes on after this exchange.
     pub(crate) thread: Option<Guard>,
     /// Whether the decision ends with this exchange.
@@ -37,9 +40,23 @@ impl Step {
         let mint = || lane.mint();
         let (admitted, input, inference) = (mint()?, mint()?, mint()?);
         let (follows, tools, counted) = (Vec::new(), Vec::new(), Vec::new());
-        let (calls, thread) = (Arc::default(), None);
-        let is_admitted = false;
-        Ok(Self { admitted, input, inference, follows, tools, calls, counted, is_admitted, thread, ends })
+        let (calls, decision, thread) = (Arc::default(), None, None);
+        let (is_admitted, is_ended) = (false, false);
+        let step = Self {
+            admitted,
+            input,
+            inference,
+            follows,
+            tools,
+            calls,
+            counted,
+            is_admitted,
+            is_ended,
+            decision,
+            thread,
+            ends,
+        };
+        Ok(step)
     }
 
     /// The same ids again, for the first request of a stream: the exchange's own step lasts as long as the stream.
@@ -53,8 +70,8 @@ impl Step {
     /// Enters a decision that other exchanges are a part of.
     pub(crate) fn join(&mut self, thread: &Arc<Thread>) {
         self.calls = thread.calls.clone();
-        self.follows = vec![thread.latest()];
-        self.thread = Some(thread.enter());
+        self.follows = thread.latest().into_iter().collect();
+        self.thread = Some(thread.enter(self.ends));
     }
 
     /// The request is recorded, or will be with its answer.
@@ -64,7 +81,7 @@ impl Step {
 
     /// The request is refused, and its record says so.
     pub(crate) fn refused(&mut self, verdict: &Verdict) {
-        self.admitted();
+        (self.is_admitted, self.is_ended) = (true, true);
         if let Some(thread) = self.thread() {
             thread.refused(verdict);
         }
@@ -86,25 +103,32 @@ impl Step {
     }
 
     /// The exchange is recorded: what it asked for is remembered for the next.
-    pub(crate) fn ended(&self, lane: &Lane, called: &Called, verdict: &Verdict, called_at: Moment) {
-        if let Called::Told(told) = called {
-            lane.tools.learn(told.facts.tool_calls.iter().map(|call| call.name.as_str()));
+    pub(crate) fn ended(&mut self, lane: &Lane, called: &Called, verdict: &Verdict, called_at: Moment) {
+        self.is_ended = true;
+        let asked = if let Called::Told(told) = called { &*told.facts.tool_calls } else { &[] };
+        lane.tools.learn(asked.iter().map(|call| call.name.as_str()));
+        let mut calls = self.calls.lock();
+        calls.latest = Some(self.inference);
+        let at = called_at.then();
+        asked.iter().for_each(|call| calls.ask(call, self.inference, at));
+        drop(calls);
+        if let Some(decision) = self.decision.filter(|_| !asked.is_empty()) {
+            lane.ledgers.keep(decision, &self.calls);
         }
         if let Some(thread) = self.thread() {
-            thread.exchanged(self, called, verdict, called_at);
+            thread.exchanged(self, called, verdict);
         }
     }
 }
 
 impl Drop for Step {
     fn drop(&mut self) {
-        if self.is_admitted {
-            return;
+        if !self.is_admitted {
+            // Whoever sends the request again brings its results again.
+            self.calls.lock().undo(std::mem::take(&mut self.counted));
         }
-        // Whoever sends the request again brings its results again.
-        self.calls.lock().undo(std::mem::take(&mut self.counted));
-        if let Some(thread) = self.thread() {
-            thread.not_recorded(self);
+        if let Some(thread) = self.thread().filter(|_| self.ends && !self.is_ended) {
+            thread.goes_on();
         }
     }
 }

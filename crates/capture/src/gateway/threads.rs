@@ -4,7 +4,7 @@
 //! the decision, the others join it. It ends with the exchange that says so, with the application's word, or when nothing
 //! came for the route's idle time. The table is this process's own: what a crash leaves open, recovery closes as interrupted.
 
-use crate::gateway::call::{Asked, Called, Moment};
+use crate::gateway::call::{Asked, Called};
 use crate::gateway::calls::Calls;
 use crate::gateway::describe;
 use crate::gateway::step::Step;
@@ -93,7 +93,7 @@ impl Threads {
             let Ok(found) = slot.try_lock() else { return true };
             let Some(thread) = found.as_ref() else { return false };
             if thread.is_over() {
-                return false;
+                return thread.in_flight() > 0;
             }
             let is_idle = thread.is_idle() || (thread.in_flight() == 0 && (all || over > 0));
             if is_idle {
@@ -124,8 +124,8 @@ pub(crate) struct Thread {
     pub(crate) lane: Arc<Lane>,
     /// Calls of tools in it.
     pub(crate) calls: Arc<Mutex<Calls>>,
-    /// The event that opened it.
-    opened: Id,
+    /// The event that opened it; none where it was begun before and is gone on with.
+    opened: Option<Id>,
     state: Mutex<State>,
 }
 
@@ -134,8 +134,8 @@ struct State {
     in_flight: u32,
     idle_since: Instant,
     last: Last,
-    /// Whether its opening was not recorded.
-    is_lost: bool,
+    /// Whether a request that came said that it is the last: what comes after it is another decision.
+    is_ending: bool,
 }
 
 /// How the latest exchange ended.
@@ -152,6 +152,16 @@ pub(crate) struct Last {
 impl Thread {
     /// The decision that the exchange of this step begins.
     pub(crate) fn new(ongoing: Ongoing, lane: Arc<Lane>, step: &Step) -> Arc<Self> {
+        Self::with(ongoing, lane, step.calls.clone(), Some(step.admitted))
+    }
+
+    /// A decision that was begun before, and may have ended.
+    pub(crate) fn resumed(ongoing: Ongoing, lane: Arc<Lane>) -> Arc<Self> {
+        let calls = lane.ledgers.of(ongoing.id());
+        Self::with(ongoing, lane, calls, None)
+    }
+
+    fn with(ongoing: Ongoing, lane: Arc<Lane>, calls: Arc<Mutex<Calls>>, opened: Option<Id>) -> Arc<Self> {
         let last = Last {
             outcome: Outcome::Aborted,
             exchange: ExchangeEnd::Unknown,
@@ -159,24 +169,27 @@ impl Thread {
             status: None,
             inference: None,
         };
-        let state = Mutex::new(State { in_flight: 0, idle_since: Instant::now(), last, is_lost: false });
-        Arc::new(Self { ongoing, lane, calls: step.calls.clone(), opened: step.admitted, state })
+        let state = Mutex::new(State { in_flight: 0, idle_since: Instant::now(), last, is_ending: false });
+        Arc::new(Self { ongoing, lane, calls, opened, state })
     }
 
-    /// Counts an exchange in, as long as the guard is there.
-    pub(crate) fn enter(self: &Arc<Self>) -> Guard {
-        self.state.lock().in_flight += 1;
+    /// Counts an exchange in, as long as the guard is there. What is entered after one that ends the decision, does not join it.
+    pub(crate) fn enter(self: &Arc<Self>, ends: bool) -> Guard {
+        let mut state = self.state.lock();
+        state.in_flight += 1;
+        state.is_ending |= ends;
+        drop(state);
         Guard(self.clone())
     }
 
-    /// Whether nothing can join it any more: it was closed, or its opening was not recorded.
+    /// Whether nothing joins it any more: it was closed, or is about to be.
     pub(crate) fn is_over(&self) -> bool {
-        self.ongoing.is_closed() || self.state.lock().is_lost
+        self.ongoing.is_closed() || self.state.lock().is_ending
     }
 
-    /// Forgets a request that was not recorded.
-    pub(crate) fn not_recorded(&self, step: &Step) {
-        self.state.lock().is_lost |= step.admitted == self.opened;
+    /// The exchange that was to end it was not recorded.
+    pub(crate) fn goes_on(&self) {
+        self.state.lock().is_ending = false;
     }
 
     /// Exchanges under way.
@@ -185,8 +198,8 @@ impl Thread {
     }
 
     /// What a request that brings nothing comes after: the latest model call that has ended, or the opening.
-    pub(crate) fn latest(&self) -> Id {
-        self.last_inference().unwrap_or(self.opened)
+    pub(crate) fn latest(&self) -> Option<Id> {
+        self.calls.lock().latest.or(self.opened)
     }
 
     fn is_idle(&self) -> bool {
@@ -210,16 +223,10 @@ impl Thread {
         last
     }
 
-    /// Remembers what an exchange left: the calls it asked for, and how it ended.
-    pub(crate) fn exchanged(&self, step: &Step, called: &Called, verdict: &Verdict, called_at: Moment) {
+    /// Remembers how an exchange ended.
+    pub(crate) fn exchanged(&self, step: &Step, called: &Called, verdict: &Verdict) {
         self.ongoing.follow(step.inference);
         let told = if let Called::Told(told) = called { Some(told) } else { None };
-        let at = called_at.then();
-        let mut calls = self.calls.lock();
-        for call in told.iter().flat_map(|told| &told.facts.tool_calls) {
-            calls.ask(call, step.inference, at);
-        }
-        drop(calls);
         self.state.lock().last = Last {
             outcome: verdict.outcome,
             exchange: verdict.exchange,

@@ -67,6 +67,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// The log in this directory.
+    pub fn of(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     /// The events of every decision, decisions in the order in which they were opened.
     pub fn decisions(&self) -> Vec<Vec<Event>> {
         let entries = recording::entries(&self.dir, "s");
