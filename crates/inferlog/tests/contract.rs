@@ -320,19 +320,3 @@ fn a_new_epoch_begins_after_an_older_copy_was_restored() {
     assert_eq!(report["fault_count"], 1, "{report}");
     assert_eq!(report["faults"][0]["kind"], "twin");
 }
-
-#[test]
-fn the_demo_shows_everything_and_leaves_a_log_that_verifies() {
-    let world = World::new();
-    let demo = world.run(&["demo", "--once", "--data", "data"]);
-    assert_eq!(demo.status(), 0, "{}{}", demo.stdout(), demo.stderr());
-    assert_eq!(demo.stderr(), "");
-    let told = demo.stdout();
-    for part in ["1 fault", "No fault", "erased", "Unchanged since", "receipt", "aborted"] {
-        assert!(told.contains(part), "{part} is not in:\n{told}");
-    }
-    assert!((60..=130).contains(&told.lines().count()), "{} lines:\n{told}", told.lines().count());
-    world.ok(&["verify"]);
-    assert!(world.ok(&["find", "--json"]).lines().len() > 300);
-    assert_eq!(world.run(&["demo", "--once", "--data", "data"]).status(), 2, "not into a directory in use");
-}

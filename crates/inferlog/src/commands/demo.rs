@@ -14,8 +14,10 @@ use crate::output::{Failure, Verdict};
 /// Show all of it in a minute, with a real model and a real log.
 ///
 /// Serves a small credit-scoring model, puts the gateway in front of it, sends a few hundred decisions through over HTTP
-/// (good ones, errors, timeouts, clients that leave), then shows one decision in full, verifies the log, finds a flipped byte
-/// in a copy, makes a receipt, and erases one applicant. Then it goes on serving, for you to try, until Ctrl-C.
+/// (good ones, errors, timeouts, clients that leave), then shows one decision in full, and one of several steps: an application
+/// with a chat model (rules that stand in for a language model), tools, retrieval, moderation and a person's override. It
+/// verifies the log, finds a flipped byte in a copy, makes a receipt, and erases one applicant. Then it goes on serving, for
+/// you to try, until Ctrl-C.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:

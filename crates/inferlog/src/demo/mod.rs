@@ -2,6 +2,8 @@
 //!
 //! Everything that is shown is what the commands print; nothing is prepared.
 
+mod advice;
+mod app;
 mod story;
 mod tamper;
 mod tour;
@@ -12,17 +14,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use inferlog::{Instance, Settings, real_env};
-use inferlog_capture::config::routes_from_flags;
+use inferlog_capture::config::routes;
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
+use inferlog_record::Id;
 use inferlog_vault::RootSource;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::admin::AdminServer;
+use crate::admin::{Act, AdminServer, Form, act};
 use crate::http_server::serve;
 use crate::model::ModelServer;
 use crate::output::{self, BOLD, DIM, Failure, styled};
+use app::Application;
 use traffic::{ANSWER_TIME_MAX, SUBJECT_HEADER};
 
 pub(crate) use tour::tour;
@@ -30,13 +34,39 @@ pub(crate) use tour::tour;
 /// The demo's system.
 const SYSTEM: &str = "credit-scoring";
 
-/// Model, gateway and log at work.
+/// The gateway's configuration: both models are one system, for they decide together.
+fn configuration(model: SocketAddr) -> String {
+    let answer_ms_max = ANSWER_TIME_MAX.as_millis();
+    format!(
+        "\
+[[route]]
+name = \"scoring\"
+system = \"{SYSTEM}\"
+upstream = \"http://{model}\"
+wire = \"oip-v2\"
+subject = {{ header = \"{SUBJECT_HEADER}\" }}
+answer_ms_max = {answer_ms_max}
+
+[[route]]
+name = \"chat\"
+system = \"{SYSTEM}\"
+upstream = \"http://{model}\"
+wire = \"openai\"
+subject = {{ header = \"{SUBJECT_HEADER}\" }}
+"
+    )
+}
+
+/// Models, gateway, log and application at work.
 pub(crate) struct Demo {
     instance: Instance,
     model: SocketAddr,
     gateway: SocketAddr,
+    application: Application,
+    /// Where the application answers customers.
+    door: SocketAddr,
     admin: AdminServer,
-    model_task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
     gateway_task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
 }
@@ -48,34 +78,45 @@ impl Demo {
         root_key: Option<RootSource>,
         listen: SocketAddr,
     ) -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let model = listener.local_addr()?;
+        let own = "127.0.0.1:0";
+        let (models, asked) = (TcpListener::bind(own).await?, TcpListener::bind(own).await?);
+        let (model, door) = (models.local_addr()?, asked.local_addr()?);
         let fitted = ModelServer::fit();
-        let model_task = tokio::spawn(serve(listener, move |request| fitted.clone().answer(request)));
+        let model_task = tokio::spawn(serve(models, move |request| fitted.clone().answer(request)));
 
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Failure::new(format!("cannot listen on {listen}: {error}: give another --listen"))
         })?;
         let gateway = listener.local_addr()?;
+        let configuration = configuration(model);
         let settings = Settings {
             root_key,
-            configuration: "demo".into(),
+            configuration: configuration.clone(),
             org: Some("demo".into()),
             ..Settings::new(data)
         };
         let instance = Instance::open(real_env(), &settings).await?;
-        let mut routes = routes_from_flags(&format!("http://{model}"), SYSTEM, Some(SUBJECT_HEADER))?;
-        for route in &mut routes {
-            route.limits.answer_time_max = ANSWER_TIME_MAX;
-        }
-        let serving = Gateway::new(GatewayConfig::new(routes), instance.recorder.clone()).await?;
+        let mut config = GatewayConfig::new(routes(&configuration, &|_| None)?);
+        config.registry = Some(instance.registry.clone());
+        let serving = Gateway::new(config, instance.recorder.clone()).await?;
         let (stop, stopped) = oneshot::channel();
         let gateway_task = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             serving.serve(listener, stopped).await;
         });
+        let application = Application::new(gateway);
+        let tasks = [model_task, tokio::spawn(app::serve(application.clone(), asked))];
         let admin = AdminServer::start(data, instance.clone())?;
-        Ok(Self { instance, model, gateway, admin, model_task, gateway_task, stop })
+        Ok(Self { instance, model, gateway, application, door, admin, tasks, gateway_task, stop })
+    }
+
+    /// What `show` prints of a decision.
+    async fn told(&self, decision: Option<Id>, color: bool) -> Result<String, Failure> {
+        let decision = decision.ok_or_else(|| Failure::new("the decision has no id"))?;
+        let form = Form::Text { color, full: false };
+        let told = act(&self.instance, Act::Show { decision, form }).await?;
+        serde_json::from_value::<Option<String>>(told)?
+            .ok_or_else(|| Failure::new("the decision is not in the log"))
     }
 
     /// The data directory.
@@ -85,14 +126,20 @@ impl Demo {
 
     /// Says what to try while it serves on.
     pub(crate) fn invite(&self) -> Result<(), Failure> {
-        let (gateway, data) = (self.gateway, self.data().display());
+        let (gateway, door, data) = (self.gateway, self.door, self.data().display());
         let infer =
             r#"{"inputs":[{"name":"applicant","shape":[1,5],"datatype":"FP64","data":[48,0.2,8,0,1.5]}]}"#;
+        let chat = r#"{"model":"demo-chat","stream":true,"messages":[{"role":"user","content":"Hello"}]}"#;
         let mut out = output::stdout();
         writeln!(
             out,
-            "\n{}\n   curl -i http://{gateway}/v2/models/production/infer -H '{SUBJECT_HEADER}: me' -d '{infer}'\n   \
-             inferlog find --data {data} --limit 5\n   inferlog show DECISION --data {data}\n   \
+            "\n{}\n   \
+             curl -i http://{gateway}/v2/models/production/infer -H '{SUBJECT_HEADER}: me' -d '{infer}'\n   \
+             curl -N http://{gateway}/v1/chat/completions -H '{SUBJECT_HEADER}: me' -d '{chat}'\n   \
+             curl http://{door}/ask -H '{SUBJECT_HEADER}: applicant-07' -d 'What was decided about my loan, and why?'\n   \
+             inferlog find --data {data} --limit 5\n   \
+             inferlog show DECISION --data {data}\n   \
+             inferlog human --data {data} --decision DECISION --action override --reviewer you --after 'Approved.'\n   \
              inferlog erase --data {data} --subject me\n{}",
             styled(BOLD, "It goes on serving. Try, in another terminal:"),
             styled(DIM, "   Ctrl-C ends it."),
@@ -122,7 +169,7 @@ impl Demo {
         drop(self.admin);
         drop(self.stop);
         self.gateway_task.await?;
-        self.model_task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         Ok(self.instance.recorder.close().await?)
     }
 }

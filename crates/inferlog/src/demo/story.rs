@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use crate::output::{self, BOLD, DIM, styled};
 
 const INDENT: &str = "   ";
+/// Longest line of running text, characters.
+const LINE_CHARS_MAX: usize = 120;
 
 /// Writes chapters, remarks, commands and what they print.
 pub(super) struct Story {
@@ -33,6 +35,22 @@ impl Story {
             writeln!(out, "{}", format!("{INDENT}{line}").trim_end())?;
         }
         Ok(())
+    }
+
+    /// Running text, broken into lines.
+    pub(super) fn tell(&self, text: &str) -> io::Result<()> {
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE_CHARS_MAX {
+                self.say(&line)?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.say(line)
     }
 
     /// A command, and what it prints.

@@ -15,8 +15,8 @@ use inferlog_record::Id;
 
 use super::story::Story;
 use super::traffic::{self, Exchange, Kind, MIX};
-use super::{Demo, tamper};
-use crate::admin::{Act, ErasureDone, Form, Target, act};
+use super::{Demo, advice, tamper};
+use crate::admin::{Act, ErasureDone, Target, act};
 use crate::commands::{erase, receipt, verify};
 use crate::output::{DIM, Failure, styled};
 
@@ -27,6 +27,7 @@ pub(crate) async fn tour(demo: &Demo, scratch: &Path) -> Result<(), Failure> {
     let exchanges = tour.send().await?;
     let chosen = choose(&exchanges)?;
     tour.show(chosen).await?;
+    advice::chapter(&mut tour.story, demo, chosen).await?;
     tour.check().await?;
     tour.change_a_byte().await?;
     let receipt = tour.prove(chosen).await?;
@@ -49,7 +50,8 @@ fn choose(exchanges: &[Exchange]) -> Result<&Exchange, Failure> {
             && exchange.verdict.as_deref() == Some("decline")
             && exchange.decision.is_some()
     };
-    exchanges.iter().find(declined).ok_or_else(|| Failure::new("no loan was declined: please report this"))
+    let first = exchanges.iter().filter(declined).min_by(|one, other| one.applicant.cmp(&other.applicant));
+    first.ok_or_else(|| Failure::new("no loan was declined: please report this"))
 }
 
 impl<'a> Tour<'a> {
@@ -135,18 +137,9 @@ impl<'a> Tour<'a> {
 
     async fn show(&mut self, chosen: &Exchange) -> Result<(), Failure> {
         self.story.chapter("One decision in full: a loan that was declined")?;
-        let told = self.told(chosen, true).await?;
+        let told = self.demo.told(chosen.decision, true).await?;
         self.story.command(format!("inferlog show {} --data {}", id(chosen), self.data()), &told)?;
         Ok(())
-    }
-
-    /// What `show` prints.
-    async fn told(&self, chosen: &Exchange, color: bool) -> Result<String, Failure> {
-        let decision = chosen.decision.ok_or_else(|| Failure::new("the decision has no id"))?;
-        let form = Form::Text { color, full: false };
-        let told = act(&self.demo.instance, Act::Show { decision, form }).await?;
-        serde_json::from_value::<Option<String>>(told)?
-            .ok_or_else(|| Failure::new("the decision is not in the log"))
     }
 
     async fn check(&mut self) -> Result<(), Failure> {
@@ -217,7 +210,7 @@ impl<'a> Tour<'a> {
         let command = format!("inferlog erase --data {} --subject {} --yes", self.data(), chosen.applicant);
         self.story.command(command, &String::from_utf8_lossy(&printed))?;
 
-        let told = self.told(chosen, false).await?;
+        let told = self.demo.told(chosen.decision, false).await?;
         let gone: Vec<&str> = told.lines().filter(is_telling).collect();
         self.story
             .say("The same decision now (shortened): what stands in clear stays, the content is gone.")?;

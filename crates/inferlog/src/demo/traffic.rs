@@ -117,10 +117,15 @@ pub(super) async fn send(gateway: SocketAddr) -> Result<Vec<Exchange>, Failure> 
     Ok(exchanges)
 }
 
+/// Those whom the requests are about, `applicant-01` first; the same in every run.
+pub(super) fn people() -> Vec<Applicant> {
+    let mut rng = fastrand::Rng::with_seed(12);
+    (0..APPLICANTS).map(|_| applicant(&mut rng)).collect()
+}
+
 /// The mix, shuffled; the same in every run.
 fn requests() -> Vec<Asked> {
-    let mut rng = fastrand::Rng::with_seed(12);
-    let people: Vec<Applicant> = (0..APPLICANTS).map(|_| applicant(&mut rng)).collect();
+    let (mut rng, people) = (fastrand::Rng::with_seed(13), people());
     let mut requests = Vec::new();
     for (kind, count) in MIX {
         for number in 0..count {

@@ -1,18 +1,22 @@
-//! The demo's model: credit scoring, served over the Open Inference Protocol v2 (REST).
+//! The demo's models: credit scoring, served over the Open Inference Protocol v2 (REST), and a chat model (`chat`).
 //!
 //! A real, if small, model: a logistic regression that is fitted at the start to synthetic loans. Version 1 saw 500 loans,
 //! version 2 2,000. `credit-scoring` without a version means the newest; `production` is an alias of it, which the answer
 //! gives away by naming the model that really answered.
 
+pub(crate) mod chat;
 pub(crate) mod dataset;
 mod regression;
 mod wire;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, Either, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
@@ -25,8 +29,12 @@ use wire::{InferRequest, InferResponse, OutputTensor};
 pub(crate) const NAME: &str = "credit-scoring";
 /// Another name for its newest version.
 pub(crate) const ALIAS: &str = "production";
+pub(crate) use wire::INPUT;
 
 const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// The body of an answer: there as a whole, or a stream.
+pub(crate) type Reply = Either<Body, Channel<Bytes, Infallible>>;
 
 /// One version of the model.
 struct Version {
@@ -49,7 +57,16 @@ impl ModelServer {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, "/v1/chat/completions") => chat::complete(request).await,
+            (&Method::GET, "/v1/models") => json_response(StatusCode::OK, &chat::models()).map(Either::Left),
+            _ => self.open_inference(request).await.map(Either::Left),
+        }
+    }
+
+    /// Answers one request in the Open Inference Protocol.
+    async fn open_inference(self, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (request.method(), segments.as_slice()) {

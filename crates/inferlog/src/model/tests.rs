@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 const ANNA: &str = r#"[48.0, 0.2, 8, 0, 1.5]"#;
 
 /// Sends one request to a model server of its own and answers status and body.
-fn exchange(method: Method, path: &str, body: &str) -> (StatusCode, String) {
+pub(super) fn exchange(method: Method, path: &str, body: &str) -> (StatusCode, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
