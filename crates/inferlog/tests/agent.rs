@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use support::{Serve, World};
 use wire::{Call, Given, Item, MODEL, Wire};
 
@@ -369,4 +370,48 @@ fn two_hundred_steps_are_told_as_they_were() {
 #[test]
 fn the_same_on_another_wire() {
     check(Wire::Anthropic, 40);
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_answer_leaves_what_was_delivered() {
+    let world = World::new();
+    let model = Model::start();
+    let route = format!(
+        "[[route]]\nname = \"agent\"\nsystem = \"agents\"\nupstream = \"http://{}\"\nwire = \"openai\"\njournal_ms = 10\n",
+        model.address
+    );
+    let serve = world.serve_routes(&route);
+    let mut agent = Agent::new(Wire::OpenAi, serve.address, model);
+    agent.step();
+    let decision = agent.decision.clone().unwrap();
+    let before = agent.lines.len();
+
+    let piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so far\"}}]}\n\n";
+    let conversation = agent.conversation.clone();
+    let mut exchange = agent.send(&conversation, "");
+    exchange.asked.begin(piece);
+    let began = Instant::now();
+    while !world.ok(&["show", &decision]).stdout().contains("in words: so far") {
+        assert!(began.elapsed() < Duration::from_secs(60), "the piece is not recorded");
+    }
+    // SIGKILL.
+    drop(serve);
+    assert_eq!(world.serve_routes(&route).stop(), 0);
+
+    let story = world.ok(&["show", &decision, "--json"]).json();
+    assert_eq!(story["outcome"], "interrupted");
+    let events = story["events"].as_array().unwrap();
+    for (event, expected) in events.iter().zip(&agent.lines) {
+        assert_eq!(&told(event), expected);
+    }
+    let kinds: Vec<&str> =
+        events[agent.lines.len()..].iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["delivery", "decision.closed"]);
+    assert!(agent.lines.len() > before);
+    let text = world.ok(&["show", &decision]).stdout();
+    let says = format!("delivered before the end: {} bytes in 1 piece\n", piece.len());
+    assert!(text.contains(&says) && text.contains("interrupted"), "{text}");
+    let found = world.ok(&["find", "--json", "--outcome", "interrupted"]).lines();
+    assert_eq!((found.len(), &found[0]["decision"]), (1, &json!(decision)));
+    assert_eq!(world.ok(&["verify", "--json"]).json()["ok"], true);
 }

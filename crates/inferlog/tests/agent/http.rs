@@ -61,6 +61,13 @@ impl Asked {
         self.stream.write_all(answer.as_bytes()).unwrap();
     }
 
+    /// Begins to answer with a stream; dropped, it breaks off.
+    pub fn begin(&mut self, piece: &str) {
+        let head = "content-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked";
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{:x}\r\n{piece}\r\n", piece.len());
+        self.stream.write_all(answer.as_bytes()).unwrap();
+    }
+
     /// Answers with a stream, chopped into chunks of this many bytes.
     pub fn stream(mut self, body: &str, chunk: usize) {
         let head = "content-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked";
