@@ -137,7 +137,9 @@ fn explain(score: &Value, record: Option<&Value>, policy: &[(&str, &str)]) -> St
         said.push(format!("What weighed most {side} it: {}.", named.join(", then ")));
     }
     let weighed: Vec<String> = weights.iter().take(2).flat_map(|(at, _)| words(NAMES[*at].0)).collect();
-    let bears = |text: &str| words(text).iter().any(|word| weighed.contains(word) || word == "review");
+    let bears = |text: &str| {
+        words(text).iter().any(|word| weighed.contains(word) || (!is_approved && word == "review"))
+    };
     said.extend(
         policy.iter().filter(|(_, text)| bears(text)).map(|(id, text)| format!("Our policy [{id}]: {text}")),
     );
