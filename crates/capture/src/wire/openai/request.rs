@@ -3,8 +3,9 @@
 use super::choice::Fragment;
 use super::turns::{Turns, role};
 use super::words;
-use crate::wire::{Gap, Reader, RequestFacts, json};
+use crate::wire::{Gap, PromptFact, Reader, RequestFacts, json};
 use bytes::Bytes;
+use inferlog_record::body::PromptRole;
 use serde_json::value::RawValue;
 
 /// Members that are no parameters of the inference: content, and who asks.
@@ -92,11 +93,15 @@ pub(super) fn plain(body: &Bytes, input: &'static str) -> RequestFacts {
     if content.is_none() && read.gap.is_none() {
         read.gap(Gap::Missing(input.to_owned()));
     }
+    // Embeddings are not asked in words; of several prompts, or of tokens, none is one that a registry might know.
+    let prompt = content.filter(|content| input == "prompt" && content.get().starts_with('"'));
+    let text = read.string(input, prompt);
     RequestFacts {
         model: read.scalar("model", model),
         params: read.others(&NO_PARAMS),
         input: read.slice(content),
         stream: is_true(stream),
+        prompts: text.map(|text| PromptFact { role: PromptRole::User, text }).into_iter().collect(),
         gap: read.gap,
         ..RequestFacts::default()
     }

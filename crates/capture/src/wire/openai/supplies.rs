@@ -87,6 +87,7 @@ const COMPLETIONS: &[(Item, Supply)] = &[
     (Item::Deployment, Supply::Sometimes),
     (Item::ParamsRequested, Supply::Sometimes),
     (Item::Input, Supply::Always),
+    (Item::Prompts, Supply::Sometimes),
     (Item::ModelReturned, Supply::Always),
     (Item::Fingerprint, Supply::Sometimes),
     (Item::ResponseId, Supply::Always),
