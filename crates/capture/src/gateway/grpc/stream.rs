@@ -8,14 +8,13 @@ use super::client::Client;
 use super::end::refused;
 use super::source::{Broken, Source};
 use super::trailers;
-use super::turns::{Turn, Turns};
+use super::turns::{Turn, Turns, asked};
 use crate::body::End as BodyEnd;
-use crate::gateway::call::{Asked, Called, Content, Moment, Told};
+use crate::gateway::call::{Called, Content, Moment, Told};
 use crate::gateway::delivery::{Piece, Reply};
 use crate::gateway::exchange::Exchange;
 use crate::gateway::keeping::Keeping;
 use crate::gateway::metrics::End;
-use crate::gateway::registered::Known;
 use crate::gateway::step::{self, Step};
 use crate::gateway::subject::SUBJECTS_MAX;
 use crate::gateway::verdict::Verdict;
@@ -138,16 +137,6 @@ impl Exchange {
             is_opened: AtomicBool::new(false),
         };
         Ok((stream, head))
-    }
-}
-
-impl Turn {
-    fn new(mut asked: Asked, step: Step, keeping: Keeping) -> Self {
-        // The message is in the log's hands; only what it says is needed until its answer.
-        (asked.content.raw, asked.content.decoded, asked.facts.input) =
-            (Bytes::new(), Ok(Bytes::new()), None);
-        let called_at = asked.began.then();
-        Self { asked, step, keeping, called_at, answers: 0 }
     }
 }
 
@@ -388,21 +377,4 @@ impl Stream {
         let trailers = None;
         Called::Told(Box::new(Told { head, content, facts, first_byte, trailers, is_stream, client_left }))
     }
-}
-
-/// A request message, read.
-fn asked(
-    lane: &Lane,
-    call: &Call,
-    head: request::Parts,
-    sent: &HeaderMap,
-    message: &Message,
-    began: Moment,
-) -> Asked {
-    let decoded = message.content(sent, lane.route.limits.request_bytes_max);
-    let content = Content { raw: message.framed.clone(), end: BodyEnd::Complete, decoded };
-    let mut facts = lane.route.wire.request(call, sent, content.legible());
-    facts.bound();
-    let known = Known::of(lane, &facts);
-    Asked { call: call.clone(), head, content, facts, known, began }
 }

@@ -1,8 +1,15 @@
 //! The requests of a stream, and which of them an answer is for.
 
-use crate::gateway::call::{Asked, Moment};
+use crate::body::End;
+use crate::gateway::Lane;
+use crate::gateway::call::{Asked, Content, Moment};
 use crate::gateway::keeping::Keeping;
+use crate::gateway::registered::Known;
 use crate::gateway::step::Step;
+use crate::wire::Call;
+use crate::wire::grpc::Message;
+use bytes::Bytes;
+use http::{HeaderMap, request};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use tokio::sync::Notify;
@@ -22,6 +29,16 @@ pub(crate) struct Turn {
     pub(crate) called_at: Moment,
     /// Answers so far.
     pub(crate) answers: u32,
+}
+
+impl Turn {
+    pub(crate) fn new(mut asked: Asked, step: Step, keeping: Keeping) -> Self {
+        // The message is in the log's hands; only what it says is needed until its answer.
+        (asked.content.raw, asked.content.decoded, asked.facts.input) =
+            (Bytes::new(), Ok(Bytes::new()), None);
+        let called_at = asked.began.then();
+        Self { asked, step, keeping, called_at, answers: 0 }
+    }
 }
 
 /// The requests of a stream. One half of it adds to them, the other takes them.
@@ -92,4 +109,21 @@ impl Turns {
     pub(crate) fn waits_since(&self) -> Option<Instant> {
         self.table.lock().open.front().map(|turn| turn.called_at.steady)
     }
+}
+
+/// A request message, read.
+pub(crate) fn asked(
+    lane: &Lane,
+    call: &Call,
+    head: request::Parts,
+    sent: &HeaderMap,
+    message: &Message,
+    began: Moment,
+) -> Asked {
+    let decoded = message.content(sent, lane.route.limits.request_bytes_max);
+    let content = Content { raw: message.framed.clone(), end: End::Complete, decoded };
+    let mut facts = lane.route.wire.request(call, sent, content.legible());
+    facts.bound();
+    let known = Known::of(lane, &facts);
+    Asked { call: call.clone(), head, content, facts, known, began }
 }
