@@ -135,7 +135,7 @@ pub const DECISION: HeaderName = HeaderName::from_static("inferlog-decision");
 pub const DECISION_END: HeaderName = HeaderName::from_static("inferlog-decision-end");
 
 /// What makes several exchanges one decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum JoinBy {
     /// The trace id of `traceparent` (W3C Trace Context, section 3.2.2.3).
     Trace,

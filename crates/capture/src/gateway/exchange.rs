@@ -137,8 +137,8 @@ impl Exchange {
         };
         let slot = self.gateway.threads.slot(&key);
         let mut thread = slot.lock().await;
-        if thread.as_ref().is_some_and(|thread| thread.is_over()) {
-            *thread = None;
+        if let Some(over) = thread.take_if(|thread| thread.is_over()) {
+            self.gateway.threads.leave(over);
         }
         if let Some(thread) = &*thread {
             step.join(thread);
@@ -148,7 +148,10 @@ impl Exchange {
             return Keeping::join(&self.lane, &thread.ongoing, events).await;
         }
         // The text may be the id of a decision that an earlier answer named.
-        let remembered = |id| self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
+        let remembered = |id| {
+            let ongoing = self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
+            ongoing.filter(|ongoing| !ongoing.is_erased())
+        };
         if let Some(ongoing) = key.decision().and_then(remembered) {
             let named = Thread::resumed(ongoing, self.lane.clone());
             step.join(&named);
@@ -221,7 +224,11 @@ impl Exchange {
                 let ((), called) = both?;
                 called
             }
-            _ = &mut self.gone => Ok(Came::Whole(Called::ClientGone)),
+            _ = &mut self.gone => {
+                // Whether there is a decision that others may join does not depend on this client.
+                keeping.opened().await?;
+                Ok(Came::Whole(Called::ClientGone))
+            }
         }
     }
 

@@ -110,7 +110,8 @@ impl Gateway {
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let ends = Ends::default();
         let permits = Arc::new(Semaphore::new(self.inner.config.connections_max));
-        let sweeper = tokio::spawn(sweep(self.inner.clone()));
+        let swept = CancellationToken::new();
+        let sweeper = tokio::spawn(sweep(self.inner.clone(), swept.clone()));
         let mut shutdown = pin!(shutdown);
         loop {
             let (stream, peer, permit) = tokio::select! {
@@ -123,7 +124,9 @@ impl Gateway {
         }
         drop(listener);
         self.drain(&ends).await;
-        sweeper.abort();
+        // What it has taken from the table it closes.
+        swept.cancel();
+        let _ = sweeper.await;
         self.inner.close_threads(true).await;
     }
 
@@ -140,10 +143,9 @@ impl Gateway {
     }
 }
 
-/// Closes decisions that lie idle, as long as the gateway serves.
-async fn sweep(gateway: Arc<Inner>) {
-    loop {
-        sleep(SWEEP_PERIOD).await;
+/// Closes decisions that lie idle, until it is told to stop.
+async fn sweep(gateway: Arc<Inner>, stop: CancellationToken) {
+    while timeout(SWEEP_PERIOD, stop.cancelled()).await.is_err() {
         gateway.close_threads(false).await;
     }
 }

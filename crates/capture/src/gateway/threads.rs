@@ -10,7 +10,7 @@ use crate::gateway::describe;
 use crate::gateway::step::Step;
 use crate::gateway::verdict::Verdict;
 use crate::gateway::{Inner, Lane};
-use crate::recorder::Ongoing;
+use crate::recorder::{Ongoing, RecordError};
 use crate::route::{DECISION, JoinBy, Route};
 use crate::wire;
 use bytes::Bytes;
@@ -20,20 +20,26 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Longest text that may make exchanges one decision, bytes.
 const KEY_BYTES_MAX: usize = 1024;
 /// Open decisions at one time; beyond, those that lie idle longest are closed first.
 const THREADS_MAX: usize = 16_384;
+/// Decisions that are closed at one time.
+const CLOSED_AT_ONCE_MAX: usize = 256;
 /// Time between two looks for decisions that lie idle.
 pub(crate) const SWEEP_PERIOD: Duration = Duration::from_millis(500);
 
-/// What exchanges of one decision have in common: the system, a text, and the persons it is about. An exchange about another
-/// person is another decision: one key opens it all.
+/// What exchanges of one decision have in common: the system, a text and where it stands, and the persons it is about. An
+/// exchange about another person is another decision: one key opens it all. So is one with the same text elsewhere, as of a
+/// session `7` and a user `7`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     system: SystemName,
+    /// None for the header [`DECISION`].
+    by: Option<JoinBy>,
     text: Bytes,
     subjects: Vec<Bytes>,
 }
@@ -43,14 +49,16 @@ impl Key {
     pub(crate) fn of(route: &Route, asked: &Asked, subjects: &[Bytes]) -> Option<Self> {
         let header =
             |name: &str| asked.head.headers.get(name).map(|value| Bytes::copy_from_slice(value.as_bytes()));
-        let by = |join: &JoinBy| match join {
+        let text = |join: &JoinBy| match join {
             JoinBy::Trace => trace(&header("traceparent")?),
             JoinBy::Header(name) => header(name.as_str()),
             JoinBy::Pointer(pointer) => wire::texts(asked.content.legible(), pointer, 1).pop(),
         };
-        let text = header(DECISION.as_str()).or_else(|| route.join.iter().find_map(by))?;
-        let is_usable = !text.is_empty() && text.len() <= KEY_BYTES_MAX;
-        is_usable.then(|| Self { system: route.system.clone(), text, subjects: subjects.to_vec() })
+        let named = header(DECISION.as_str()).map(|text| (None, text));
+        let joined = route.join.iter().filter_map(|by| Some((Some(by.clone()), text(by)?)));
+        let mut keys = named.into_iter().chain(joined);
+        let (by, text) = keys.find(|(_, text)| !text.is_empty() && text.len() <= KEY_BYTES_MAX)?;
+        Some(Self { system: route.system.clone(), by, text, subjects: subjects.to_vec() })
     }
 
     /// The decision that the key itself names.
@@ -73,6 +81,9 @@ pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Arc<Thread>>>>;
 #[derive(Default)]
 pub(crate) struct Threads {
     slots: Mutex<HashMap<Key, Slot>>,
+    /// Those that nothing joins any more, and that are not closed yet: exchanges are under way in them, or their end could not
+    /// be recorded.
+    left: Mutex<Vec<Arc<Thread>>>,
 }
 
 impl Threads {
@@ -80,12 +91,19 @@ impl Threads {
         self.slots.lock().entry(key.clone()).or_default().clone()
     }
 
+    /// Takes a decision that nothing joins any more. It is closed when nothing is under way in it.
+    pub(crate) fn leave(&self, thread: Arc<Thread>) {
+        if !thread.is_done() {
+            self.left.lock().push(thread);
+        }
+    }
+
     /// Decisions to be closed now: idle for their time, or too many. They leave the table.
     fn idle(&self, all: bool) -> Vec<Arc<Thread>> {
         let mut slots = self.slots.lock();
-        let mut over = slots.len().saturating_sub(THREADS_MAX);
-        let mut idle = Vec::new();
-        slots.retain(|_, slot| {
+        let is_crowded = slots.len() > THREADS_MAX;
+        let (mut idle, mut waiting) = (Vec::new(), Vec::new());
+        slots.retain(|key, slot| {
             // Somebody is joining, or about to: a slot is handed out under the lock held here.
             if Arc::strong_count(slot) > 1 {
                 return true;
@@ -93,14 +111,36 @@ impl Threads {
             let Ok(found) = slot.try_lock() else { return true };
             let Some(thread) = found.as_ref() else { return false };
             if thread.is_over() {
-                return thread.in_flight() > 0;
+                // One that was to be ended goes on if that is not recorded.
+                let is_under_way = thread.in_flight() > 0;
+                if !is_under_way {
+                    self.leave(thread.clone());
+                }
+                return is_under_way;
             }
-            let is_idle = thread.is_idle() || (thread.in_flight() == 0 && (all || over > 0));
-            if is_idle {
-                over = over.saturating_sub(1);
+            let Some(since) = thread.idle_since() else { return true };
+            if all || since.elapsed() >= thread.lane.route.limits.idle_time_max {
+                idle.push(thread.clone());
+                return false;
+            }
+            if is_crowded {
+                waiting.push((since, key.clone(), thread.clone()));
+            }
+            true
+        });
+        waiting.sort_unstable_by_key(|(since, ..)| *since);
+        waiting.truncate(slots.len().saturating_sub(THREADS_MAX));
+        for (_, key, thread) in waiting {
+            slots.remove(&key);
+            idle.push(thread);
+        }
+        drop(slots);
+        self.left.lock().retain(|thread| {
+            let is_waiting = thread.in_flight() > 0;
+            if !is_waiting && !thread.is_done() {
                 idle.push(thread.clone());
             }
-            !is_idle
+            is_waiting
         });
         idle
     }
@@ -109,11 +149,29 @@ impl Threads {
 impl Inner {
     /// Closes decisions that lie idle; with `all`, every one that no exchange is under way for.
     pub(crate) async fn close_threads(&self, all: bool) {
-        for thread in self.threads.idle(all) {
-            let events = describe::ending(&thread.lane, thread.outcome(all), thread.last_inference());
-            if let Err(error) = thread.ongoing.end(events).await {
-                tracing::warn!(decision = %thread.ongoing.id(), %error, "a decision that lay idle could not be closed");
+        let mut idle = self.threads.idle(all).into_iter();
+        let mut failed = None;
+        loop {
+            // Together, they share syncs of the log: one after the other, they would come in faster than they go.
+            let mut closing = JoinSet::new();
+            for thread in idle.by_ref().take(CLOSED_AT_ONCE_MAX) {
+                closing.spawn_on(async move { (thread.close(all).await, thread) }, &self.runtime);
             }
+            if closing.is_empty() {
+                break;
+            }
+            while let Some(closed) = closing.join_next().await {
+                let Ok((Err(error), thread)) = closed else { continue };
+                let comes_right = ["disk_full", "log_poisoned"].contains(&error.code());
+                let decision = thread.ongoing.id();
+                if comes_right {
+                    self.threads.leave(thread);
+                }
+                failed.get_or_insert((decision, error));
+            }
+        }
+        if let Some((decision, error)) = failed {
+            tracing::warn!(%decision, %error, "decisions that lay idle could not be closed, this one first");
         }
     }
 }
@@ -182,9 +240,22 @@ impl Thread {
         Guard(self.clone())
     }
 
-    /// Whether nothing joins it any more: it was closed, or is about to be.
+    /// Whether nothing joins it any more: it was closed, or is about to be, or its keys were destroyed, so that nothing of what
+    /// joins would be recorded.
     pub(crate) fn is_over(&self) -> bool {
-        self.ongoing.is_closed() || self.state.lock().is_ending
+        self.ongoing.is_closed() || self.state.lock().is_ending || self.ongoing.is_erased()
+    }
+
+    /// Whether nothing is under way in it, and it was closed: what was under way then does not open it again.
+    fn is_done(&self) -> bool {
+        let state = self.state.lock();
+        state.in_flight == 0 && (state.is_ending || self.ongoing.is_closed())
+    }
+
+    /// Records its end.
+    async fn close(&self, is_stopping: bool) -> Result<(), RecordError> {
+        let events = describe::ending(&self.lane, self.outcome(is_stopping), self.last_inference());
+        self.ongoing.end(events).await.map(drop)
     }
 
     /// The exchange that was to end it was not recorded.
@@ -202,9 +273,10 @@ impl Thread {
         self.calls.lock().latest.or(self.opened)
     }
 
-    fn is_idle(&self) -> bool {
+    /// Since when nothing is under way in it, if nothing is.
+    fn idle_since(&self) -> Option<Instant> {
         let state = self.state.lock();
-        state.in_flight == 0 && state.idle_since.elapsed() >= self.lane.route.limits.idle_time_max
+        (state.in_flight == 0).then_some(state.idle_since)
     }
 
     fn last_inference(&self) -> Option<Id> {

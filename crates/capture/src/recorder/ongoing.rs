@@ -74,6 +74,11 @@ impl Ongoing {
         self.steps.lock().set_last(last);
     }
 
+    /// Whether its keys were destroyed: no content of what is added is recorded.
+    pub fn is_erased(&self) -> bool {
+        self.steps.lock().keys().is_destroyed(&self.system.inner)
+    }
+
     /// Whether it was closed and nothing joined it since, or its recorder was closed.
     pub fn is_closed(&self) -> bool {
         self.steps.lock().is_closed() || self.system.inner.check_open().is_err()

@@ -109,6 +109,16 @@ impl Keys {
         }
     }
 
+    /// Whether nothing is sealed any more.
+    pub(super) fn is_destroyed(&self, inner: &Inner) -> bool {
+        match &self.state {
+            State::Destroyed(_) => true,
+            State::Alive(alive) => {
+                !alive.key.is_alive() || inner.orders.lock().decisions.contains_key(&self.decision)
+            }
+        }
+    }
+
     /// The erasure that destroyed the keys, where it is known.
     pub(super) fn order(&self, inner: &Inner) -> Option<Id> {
         if let State::Destroyed(Some(order)) = self.state {

@@ -13,7 +13,7 @@ use std::fmt;
 pub const POINTER_TOKENS_MAX: usize = 32;
 
 /// A JSON pointer (RFC 6901).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pointer {
     text: String,
     tokens: Vec<String>,
