@@ -87,6 +87,10 @@ fn coded(coding: &str, texts: &[&str]) -> Vec<Vec<u8>> {
             let out = flate2::write::ZlibEncoder::new(out, flate2::Compression::default());
             write(out, texts, |out| std::mem::take(out.get_mut()))
         }
+        "br" => {
+            let out = brotli::CompressorWriter::new(out, 4096, 5, 20);
+            write(out, texts, |out| std::mem::take(out.get_mut()))
+        }
         _ => {
             let out = zstd::Encoder::new(out, 3).unwrap();
             write(out, texts, |out| std::mem::take(out.get_mut()))
@@ -96,7 +100,7 @@ fn coded(coding: &str, texts: &[&str]) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn half_a_terminator_in_a_coding_is_withheld_too() {
-    for coding in ["gzip", "deflate", "zstd"] {
+    for coding in ["gzip", "deflate", "zstd", "br"] {
         let mut world = World::chat("").await;
         let (mut client, mut model) = world.ask().await;
         model.head("text/event-stream", &format!("content-encoding: {coding}\r\n")).await;
