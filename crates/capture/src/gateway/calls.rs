@@ -17,6 +17,9 @@ use std::sync::Arc;
 
 /// Calls without result, results, and kinds of calls that a decision remembers, each.
 const CALLS_MAX: usize = 4_096;
+/// Bytes of the calls without result that a decision remembers: their ids, names and arguments. A result of one that is not
+/// remembered is recorded with the arguments that its request repeats.
+const ASKED_BYTES_MAX: usize = 1 << 20;
 /// Decisions whose calls are remembered after their exchanges have ended.
 const LEDGERS_MAX: usize = 1_024;
 
@@ -69,6 +72,12 @@ pub(crate) struct AskedCall {
     pub(crate) at: Moment,
 }
 
+impl AskedCall {
+    fn bytes(&self) -> usize {
+        self.call.len() + self.name.len() + self.arguments.len()
+    }
+}
+
 /// A result that was recorded.
 #[derive(Clone, Copy)]
 struct Known {
@@ -115,9 +124,11 @@ impl Calls {
         {
             return;
         }
-        if self.asked.len() >= CALLS_MAX {
-            self.asked.pop_front();
+        let bytes = call.call.len() + call.name.len() + call.arguments.len();
+        if bytes > ASKED_BYTES_MAX {
+            return;
         }
+        self.make_room(bytes);
         // A slice would keep the whole answer in memory.
         let arguments = Bytes::copy_from_slice(&call.arguments);
         self.asked.push_back(AskedCall {
@@ -127,6 +138,18 @@ impl Calls {
             inference,
             at,
         });
+    }
+
+    /// Forgets the oldest calls without result, so that one more of so many bytes has room.
+    fn make_room(&mut self, bytes: usize) {
+        let mut left = ASKED_BYTES_MAX - bytes;
+        let fits = |asked: &&AskedCall| {
+            let after = left.checked_sub(asked.bytes());
+            left = after.unwrap_or(left);
+            after.is_some()
+        };
+        let kept = self.asked.iter().rev().take(CALLS_MAX - 1).take_while(fits).count();
+        self.asked.drain(..self.asked.len() - kept);
     }
 
     /// Counts a result, to be recorded as `event` if it is new. With `is_crowded` another exchange of the decision is under way.
@@ -382,6 +405,17 @@ mod tests {
         world.calls.undo(vec![new]);
         assert!(world.calls.is_waiting(id(1)));
         assert_eq!(world.fresh(&result(&search, "42")), (Some(id(1)), 1, 1));
+    }
+
+    #[test]
+    fn long_arguments_are_remembered_as_far_as_there_is_room() {
+        let (mut world, long) = (World::default(), "x".repeat(ASKED_BYTES_MAX / 4));
+        for number in 0..100_u16 {
+            world.ask(number, &[&call(&number.to_string(), "write", &long)]);
+        }
+        world.ask(100, &[&call("huge", "write", &long.repeat(5))]);
+        let waiting = (0..=100).filter(|number| world.calls.is_waiting(id(*number)));
+        assert_eq!(waiting.collect::<Vec<_>>(), [97, 98, 99]);
     }
 
     #[test]
