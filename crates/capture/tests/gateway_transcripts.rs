@@ -99,7 +99,7 @@ async fn ask(web: &Web, gateway: SocketAddr, number: usize, replayed: &Replayed)
     let is_live = replayed.form.transcript.framing.is_some();
     let is_right = match fate {
         Fate::Whole | Fate::Short => has_all,
-        Fate::Lost if is_live => is_its_own && !came,
+        Fate::Lost if is_live => is_its_own && !came && bytes.len() == sent.len(),
         Fate::Lost => is_error && came,
         Fate::Reset => (is_error && came) || (is_its_own && (!came || has_all)),
     };

@@ -120,6 +120,8 @@ pub(crate) enum Reply {
     Released(Tail),
     /// A decision's answer that is passed on while it comes, and its tail when that came.
     Live(mpsc::Receiver<Piece>, Way, Option<Tail>),
+    /// A decision's answer of which no more will come.
+    Cut,
 }
 
 /// The way to a client: its connection, and what is spoken on it.
@@ -222,7 +224,8 @@ impl Body for Reply {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.get_mut() {
+        let reply = self.get_mut();
+        match reply {
             Self::Whole(body) => pin!(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Stream(body) => pin!(body).poll_frame(cx).map_err(Into::into),
             Self::Released(tail) | Self::Live(_, _, Some(tail)) => Poll::Ready(tail.next().map(Ok)),
@@ -232,8 +235,14 @@ impl Body for Reply {
                     let tail = over.insert(Tail::new(bytes, trailers, release, way));
                     Poll::Ready(tail.next().map(Ok))
                 }
-                None => Poll::Ready(Some(Err("the answer broke off".into()))),
+                None => {
+                    *reply = Self::Cut;
+                    // At an error hyper drops what it has not written, the head too: in a pause it flushes first.
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
             },
+            Self::Cut => Poll::Ready(Some(Err("the answer broke off".into()))),
         }
     }
 
@@ -243,6 +252,7 @@ impl Body for Reply {
             Self::Stream(body) => body.is_end_stream(),
             Self::Released(tail) => tail.is_over(),
             Self::Live(_, _, over) => over.as_ref().is_some_and(Tail::is_over),
+            Self::Cut => false,
         }
     }
 
@@ -251,7 +261,7 @@ impl Body for Reply {
             Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
             Self::Released(tail) => tail.size_hint(),
-            Self::Live(..) => SizeHint::default(),
+            Self::Live(..) | Self::Cut => SizeHint::default(),
         }
     }
 }
