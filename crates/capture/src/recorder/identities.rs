@@ -13,9 +13,14 @@ use inferlog_record::{ClearName, Entry, Id};
 use inferlog_registry::{Identities, Identity};
 use memchr::memmem::Finder;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// The file beside the log, and what its new content is written to first.
 const FILE: &str = "identities";
+
+/// How long sightings on their way into the log are waited for, and all recording with them.
+const DOUBT_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// One part of a system, as a step showed it.
 type Sighting = (Aspect, Option<ClearName>, Identity);
@@ -155,6 +160,17 @@ impl System {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// Waits until it is known of every first sighting whether it is in the log; whether that came to pass. The caller holds the
+    /// gate alone, so that there are no new ones.
+    async fn is_certain(&self) -> bool {
+        let is_certain = || self.state.doubtful.load(Ordering::Acquire) == 0;
+        let deadline = Instant::now() + DOUBT_TIME_MAX;
+        while !is_certain() && Instant::now() < deadline {
+            sleep(Duration::from_millis(1)).await;
+        }
+        is_certain()
+    }
+
     /// Writes down what the log has shown so far, for the next start. Where it is not certain of a sighting that it is in the
     /// log, nothing is written: the next start reads more.
     pub(crate) async fn save_identities(&self) -> Result<(), RecordError> {
@@ -165,7 +181,7 @@ impl System {
             // Nobody is between a sighting and its place in the log: of all that is known, the entry is durable, and that of
             // what will be is behind all that is published now.
             let _gate = self.inner.gate.write().await;
-            if self.state.doubtful.load(Ordering::Acquire) > 0 {
+            if !self.is_certain().await {
                 return Ok(());
             }
             let next = tokio::task::spawn_blocking(move || reader.size()).await??;
