@@ -302,3 +302,35 @@ fn an_error_waits_for_its_record_unless_the_stream_goes_on() {
         assert!(stream.free() > 2 * more.len() + error.len(), "{path}");
     }
 }
+
+/// A client reads names as JSON does, and goes by the event's name or by its type, whichever is the last of two.
+#[test]
+fn a_terminator_in_disguise_is_withheld_too() {
+    let types = Ending::Type(&["message_stop"]);
+    let over = [
+        (Framing::Events, types, "data: {\"type\":\"message_s\\u0074op\"}\n\n"),
+        (Framing::Events, types, "event: ping\ndata: {\"type\":\"message_stop\"}\n\n"),
+        (Framing::Events, types, "event: message_stop\ndata: x\n\n"),
+        (Framing::Events, types, "data: {\"type\":\"ping\",\"type\":\"message_stop\"}\n\n"),
+        (Framing::Events, types, "data: {\"typ\\u0065\":\ndata: \"message_stop\"}\n\n"),
+        (Framing::Lines, Ending::Flag("done"), "{\"d\\u006fne\":true}\n"),
+        (Framing::Lines, Ending::Flag("done"), "{\"done\":false,\"done\":true}\n"),
+    ];
+    for (framing, ending, text) in over {
+        let mut frames = Frames::new(framing, ending);
+        frames.push(text.as_bytes());
+        assert!(frames.is_over() && frames.free() == 0, "{text}");
+    }
+    let goes_on = [
+        (Framing::Events, types, "data: {\"text\":\"message_stop\",\"type\":\"\\u0061\"}\n\n"),
+        (Framing::Events, types, "data: {\"in\":{\"type\":\"message_stop\"}}\n\n"),
+        (Framing::Events, types, "event: message_stop\n\n"),
+        (Framing::Lines, Ending::Flag("done"), "{\"message\":{\"done\":true},\"done\":false}\n"),
+        (Framing::Lines, Ending::Flag("done"), "{\"done\":\"true\"}\n"),
+    ];
+    for (framing, ending, text) in goes_on {
+        let mut frames = Frames::new(framing, ending);
+        frames.push(text.as_bytes());
+        assert!(!frames.is_over() && frames.free() == text.len(), "{text}");
+    }
+}

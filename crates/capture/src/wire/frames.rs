@@ -151,16 +151,15 @@ impl Frames {
                     && super::sse::event(&self.piece).data.trim() == wanted
             }
             Ending::Type(types) => {
-                if !types.iter().any(|wanted| memmem::find(&self.piece, wanted.as_bytes()).is_some()) {
-                    return false;
-                }
-                let event = super::sse::event(&self.piece);
-                // An event without data is none: no client sees it.
-                !event.data.is_empty() && event.kind().is_some_and(|kind| types.contains(&kind.as_str()))
+                types.iter().any(|wanted| self.may_hold(wanted))
+                    && super::sse::event(&self.piece).is_any(types)
             }
-            Ending::Flag(name) => {
-                memmem::find(&self.piece, name.as_bytes()).is_some() && super::sse::flag(&self.piece, name)
-            }
+            Ending::Flag(name) => self.may_hold(name) && super::sse::flag(&self.piece, name),
         }
+    }
+
+    /// Whether a word of ASCII may be in the piece, be it with letters that JSON has escaped.
+    fn may_hold(&self, word: &str) -> bool {
+        memmem::find(&self.piece, word.as_bytes()).is_some() || memmem::find(&self.piece, b"\\u00").is_some()
     }
 }

@@ -29,6 +29,16 @@ impl Event<'_> {
         serde_json::from_str::<Typed<'_>>(&self.data).ok()?.kind.map(Cow::into_owned)
     }
 
+    /// Whether it is of one of these types by the field `event` or by the member `type` of its data: clients go by either, and by
+    /// the last of two members.
+    pub(super) fn is_any(&self, types: &[&str]) -> bool {
+        let named = || member(self.data.as_bytes(), "type");
+        let kind = || serde_json::from_str::<Cow<'_, str>>(named()?.get()).ok();
+        // An event without data is none: no client sees it.
+        !self.data.is_empty()
+            && (types.contains(&&*self.event) || kind().is_some_and(|kind| types.contains(&&*kind)))
+    }
+
     /// Whether it says an error: by its type, or by a member of its data.
     pub(super) fn is_error(&self) -> bool {
         !self.data.is_empty()
