@@ -61,8 +61,11 @@ impl Key {
         Some(Self { system: route.system.clone(), by, text, subjects: subjects.to_vec() })
     }
 
-    /// The decision that the key itself names.
+    /// The decision that the key itself names; one that is no more than a session's or a trace's names none.
     pub(crate) fn decision(&self) -> Option<Id> {
+        if self.by.is_some() {
+            return None;
+        }
         std::str::from_utf8(&self.text).ok()?.parse().ok()
     }
 }
