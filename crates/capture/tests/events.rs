@@ -128,17 +128,19 @@ async fn the_examples_of_the_documentation_are_taken() {
     assert_eq!(kinds, every);
 }
 
-#[tokio::test]
-async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
-    let world = World::chat().await;
-    let decision = world.ask("/v1/chat/completions", "ada").await;
-    let human = |more: Value| {
-        let mut event = json!({"decision": decision, "kind": "human", "action": "approve"});
-        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        event
-    };
-    let unknown = Id::new(decision.millis(), &[9; 10]);
-    for (body, status, says) in [
+/// What is posted, the status of the answer, and what it says.
+type Wrong = (Value, u16, &'static str);
+
+/// An approval with other members, of this decision.
+fn approval(decision: Id, more: Value) -> Value {
+    let mut event = json!({"decision": decision, "kind": "human", "action": "approve"});
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+fn wrong_reviews(decision: Id, unknown: Id) -> Vec<Wrong> {
+    let human = |more| approval(decision, more);
+    vec![
         (
             human(json!({"actoin": 1})),
             400,
@@ -163,6 +165,11 @@ async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
         (human(json!({"decision": unknown})), 404, "there is no decision"),
         (human(json!({"system": "other"})), 404, "there is no decision"),
         (json!({"kind": "human", "action": "stop"}), 400, "`inferlog-decision-id`"),
+    ]
+}
+
+fn wrong_of_other_kinds(decision: Id) -> Vec<Wrong> {
+    vec![
         (
             json!({"decision": decision, "kind": "label", "name": "x", "origin": "review"}),
             400,
@@ -207,6 +214,12 @@ async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
             "goes with the outcome",
         ),
         (json!({"decision": decision, "kind": "inference", "input": "a"}), 400, "model: is missing"),
+    ]
+}
+
+fn wrong_batches(decision: Id, unknown: Id) -> Vec<Wrong> {
+    let human = |more| approval(decision, more);
+    vec![
         (
             json!({"events": [human(json!({})), human(json!({"x": 1}))]}),
             400,
@@ -226,7 +239,17 @@ async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
         (json!([]), 400, "no event in it"),
         (json!("human"), 400, "write an event"),
         (json!(vec![human(json!({})); BATCH_EVENTS_MAX + 1]), 413, "at most 1000 events"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_and_nothing_of_the_batch_recorded() {
+    let world = World::chat().await;
+    let decision = world.ask("/v1/chat/completions", "ada").await;
+    let unknown = Id::new(decision.millis(), &[9; 10]);
+    let wrong =
+        [wrong_reviews(decision, unknown), wrong_of_other_kinds(decision), wrong_batches(decision, unknown)];
+    for (body, status, says) in wrong.concat() {
         let (found, answer) = world.post(&body).await;
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(

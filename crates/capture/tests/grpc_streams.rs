@@ -127,16 +127,17 @@ async fn a_request_may_have_several_answers_and_an_error_among_them() {
     assert!(events[1..4].iter().all(|event| event.after == vec![events[0].id].into()));
 }
 
-#[tokio::test]
-async fn streams_end_in_ways_that_are_told_apart() {
-    struct Case {
-        about: &'static str,
-        act: fn(Model) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
-        got: fn(&Got) -> bool,
-        outline: [&'static str; 4],
-        error: &'static str,
-    }
-    let cases = [
+/// A way for a stream to end, and what is told of it.
+struct Case {
+    about: &'static str,
+    act: fn(Model) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+    got: fn(&Got) -> bool,
+    outline: [&'static str; 4],
+    error: &'static str,
+}
+
+fn ends() -> [Case; 4] {
+    [
         Case {
             about: "an error in the trailers",
             act: |mut model| {
@@ -192,8 +193,12 @@ async fn streams_end_in_ways_that_are_told_apart() {
             outline: ["joined", "inference failed", "closed failed upstream_abort connection_lost -", ""],
             error: "broke off",
         },
-    ];
-    for case in cases {
+    ]
+}
+
+#[tokio::test]
+async fn streams_end_in_ways_that_are_told_apart() {
+    for case in ends() {
         let dir = tempfile::tempdir().unwrap();
         let served = before(&dir, "answer_ms_max = 400", case.act).await;
         let mut stream = Open::new(&served, REQUEST).await;

@@ -63,78 +63,77 @@ fn defaults_and_every_key() {
     assert_eq!((route.opened, route.limits.answer_time_max.as_millis()), (Opened::BeforeCall, 3));
 }
 
+/// Configurations, `+` for what is added to [`BASE`], and what is said of them.
+const WRONG: &[(&str, &str)] = &[
+    ("", "`route`: there is no route: add a `[[route]]` with `name`, `upstream` and `system`"),
+    ("[[route]]\nname = 3", "line 2: `name`: invalid type: integer `3`, expected a string"),
+    ("[[route]\n", "line 1: "),
+    (
+        "[[route]]\nname = \"a\"\n",
+        "missing field `upstream`: every `[[route]]` needs `name`, `upstream` and `system`",
+    ),
+    ("\n\n[[route]]\nupstrem = 1\n", "line 4: `upstrem`: unknown field `upstrem`, expected one of `name`"),
+    (
+        "+wire = \"grpc\"",
+        "line 5: `wire`: write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"oip-grpc\", \"kserve-v1\" or \"json\"",
+    ),
+    ("+path = \"score\"", "line 5: `path`: write one path, as in `/score`"),
+    ("+path = \"/a*b\"", "line 5: `path`: write one path"),
+    ("+path = \"/metrics\"", "line 5: `path`: the gateway answers this path itself"),
+    ("+opened = \"late\"", "line 5: `opened`: write \"before-first-byte\" or \"before-call\""),
+    ("+subject = \"x\"", "line 5: `subject`: write `{ header = "),
+    ("+subject = { header = \"a b\" }", "line 5: `subject`: `a b` is no header name"),
+    ("+subject = { pointer = \"a\" }", "line 5: `subject`: a JSON pointer begins with `/`"),
+    ("+json = { model = \"/m\" }", "line 5: `json`: pointers are for `wire = \"json\"`"),
+    (
+        "+wire = \"json\"\njson = { modle = \"/m\" }",
+        "line 6: `modle`: is not one of the pointers of `json`: model",
+    ),
+    (
+        "+wire = \"json\"\njson = { model = \"/~2\" }",
+        "line 6: `model`: in a JSON pointer `~` is written `~0`",
+    ),
+    (
+        "+context = { build = { env = \"NOPE\" } }",
+        "line 5: `build`: the environment variable `NOPE` is not set",
+    ),
+    ("+context = { region = 1 }", "line 5: `region`: write a string, `{ env = "),
+    ("+context = { region = [\"a\"] }", "line 5: `region`: write a string, `{ env = "),
+    ("+context = { region = \"a b\" }", "line 5: `region`: \"a b\" may not stand in clear"),
+    ("+context = { zone = \"a\" }", "line 5: `zone`: is not a member of `context`: build, environment"),
+    ("+models = [\"a b\"]", "line 5: `models`: \"a b\" may not stand in clear"),
+    ("+context = { build = { header = \"x\", value = [] } }", "line 5: `build`: write a string"),
+    ("+request_bytes_max = 0", "line 5: `request_bytes_max`: write a number of bytes from 1 to 25165824"),
+    ("+response_bytes_max = 99999999999", "line 5: `response_bytes_max`: write a number of bytes"),
+    ("+answer_ms_max = 0", "line 5: `answer_ms_max`: write a number of milliseconds"),
+    (
+        "[[route]]\nname = \"a b\"\nupstream = \"http://h\"\nsystem = \"s\"",
+        "line 2: `name`: write 1 to 63 letters",
+    ),
+    (
+        "[[route]]\nname = \"a\"\nupstream = \"ftp://h\"\nsystem = \"s\"",
+        "line 3: `upstream`: write `http://HOST:PORT`",
+    ),
+    (
+        "[[route]]\nname = \"a\"\nupstream = \"h:80\"\nsystem = \"s\"",
+        "line 3: `upstream`: write `http://HOST:PORT`",
+    ),
+    ("[[route]]\nname = \"a\"\nupstream = \"http://u:p@h\"\nsystem = \"s\"", "line 3: `upstream`: write"),
+    ("[[route]]\nname = \"a\"\nupstream = \"http://h/?q\"\nsystem = \"s\"", "line 3: `upstream`: write"),
+    (
+        "[[route]]\nname = \"a\"\nupstream = \"http://h\"\nsystem = \"-s\"",
+        "line 4: `system`: write 1 to 63 letters",
+    ),
+    (
+        "+[[route]]\nname = \"a\"\nupstream = \"http://h\"\nsystem = \"s\"",
+        "line 6: `name`: another route has this name",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_named_with_its_line_and_what_to_do() {
-    let cases = [
-        ("", "`route`: there is no route: add a `[[route]]` with `name`, `upstream` and `system`"),
-        ("[[route]]\nname = 3", "line 2: `name`: invalid type: integer `3`, expected a string"),
-        ("[[route]\n", "line 1: "),
-        (
-            "[[route]]\nname = \"a\"\n",
-            "missing field `upstream`: every `[[route]]` needs `name`, `upstream` and `system`",
-        ),
-        (
-            "\n\n[[route]]\nupstrem = 1\n",
-            "line 4: `upstrem`: unknown field `upstrem`, expected one of `name`",
-        ),
-        (
-            "+wire = \"grpc\"",
-            "line 5: `wire`: write \"openai\", \"anthropic\", \"ollama\", \"oip-v2\", \"oip-grpc\", \"kserve-v1\" or \"json\"",
-        ),
-        ("+path = \"score\"", "line 5: `path`: write one path, as in `/score`"),
-        ("+path = \"/a*b\"", "line 5: `path`: write one path"),
-        ("+path = \"/metrics\"", "line 5: `path`: the gateway answers this path itself"),
-        ("+opened = \"late\"", "line 5: `opened`: write \"before-first-byte\" or \"before-call\""),
-        ("+subject = \"x\"", "line 5: `subject`: write `{ header = "),
-        ("+subject = { header = \"a b\" }", "line 5: `subject`: `a b` is no header name"),
-        ("+subject = { pointer = \"a\" }", "line 5: `subject`: a JSON pointer begins with `/`"),
-        ("+json = { model = \"/m\" }", "line 5: `json`: pointers are for `wire = \"json\"`"),
-        (
-            "+wire = \"json\"\njson = { modle = \"/m\" }",
-            "line 6: `modle`: is not one of the pointers of `json`: model",
-        ),
-        (
-            "+wire = \"json\"\njson = { model = \"/~2\" }",
-            "line 6: `model`: in a JSON pointer `~` is written `~0`",
-        ),
-        (
-            "+context = { build = { env = \"NOPE\" } }",
-            "line 5: `build`: the environment variable `NOPE` is not set",
-        ),
-        ("+context = { region = 1 }", "line 5: `region`: write a string, `{ env = "),
-        ("+context = { region = [\"a\"] }", "line 5: `region`: write a string, `{ env = "),
-        ("+context = { region = \"a b\" }", "line 5: `region`: \"a b\" may not stand in clear"),
-        ("+context = { zone = \"a\" }", "line 5: `zone`: is not a member of `context`: build, environment"),
-        ("+models = [\"a b\"]", "line 5: `models`: \"a b\" may not stand in clear"),
-        ("+context = { build = { header = \"x\", value = [] } }", "line 5: `build`: write a string"),
-        ("+request_bytes_max = 0", "line 5: `request_bytes_max`: write a number of bytes from 1 to 25165824"),
-        ("+response_bytes_max = 99999999999", "line 5: `response_bytes_max`: write a number of bytes"),
-        ("+answer_ms_max = 0", "line 5: `answer_ms_max`: write a number of milliseconds"),
-        (
-            "[[route]]\nname = \"a b\"\nupstream = \"http://h\"\nsystem = \"s\"",
-            "line 2: `name`: write 1 to 63 letters",
-        ),
-        (
-            "[[route]]\nname = \"a\"\nupstream = \"ftp://h\"\nsystem = \"s\"",
-            "line 3: `upstream`: write `http://HOST:PORT`",
-        ),
-        (
-            "[[route]]\nname = \"a\"\nupstream = \"h:80\"\nsystem = \"s\"",
-            "line 3: `upstream`: write `http://HOST:PORT`",
-        ),
-        ("[[route]]\nname = \"a\"\nupstream = \"http://u:p@h\"\nsystem = \"s\"", "line 3: `upstream`: write"),
-        ("[[route]]\nname = \"a\"\nupstream = \"http://h/?q\"\nsystem = \"s\"", "line 3: `upstream`: write"),
-        (
-            "[[route]]\nname = \"a\"\nupstream = \"http://h\"\nsystem = \"-s\"",
-            "line 4: `system`: write 1 to 63 letters",
-        ),
-        (
-            "+[[route]]\nname = \"a\"\nupstream = \"http://h\"\nsystem = \"s\"",
-            "line 6: `name`: another route has this name",
-        ),
-    ];
-    for (text, expected) in cases {
-        let text = text.strip_prefix('+').map_or(text.to_owned(), |rest| format!("{BASE}{rest}"));
+    for (text, expected) in WRONG {
+        let text = text.strip_prefix('+').map_or((*text).to_owned(), |rest| format!("{BASE}{rest}"));
         let error = routes(&text, &env).expect_err(&text).to_string();
         assert!(error.contains(expected), "of\n{text}\nit says {error}\nnot    {expected}");
     }

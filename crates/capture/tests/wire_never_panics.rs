@@ -85,6 +85,39 @@ const MODELS: [(Wire, Operation); 8] = [
     (Wire::Ollama, Operation::Embeddings),
 ];
 
+/// Names of members that these wires look for.
+const NAMES: [&str; 29] = [
+    "messages",
+    "role",
+    "content",
+    "tool_calls",
+    "function",
+    "arguments",
+    "id",
+    "index",
+    "choices",
+    "delta",
+    "message",
+    "finish_reason",
+    "usage",
+    "prompt_tokens",
+    "error",
+    "code",
+    "type",
+    "input",
+    "output",
+    "call_id",
+    "item",
+    "output_index",
+    "response",
+    "status",
+    "text",
+    "refusal",
+    "done",
+    "tool_call_id",
+    "content_block",
+];
+
 /// Bodies of requests and answers made of the pieces that these wires look for, whole and broken, alone or as a stream.
 fn near_messages() -> impl Strategy<Value = Vec<u8>> {
     let member = |name| move |value: String| format!("{name:?}:{value}");
@@ -111,39 +144,8 @@ fn near_messages() -> impl Strategy<Value = Vec<u8>> {
         "\"{\\\"a\\\":\"",
     ])
     .prop_map(str::to_owned);
-    let names = [
-        "messages",
-        "role",
-        "content",
-        "tool_calls",
-        "function",
-        "arguments",
-        "id",
-        "index",
-        "choices",
-        "delta",
-        "message",
-        "finish_reason",
-        "usage",
-        "prompt_tokens",
-        "error",
-        "code",
-        "type",
-        "input",
-        "output",
-        "call_id",
-        "item",
-        "output_index",
-        "response",
-        "status",
-        "text",
-        "refusal",
-        "done",
-        "tool_call_id",
-        "content_block",
-    ];
     let value = leaf.prop_recursive(6, 60, 5, move |inner| {
-        let members = prop::collection::vec((prop::sample::select(names.to_vec()), inner.clone()), 0..6)
+        let members = prop::collection::vec((prop::sample::select(NAMES.to_vec()), inner.clone()), 0..6)
             .prop_map(move |all| all.into_iter().map(|(name, value)| member(name)(value)).collect::<Vec<_>>())
             .prop_map(|all| format!("{{{}}}", all.join(",")));
         let items = prop::collection::vec(inner, 0..4).prop_map(|all| format!("[{}]", all.join(",")));
