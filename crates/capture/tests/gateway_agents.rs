@@ -10,6 +10,8 @@ mod recording;
 mod streaming;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "support/turns.rs"]
+mod turns;
 
 use gateway::{Log, Served, route, serve, status};
 use inferlog_record::body::{Body, ErrorCode, ExchangeEnd, Outcome, StepOutcome};
@@ -17,6 +19,7 @@ use inferlog_record::{Event, Id, PayloadRole};
 use std::path::PathBuf;
 use std::time::Duration;
 use streaming::{Asked, Client, DONE, STOP, Upstream, chat, delta};
+use turns::{ANSWERED, after, broken, calls, ended, kinds, results, steps, words};
 
 /// A gateway before a scripted model, and a directory to record in.
 struct World {
@@ -68,74 +71,6 @@ async fn whole(mut client: Client, mut model: Asked, status: &str, answer: &str)
     let named = answer.lines().find_map(|line| line.strip_prefix("inferlog-decision-id: "));
     named.unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
-
-/// An answer in words.
-fn words(text: &str) -> String {
-    let message = serde_json::json!({"role": "assistant", "content": text});
-    let choice = serde_json::json!({"index": 0, "message": message, "finish_reason": "stop"});
-    serde_json::json!({"id": "a", "model": "m-2024-08-06", "choices": [choice]}).to_string()
-}
-
-fn call(id: &str) -> serde_json::Value {
-    serde_json::json!({"id": id, "type": "function", "function": {"name": "search", "arguments": "{}"}})
-}
-
-/// An answer that asks for calls of a tool.
-fn calls(ids: &[&str]) -> String {
-    let calls: Vec<_> = ids.iter().map(|id| call(id)).collect();
-    let message = serde_json::json!({"role": "assistant", "content": null, "tool_calls": calls});
-    let choice = serde_json::json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
-    serde_json::json!({"id": "a", "model": "m-2024-08-06", "choices": [choice]}).to_string()
-}
-
-/// A request that brings their results.
-fn results(ids: &[&str], stream: bool) -> String {
-    let calls: Vec<_> = ids.iter().map(|id| call(id)).collect();
-    let mut messages = vec![
-        serde_json::json!({"role": "user", "content": "hello"}),
-        serde_json::json!({"role": "assistant", "content": null, "tool_calls": calls}),
-    ];
-    let result =
-        |id: &&str| serde_json::json!({"role": "tool", "tool_call_id": id, "content": format!("of {id}")});
-    messages.extend(ids.iter().map(result));
-    serde_json::json!({"model": "m", "stream": stream, "messages": messages}).to_string()
-}
-
-fn kinds(events: &[Event]) -> Vec<&str> {
-    events.iter().map(|event| event.body.kind_text()).collect()
-}
-
-fn ended(events: &[Event]) -> (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) {
-    let closed = events.iter().rev().find_map(|event| match &event.body {
-        Body::DecisionClosed(body) => Some((body.outcome, body.exchange, body.error)),
-        _ => None,
-    });
-    closed.unwrap_or_else(|| panic!("open: {:?}", kinds(events)))
-}
-
-/// How passing on answers failed, and of which model call.
-fn broken(events: &[Event]) -> Vec<(ExchangeEnd, Option<Id>)> {
-    let end = |event: &Event| match &event.body {
-        Body::Delivery(body) => Some((body.end?, body.of)),
-        _ => None,
-    };
-    events.iter().filter_map(end).collect()
-}
-
-fn steps(events: &[Event]) -> Vec<StepOutcome> {
-    let outcome = |event: &Event| match &event.body {
-        Body::Inference(body) => Some(body.outcome),
-        _ => None,
-    };
-    events.iter().filter_map(outcome).collect()
-}
-
-fn after(event: &Event) -> Vec<Id> {
-    event.after.to_vec()
-}
-
-const ANSWERED: (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) =
-    (Outcome::Answered, Some(ExchangeEnd::Complete), None);
 
 #[tokio::test]
 async fn what_the_route_says_makes_exchanges_one_decision() {
