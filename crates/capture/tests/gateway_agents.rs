@@ -14,8 +14,8 @@ mod support;
 mod turns;
 
 use gateway::{Log, Served, route, serve, status};
-use inferlog_record::body::{Body, ErrorCode, ExchangeEnd, Outcome, StepOutcome};
-use inferlog_record::{Event, Id, PayloadRole};
+use inferlog_record::body::{Body, ExchangeEnd, Outcome, StepOutcome};
+use inferlog_record::{Event, PayloadRole};
 use std::path::PathBuf;
 use std::time::Duration;
 use streaming::{Asked, Client, DONE, STOP, Upstream, chat, delta};
