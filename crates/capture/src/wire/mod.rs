@@ -266,6 +266,13 @@ impl Wire {
             Self::Ollama => ollama::response(call, headers, body),
             Self::Json(json) => json.response(body),
         };
+        // A terminator that the reading did not take for one, a client may have: nothing broke off.
+        if facts.broken_off
+            && let Some(mut frames) = self.frames(call, headers)
+        {
+            frames.push(body);
+            facts.broken_off = !frames.is_over();
+        }
         if !status.is_success() {
             // An error's body need not be of the protocol: it is the message then, and nothing is missing.
             facts.gap = None;
