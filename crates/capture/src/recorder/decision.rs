@@ -196,8 +196,8 @@ impl Decision {
         self.end(events, Room::Ordinary).await
     }
 
-    /// [`Decision::finish`] where there was no room, or no key, for content: with what [`bare`] leaves of the events. The
-    /// room that the log keeps for ends is used; the opening is waited for first.
+    /// [`Decision::finish`] where there was no room, or no key, for content: with what [`crate::recorder::bare`] leaves of the
+    /// events. The room that the log keeps for ends is used; the opening is waited for first.
     pub async fn finish_bare(&mut self, bare: Vec<NewEvent>) -> Result<Recorded, RecordError> {
         self.opened().await?;
         self.end(bare, Room::Reserved).await
