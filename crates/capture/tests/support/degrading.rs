@@ -194,12 +194,13 @@ fn is_bare(event: &Event) -> bool {
     serde_json::to_string(&event.payloads).unwrap().contains("not_stored")
 }
 
+/// An answer after which the server closes, as it says: who keeps such a connection loses the next request to it.
 pub const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n{\"model_name\":\"credit\",\"outputs\":[\"answer\"]}";
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 43\r\n\r\n{\"model_name\":\"credit\",\"outputs\":[\"answer\"]}";
 /// A long answer, which does not compress much.
 pub fn long_answer() -> &'static [u8] {
     let body = format!("{{\"outputs\":[\"answer\",\"{}\"]}}", noise(9_000));
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     Box::leak((head + &body).into_bytes().into_boxed_slice())
 }
 
