@@ -116,12 +116,13 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let (data, current) = (instance.data.clone(), Current::from(instance));
     let admin = AdminServer::start(&data, current.clone())?;
+    // Whoever reads that it listens may ask it to stop.
+    let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
     announce(&args, &routes, listener.local_addr()?);
     let backups = tokio::spawn(keep_backups(current.clone()));
     let again = Settings { new_epochs: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
 
-    let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
     let served = gateway.serve(listener, async move {
         stop.next().await;
         tracing::info!("stopping: requests in progress are finished first; a second signal stops at once");
