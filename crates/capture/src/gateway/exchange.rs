@@ -140,26 +140,21 @@ impl Exchange {
         if let Some(over) = thread.take_if(|thread| thread.is_over()) {
             self.gateway.threads.leave(over);
         }
-        if let Some(thread) = &*thread {
-            step.join(thread);
-            let results = tools::results(&self.lane, asked, step)?;
-            let mut events = vec![describe::joined(&self.lane.route, asked, step)];
-            events.extend(results);
-            return Keeping::join(&self.lane, &thread.ongoing, events).await;
-        }
         // The text may be the id of a decision that an earlier answer named.
         let remembered = |id| {
-            let ongoing = self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects);
-            ongoing.filter(|ongoing| !ongoing.is_erased())
+            let ongoing = self.gateway.recorder().remembered(id, &self.lane.route.system, &subjects)?;
+            (!ongoing.is_erased()).then(|| Thread::resumed(ongoing, self.lane.clone()))
         };
-        if let Some(ongoing) = key.decision().and_then(remembered) {
-            let named = Thread::resumed(ongoing, self.lane.clone());
-            step.join(&named);
+        let begun = thread.clone().or_else(|| key.decision().and_then(remembered));
+        if let Some(begun) = begun {
+            step.join(&begun);
             let results = tools::results(&self.lane, asked, step)?;
             let mut events = vec![describe::joined(&self.lane.route, asked, step)];
             events.extend(results);
-            let keeping = Keeping::join(&self.lane, &named.ongoing, events).await?;
-            *thread = keeping.id().map(|_| named);
+            let keeping = Keeping::join(&self.lane, &begun.ongoing, events).await?;
+            if thread.is_none() {
+                *thread = keeping.id().map(|_| begun);
+            }
             return Ok(keeping);
         }
         let mut keeping = self.open(asked, subjects, step).await?;

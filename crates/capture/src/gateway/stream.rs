@@ -13,6 +13,7 @@ use crate::gateway::step::Step;
 use crate::gateway::verdict::Verdict;
 use crate::gateway::{Inner, Lane, describe};
 use crate::headers;
+use crate::recorder::RecordError;
 use crate::wire::Frames;
 use bytes::{Bytes, BytesMut};
 use http::{Response, header, response};
@@ -68,24 +69,32 @@ impl Relay {
         let end = self.pass(&mut body, &mut passage, &mut journal, &pieces).await;
         // The model need not go on for nobody.
         drop(body);
-        let end = match end {
-            Ended::NotRecorded => return self.cut(),
-            end => end,
-        };
+        if let Ended::NotRecorded(error) = &end {
+            return self.cut(error);
+        }
         self.lane.metrics.upstream.observe(self.called_at.elapsed().as_secs_f64());
         let read = Read::new(passage.all.split().freeze(), end.of_body());
         let told = Told::new(self.lane.clone(), self.asked.call.clone(), head, read, first_byte).await;
-        let Ok(mut told) = told else { return self.cut() };
+        let mut told = match told {
+            Ok(told) => told,
+            Err(error) => return self.cut(&error),
+        };
         told.client_left = matches!(end, Ended::ClientLeft);
         let called = Called::Told(Box::new(told));
         let verdict = Verdict::of_call(&called);
         let rest = describe::rest(&self.lane, &self.asked, &called, &verdict, self.called_at, &self.step);
-        let Ok(events) = rest else { return self.cut() };
+        let events = match rest {
+            Ok(events) => events,
+            Err(error) => return self.cut(&error),
+        };
         let waits = Instant::now();
         let kept = self.keeping.finish(events).await;
         self.lane.metrics.record.observe(waits.elapsed().as_secs_f64());
         self.lane.metrics.request.observe(self.asked.began.elapsed().as_secs_f64());
-        let Ok(recorded) = kept else { return self.cut() };
+        let recorded = match kept {
+            Ok(recorded) => recorded,
+            Err(error) => return self.cut(&error),
+        };
         if recorded.is_some() {
             self.step.ended(&self.lane, &called, &verdict, self.called_at);
         }
@@ -126,7 +135,7 @@ impl Relay {
                 () = sleep_until(journal.due_at()), if journal.has_more(passage) => {
                     match self.journal(journal, passage).await {
                         Ok(()) => continue,
-                        Err(()) => return Ended::NotRecorded,
+                        Err(error) => return Ended::NotRecorded(error),
                     }
                 }
             };
@@ -152,9 +161,9 @@ impl Relay {
             }
             if journal.has_more(passage)
                 && journal.due_at() <= Instant::now()
-                && self.journal(journal, passage).await.is_err()
+                && let Err(error) = self.journal(journal, passage).await
             {
-                return Ended::NotRecorded;
+                return Ended::NotRecorded(error);
             }
             if body.is_end_stream() {
                 return Ended::Body(BodyEnd::Complete);
@@ -187,38 +196,38 @@ impl Relay {
                 }
                 () = sleep_until(deadline) => return Err(Ended::ClientLeft),
                 () = sleep_until(journal.due_at()), if journal.has_more(passage) => {
-                    self.journal(journal, passage).await.map_err(|()| Ended::NotRecorded)?;
+                    self.journal(journal, passage).await.map_err(Ended::NotRecorded)?;
                 }
             }
         }
     }
 
-    async fn journal(&mut self, journal: &mut Journal, passage: &Passage) -> Result<(), ()> {
+    async fn journal(&mut self, journal: &mut Journal, passage: &Passage) -> Result<(), RecordError> {
         let piece = journal.take(passage);
         let event = describe::piece(&self.lane.route, &self.step, journal.part, piece, !passage.is_coded);
-        self.keeping.note(vec![event]).await.map_err(|_| ())
+        self.keeping.note(vec![event]).await
     }
 
     /// Ends a stream whose record failed: without its terminator, for nothing more is sent.
-    fn cut(self) {
+    fn cut(self, error: &RecordError) {
         self.lane.metrics.count(crate::gateway::metrics::End::NotRecorded);
-        tracing::error!(route = %self.lane.route.name, "a streamed answer could not be recorded and was cut off");
+        let decision = self.keeping.id();
+        tracing::error!(route = %self.lane.route.name, ?decision, %error, "a streamed answer could not be recorded and was cut off");
     }
 }
 
 /// How passing on ended.
-#[derive(Clone, Copy)]
 enum Ended {
     Body(BodyEnd),
     ClientLeft,
-    NotRecorded,
+    NotRecorded(RecordError),
 }
 
 impl Ended {
-    fn of_body(self) -> BodyEnd {
+    fn of_body(&self) -> BodyEnd {
         match self {
-            Self::Body(end) => end,
-            Self::ClientLeft | Self::NotRecorded => BodyEnd::Aborted,
+            Self::Body(end) => *end,
+            Self::ClientLeft | Self::NotRecorded(_) => BodyEnd::Aborted,
         }
     }
 }

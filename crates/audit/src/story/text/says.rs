@@ -2,8 +2,8 @@
 
 use inferlog_record::Event;
 use inferlog_record::body::{
-    Body, DecisionClosed, Document, Human, Identical, Inference, Label, ModelIdentity, ReasoningForm,
-    Retrieval, StepOutcome, ToolCall,
+    Body, DecisionClosed, Document, Human, Identical, Inference, Label, ModelIdentity, Prompt, ReasoningForm,
+    Retrieval, StepOutcome, ToolCall, Toolset,
 };
 use serde_json::Value;
 
@@ -92,6 +92,16 @@ fn inference(paint: Paint, event: &Event, body: &Inference) -> Vec<String> {
         how.into_iter().flatten().collect::<Vec<_>>().join(", "),
     ];
     lines.extend(used);
+    let prompt = |prompt: &Prompt| {
+        let (name, version) = prompt.name.as_ref().zip(prompt.version.as_ref())?;
+        Some(format!("{} prompt {name}, version {version}", prompt.role))
+    };
+    let tools = |tools: &Toolset| format!("tools {}, version {}", tools.name, tools.version);
+    let registered: Vec<String> =
+        body.prompts.iter().filter_map(prompt).chain(body.toolsets.iter().map(tools)).collect();
+    if !registered.is_empty() {
+        lines.push(format!("registered: {}", shorten(&registered.join("; "), 400)));
+    }
     lines
 }
 
