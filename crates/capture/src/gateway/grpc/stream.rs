@@ -341,12 +341,14 @@ impl Stream {
     }
 
     async fn record(&self, message: Message, client: &mut Client) -> Result<(), RecordError> {
-        let Some(head) = &client.head else { return Ok(()) };
+        // Neither can be: an answer has a head, and the stream began with a request. What is not recorded does not pass all the same.
+        let unasked = || RecordError::Invalid("an answer came that no request asked for".to_owned());
+        let head = client.head.as_ref().ok_or_else(unasked)?;
         let bytes_max = self.lane.route.limits.response_bytes_max;
         let decoded = message.content(&head.headers, bytes_max);
         let content = Content { raw: message.framed, end: BodyEnd::Complete, decoded };
         let facts = wire::streamed(&self.call, content.legible());
-        let Some(mut turn) = self.turns.take(facts.id.as_deref()) else { return Ok(()) };
+        let mut turn = self.turns.take(facts.id.as_deref()).ok_or_else(unasked)?;
         if turn.answers > 0 {
             turn.step.inference = self.lane.mint()?;
         }
