@@ -12,52 +12,31 @@ mod streaming;
 mod support;
 #[path = "support/turns.rs"]
 mod turns;
+#[path = "support/world.rs"]
+mod world;
 
-use gateway::{Log, Served, route, serve, status};
+use gateway::{Log, status};
 use inferlog_record::body::{Body, ExchangeEnd, Outcome, StepOutcome};
 use inferlog_record::{Event, PayloadRole};
-use std::path::PathBuf;
 use std::time::Duration;
-use streaming::{Asked, Client, DONE, STOP, Upstream, chat, delta};
-use turns::{ANSWERED, after, broken, calls, ended, kinds, results, steps, words};
-
-/// A gateway before a scripted model, and a directory to record in.
-struct World {
-    dir: tempfile::TempDir,
-    upstream: Upstream,
-    served: Served,
-}
+use streaming::{Asked, Client, DONE, STOP, chat, delta};
+use turns::{after, broken, calls, ended, kinds, results, steps, words};
+use world::{ANSWERED, World};
 
 const ASK: &str = r#"{"model":"m","user":"u-1","messages":[{"role":"user","content":"hello"}]}"#;
 const RUN: &str = "inferlog-decision: run\r\n";
 const LAST: &str = "inferlog-decision: run\r\ninferlog-decision-end: true\r\n";
 
 impl World {
-    async fn new(more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let upstream = Upstream::start().await;
-        let recorder = recording::open(dir.path()).await;
-        let more = format!("wire = \"openai\"\nidle_ms_max = 600000\n{more}");
-        let served = serve(recorder, &route(&upstream.url(), &more)).await;
-        Self { dir, upstream, served }
-    }
-
-    /// Sends a request, and sees it arrive at the model.
-    async fn ask(&mut self, body: &str, headers: &str) -> (Client, Asked) {
-        let client = Client::send(self.served.address, &chat(body, headers)).await;
-        (client, self.upstream.asked().await)
+    /// One in which decisions are not closed for lying idle.
+    async fn patient(more: &str) -> Self {
+        Self::chat(&format!("idle_ms_max = 600000\n{more}")).await
     }
 
     /// One whole exchange; the id of its decision.
     async fn exchange(&mut self, body: &str, headers: &str, answer: &str) -> String {
         let (client, model) = self.ask(body, headers).await;
         whole(client, model, "200 OK", answer).await
-    }
-
-    /// Stops, and reads what was recorded.
-    async fn end(self) -> (Log, tempfile::TempDir) {
-        let path: PathBuf = self.dir.path().to_owned();
-        (self.served.end(path).await, self.dir)
     }
 }
 
@@ -84,7 +63,7 @@ async fn what_the_route_says_makes_exchanges_one_decision() {
         ("join = [{ pointer = \"/user\" }]", &bare, true),
     ];
     for (join, headers, in_body) in cases {
-        let mut world = World::new(join).await;
+        let mut world = World::patient(join).await;
         let mut named = Vec::new();
         for id in [1, 2, 1, 2, 1] {
             let body = if in_body { ASK.replace("u-1", &format!("u-{id}")) } else { ASK.to_owned() };
@@ -111,7 +90,7 @@ async fn what_the_route_says_makes_exchanges_one_decision() {
 
 #[tokio::test]
 async fn persons_never_share_a_decision() {
-    let mut world = World::new("subject = { header = \"x-person\" }").await;
+    let mut world = World::patient("subject = { header = \"x-person\" }").await;
     let mut named = Vec::new();
     for person in ["x-person: ada\r\n", "x-person: grace\r\n", "x-person: ada\r\n", ""] {
         named.push(world.exchange(ASK, &format!("{RUN}{person}"), &words("x")).await);
@@ -135,7 +114,7 @@ async fn persons_never_share_a_decision() {
 #[tokio::test]
 async fn two_first_requests_at_the_same_time_are_one_decision() {
     for _ in 0..5 {
-        let mut world = World::new("").await;
+        let mut world = World::patient("").await;
         let request = chat(ASK, RUN);
         let (one, two) = tokio::join!(
             Client::send(world.served.address, &request),
@@ -162,7 +141,7 @@ async fn two_first_requests_at_the_same_time_are_one_decision() {
 #[tokio::test]
 async fn stopping_ends_decisions_as_what_they_are() {
     for (answer, outcome) in [(words("x"), Outcome::Answered), (calls(&["t1"]), Outcome::Interrupted)] {
-        let mut world = World::new("").await;
+        let mut world = World::patient("").await;
         world.exchange(ASK, RUN, &answer).await;
         let (log, _dir) = world.end().await;
         let events = log.only();
@@ -170,7 +149,7 @@ async fn stopping_ends_decisions_as_what_they_are() {
         assert_eq!(kinds(&events).contains(&"output"), outcome == Outcome::Answered);
     }
     // A call that an answer asked for which was lost and asked for again does not count as waiting.
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     world.exchange(ASK, RUN, &calls(&["t1"])).await;
     world.exchange(ASK, RUN, &calls(&["t2"])).await;
     world.exchange(&results(&["t2"], false), RUN, &words("x")).await;
@@ -180,7 +159,7 @@ async fn stopping_ends_decisions_as_what_they_are() {
 
 #[tokio::test]
 async fn a_request_that_is_refused_or_fails_does_not_end_the_decision() {
-    let mut world = World::new("request_bytes_max = 2000").await;
+    let mut world = World::patient("request_bytes_max = 2000").await;
     world.exchange(ASK, RUN, &calls(&["t1"])).await;
     let long = ASK.replace("hello", &"x".repeat(3000));
     let refused = Client::send(world.served.address, &chat(&long, RUN)).await.rest().await;
@@ -213,7 +192,7 @@ async fn a_request_that_is_refused_or_fails_does_not_end_the_decision() {
 
 #[tokio::test]
 async fn a_decision_ends_as_its_latest_request_even_if_that_was_refused() {
-    let mut world = World::new("request_bytes_max = 2000").await;
+    let mut world = World::patient("request_bytes_max = 2000").await;
     world.exchange(ASK, RUN, &words("x")).await;
     let long = ASK.replace("hello", &"x".repeat(3000));
     Client::send(world.served.address, &chat(&long, RUN)).await.rest().await;
@@ -225,7 +204,7 @@ async fn a_decision_ends_as_its_latest_request_even_if_that_was_refused() {
 
 #[tokio::test]
 async fn a_client_that_leaves_a_step_leaves_the_decision_open() {
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     world.exchange(ASK, RUN, &calls(&["t1"])).await;
     let (mut client, mut model) = world.ask(&results(&["t1"], true), RUN).await;
     model.head("text/event-stream", "").await;
@@ -251,7 +230,7 @@ async fn a_client_that_leaves_a_step_leaves_the_decision_open() {
 
 #[tokio::test]
 async fn a_crash_leaves_a_decision_interrupted_with_all_that_was_recorded() {
-    let mut world = World::new("journal_ms = 10").await;
+    let mut world = World::patient("journal_ms = 10").await;
     world.exchange(ASK, RUN, &calls(&["t1", "t2"])).await;
     let (mut client, mut model) = world.ask(&results(&["t2", "t1"], true), RUN).await;
     model.head("text/event-stream", "").await;
@@ -288,7 +267,7 @@ async fn a_crash_leaves_a_decision_interrupted_with_all_that_was_recorded() {
 
 #[tokio::test]
 async fn a_decision_that_ended_is_another_one_by_its_text_and_the_same_one_by_its_id() {
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     let first = world.exchange(ASK, LAST, &words("x")).await;
     let second = world.exchange(ASK, RUN, &words("x")).await;
     assert_ne!(first, second, "the text of a decision that ended begins another");
@@ -307,7 +286,7 @@ async fn a_decision_that_ended_is_another_one_by_its_text_and_the_same_one_by_it
 
 #[tokio::test]
 async fn an_answer_names_the_decision_and_its_tools_are_tied_by_that_name() {
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     // The first request knows of no decision yet.
     let id = world.exchange(ASK, "", &calls(&["t1"])).await;
     let headers = format!("inferlog-decision: {id}\r\ninferlog-decision-end: true\r\n");
@@ -325,7 +304,7 @@ async fn an_answer_names_the_decision_and_its_tools_are_tied_by_that_name() {
 
 #[tokio::test]
 async fn a_first_request_in_the_middle_of_a_conversation_counts_its_results_once() {
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     let brings = results(&["t1"], false);
     for _ in 0..2 {
         let (client, model) = world.ask(&brings, RUN).await;
@@ -343,7 +322,7 @@ async fn a_first_request_in_the_middle_of_a_conversation_counts_its_results_once
 
 #[tokio::test]
 async fn an_exchange_under_way_when_another_ends_the_decision_is_still_recorded_in_it() {
-    let mut world = World::new("").await;
+    let mut world = World::patient("").await;
     let (slow, model) = world.ask(ASK, RUN).await;
     let first = world.exchange(ASK, LAST, &words("x")).await;
     assert_eq!(whole(slow, model, "200 OK", &words("late")).await, first);

@@ -11,61 +11,21 @@ mod recording;
 mod streaming;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
-use gateway::{Log, Served, infer, route, serve};
-use inferlog_record::body::{Body, ErrorCode, ExchangeEnd, Outcome};
+use gateway::infer;
+use inferlog_record::body::{ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{Event, PayloadRole};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use streaming::{ASK, Asked, Client, DONE, STOP, Upstream, chat, delta};
+use streaming::{ASK, DONE, STOP, delta};
 use tokio::time::sleep;
-
-/// A gateway before a scripted upstream, and a directory to record in.
-struct World {
-    dir: tempfile::TempDir,
-    upstream: Upstream,
-    served: Served,
-}
-
-impl World {
-    async fn new(keys: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let upstream = Upstream::start().await;
-        let served = serve(recording::open(dir.path()).await, &route(&upstream.url(), keys)).await;
-        Self { dir, upstream, served }
-    }
-
-    async fn chat(more: &str) -> Self {
-        Self::new(&format!("wire = \"openai\"\n{more}")).await
-    }
-
-    async fn send(&mut self, request: &str) -> (Client, Asked) {
-        let client = Client::send(self.served.address, request).await;
-        (client, self.upstream.asked().await)
-    }
-
-    async fn ask(&mut self) -> (Client, Asked) {
-        self.send(&chat(ASK, "")).await
-    }
-
-    async fn end(self) -> (Log, tempfile::TempDir) {
-        (self.served.end(self.dir.path().to_owned()).await, self.dir)
-    }
-}
-
-fn ended(events: &[Event]) -> (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) {
-    match &events.last().unwrap().body {
-        Body::DecisionClosed(body) => (body.outcome, body.exchange, body.error),
-        other => panic!("{other:?}"),
-    }
-}
+use world::{ANSWERED, World, ended};
 
 fn inference(events: &[Event]) -> &Event {
     events.iter().find(|event| event.body.kind_text() == "inference").unwrap()
 }
-
-const ANSWERED: (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) =
-    (Outcome::Answered, Some(ExchangeEnd::Complete), None);
 
 /// What a coding makes of texts, each flushed by itself.
 fn coded(coding: &str, texts: &[&str]) -> Vec<Vec<u8>> {
@@ -102,7 +62,7 @@ fn coded(coding: &str, texts: &[&str]) -> Vec<Vec<u8>> {
 async fn half_a_terminator_in_a_coding_is_withheld_too() {
     for coding in ["gzip", "deflate", "zstd", "br"] {
         let mut world = World::chat("").await;
-        let (mut client, mut model) = world.ask().await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.head("text/event-stream", &format!("content-encoding: {coding}\r\n")).await;
         // A client that reads line by line takes the last line but one for the end.
         let chunks = coded(coding, &[&delta("a"), STOP, "data: [DONE]\n", "\n"]);
@@ -124,7 +84,7 @@ async fn half_a_terminator_in_a_coding_is_withheld_too() {
 #[tokio::test]
 async fn a_length_that_is_announced_is_waited_for_after_the_terminator() {
     let mut world = World::chat("").await;
-    let (mut client, mut model) = world.ask().await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     let text = format!("{}{STOP}{DONE}: bye\n\n", delta("a"));
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n",
@@ -145,7 +105,7 @@ async fn a_length_that_is_announced_is_waited_for_after_the_terminator() {
 #[tokio::test]
 async fn a_body_shorter_than_its_length_is_no_whole_answer() {
     let mut world = World::chat("").await;
-    let (mut client, mut model) = world.ask().await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     let text = format!("{}{STOP}{DONE}", delta("a"));
     model.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 5000\r\n\r\n").await;
     model.raw(text.as_bytes()).await;
@@ -161,7 +121,7 @@ async fn a_body_shorter_than_its_length_is_no_whole_answer() {
 async fn a_stream_of_nothing_gets_away() {
     for (head, status) in [("200 OK\r\ncontent-length: 0", "200"), ("204 No Content", "204")] {
         let mut world = World::chat("").await;
-        let (mut client, mut model) = world.ask().await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.raw(format!("HTTP/1.1 {head}\r\ncontent-type: text/event-stream\r\n\r\n").as_bytes()).await;
         let answer = client.rest().await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
@@ -176,7 +136,7 @@ async fn a_stream_of_nothing_gets_away() {
 #[tokio::test]
 async fn a_model_that_goes_on_after_its_terminator_holds_nobody_up() {
     let mut world = World::chat("").await;
-    let (mut client, mut model) = world.ask().await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(format!("{}{STOP}{DONE}", delta("a"))).await;
     let pinging = tokio::spawn(async move {
@@ -199,7 +159,7 @@ async fn a_model_that_goes_on_after_its_terminator_holds_nobody_up() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_has_left_and_slows_the_model_down_meanwhile() {
     let mut world = World::chat("answer_ms_max = 500\njournal_ms = 50").await;
-    let (client, mut model) = world.ask().await;
+    let (client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     let word = "x".repeat(64 << 10);
     let mut taken = 0;
@@ -250,7 +210,7 @@ async fn whatever_looks_like_a_terminator_passes_and_the_bytes_are_those_that_ca
     ];
     for (about, passes, withheld) in cases {
         let mut world = World::chat("").await;
-        let (mut client, mut model) = world.ask().await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.head("text/event-stream", "").await;
         model.chunk(&passes).await;
         client.until(&passes).await;
@@ -272,7 +232,7 @@ async fn whatever_looks_like_a_terminator_passes_and_the_bytes_are_those_that_ca
 #[tokio::test]
 async fn an_event_without_an_end_is_held_in_linear_time_and_cut_at_the_limit() {
     let mut world = World::chat("response_bytes_max = 8388608").await;
-    let (mut client, mut model) = world.ask().await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(delta("a")).await;
     client.until("\"a\"").await;
@@ -300,7 +260,7 @@ async fn a_coding_that_breaks_passes_as_it_came_and_its_end_waits() {
     good.push(b"this is no gzip at all, whatever it says".to_vec());
     for (coding, chunks) in [("gzip", good), ("surprise", vec![b"first".to_vec(), DONE.into()])] {
         let mut world = World::chat("").await;
-        let (mut client, mut model) = world.ask().await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.head("text/event-stream", &format!("content-encoding: {coding}\r\n")).await;
         for chunk in &chunks {
             model.chunk(chunk).await;
@@ -321,7 +281,7 @@ async fn a_bomb_in_a_stream_costs_no_more_than_the_limit() {
     let bomb = "a".repeat(256 << 20);
     for coding in ["gzip", "zstd"] {
         let mut world = World::chat("response_bytes_max = 1048576").await;
-        let (mut client, mut model) = world.ask().await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.head("text/event-stream", &format!("content-encoding: {coding}\r\n")).await;
         let chunks = coded(coding, &["data: ", &bomb, "\n\n", DONE]);
         let began = Instant::now();

@@ -10,40 +10,14 @@ mod recording;
 mod streaming;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
-use gateway::{Log, Served, route, serve};
 use inferlog_record::body::{Body, ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{Event, PayloadRole};
 use std::io::Write;
-use std::path::PathBuf;
-use streaming::{ASK, Asked, Client, DONE, STOP, Upstream, chat, delta};
-
-/// A gateway before a scripted upstream, and a directory to record in.
-struct World {
-    dir: tempfile::TempDir,
-    upstream: Upstream,
-    served: Served,
-}
-
-impl World {
-    async fn new(more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let upstream = Upstream::start().await;
-        let recorder = recording::open(dir.path()).await;
-        let served = serve(recorder, &route(&upstream.url(), &format!("wire = \"openai\"\n{more}"))).await;
-        Self { dir, upstream, served }
-    }
-
-    async fn ask(&mut self, headers: &str) -> (Client, Asked) {
-        let client = Client::send(self.served.address, &chat(ASK, headers)).await;
-        (client, self.upstream.asked().await)
-    }
-
-    async fn end(self) -> (Log, tempfile::TempDir) {
-        let path: PathBuf = self.dir.path().to_owned();
-        (self.served.end(path).await, self.dir)
-    }
-}
+use streaming::{ASK, Client, DONE, STOP, chat, delta};
+use world::{World, ended};
 
 /// The body of a chunked answer, put together; `None` if its end did not come.
 fn body(answer: &str) -> Option<String> {
@@ -64,17 +38,10 @@ fn find(events: &[Event], kind: &str) -> Event {
     events.iter().find(|event| event.body.kind_text() == kind).unwrap_or_else(|| panic!("no {kind}")).clone()
 }
 
-fn ended(events: &[Event]) -> (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) {
-    match &events.last().unwrap().body {
-        Body::DecisionClosed(body) => (body.outcome, body.exchange, body.error),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn pieces_pass_at_once_and_the_terminator_waits_for_the_record() {
-    let mut world = World::new("").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(delta("a")).await;
     client.until("\"a\"").await;
@@ -102,8 +69,8 @@ async fn pieces_pass_at_once_and_the_terminator_waits_for_the_record() {
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_call_and_the_record_says_so() {
-    let mut world = World::new("").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(delta("a")).await;
     client.until("\"a\"").await;
@@ -117,8 +84,8 @@ async fn a_client_that_leaves_ends_the_call_and_the_record_says_so() {
 
 #[tokio::test]
 async fn a_stream_that_the_upstream_breaks_off_is_cut_and_recorded_as_that() {
-    let mut world = World::new("").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(delta("a")).await;
     model.raw(b"ff\r\ndata: half").await;
@@ -134,8 +101,8 @@ async fn a_stream_that_the_upstream_breaks_off_is_cut_and_recorded_as_that() {
 
 #[tokio::test]
 async fn long_streams_leave_pieces_on_the_way() {
-    let mut world = World::new("journal_ms = 20").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("journal_ms = 20").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     let mut sent = String::new();
     for word in ["a", "b", "c"] {
@@ -158,8 +125,8 @@ async fn long_streams_leave_pieces_on_the_way() {
 
 #[tokio::test]
 async fn a_buffered_stream_leaves_as_a_whole() {
-    let mut world = World::new("stream = \"buffer\"").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("stream = \"buffer\"").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     model.head("text/event-stream", "").await;
     model.chunk(delta("a")).await;
     assert!(client.is_quiet().await);
@@ -173,8 +140,8 @@ async fn a_buffered_stream_leaves_as_a_whole() {
 
 #[tokio::test]
 async fn a_length_that_is_known_is_kept_and_its_last_byte_waits() {
-    let mut world = World::new("").await;
-    let (mut client, mut model) = world.ask("").await;
+    let mut world = World::chat("").await;
+    let (mut client, mut model) = world.ask(ASK, "").await;
     // Nothing in this stream says that it ends: only its length does.
     let text = delta("a");
     let head = format!(
@@ -194,8 +161,8 @@ async fn a_length_that_is_known_is_kept_and_its_last_byte_waits() {
 #[tokio::test]
 async fn a_compressed_stream_passes_as_it_came_and_is_read_for_the_record() {
     for coding in ["gzip", "zstd", "deflate"] {
-        let mut world = World::new("").await;
-        let (mut client, mut model) = world.ask("").await;
+        let mut world = World::chat("").await;
+        let (mut client, mut model) = world.ask(ASK, "").await;
         model.head("text/event-stream", &format!("content-encoding: {coding}\r\n")).await;
         let text = format!("{}{STOP}{DONE}", delta("a"));
         let coded = match coding {
@@ -226,8 +193,8 @@ async fn a_compressed_stream_passes_as_it_came_and_is_read_for_the_record() {
 
 #[tokio::test]
 async fn exchanges_that_name_a_decision_join_it_and_tools_are_tied_to_the_call_that_asked() {
-    let mut world = World::new("idle_ms_max = 60000").await;
-    let (mut client, mut model) = world.ask("inferlog-decision: run-7\r\n").await;
+    let mut world = World::chat("idle_ms_max = 60000").await;
+    let (mut client, mut model) = world.ask(ASK, "inferlog-decision: run-7\r\n").await;
     let call = "{\"id\":\"c1\",\"model\":\"m-2024-08-06\",\"choices\":[{\"index\":0,\"finish_reason\":\"tool_calls\",\
                 \"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"t1\",\"type\":\"function\",\
                 \"function\":{\"name\":\"search\",\"arguments\":\"{}\"}}]}}]}";
@@ -274,10 +241,10 @@ async fn exchanges_that_name_a_decision_join_it_and_tools_are_tied_to_the_call_t
 
 #[tokio::test]
 async fn a_decision_that_lies_idle_is_closed_and_the_next_exchange_begins_another() {
-    let mut world = World::new("idle_ms_max = 1\njoin = [\"trace\"]").await;
+    let mut world = World::chat("idle_ms_max = 1\njoin = [\"trace\"]").await;
     let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
     for _ in 0..2 {
-        let (mut client, mut model) = world.ask(trace).await;
+        let (mut client, mut model) = world.ask(ASK, trace).await;
         model.head("text/event-stream", "").await;
         model.chunk(format!("{}{STOP}{DONE}", delta("a"))).await;
         model.end().await;
@@ -296,12 +263,12 @@ async fn a_decision_that_lies_idle_is_closed_and_the_next_exchange_begins_anothe
 
 #[tokio::test]
 async fn the_id_that_an_answer_named_goes_on_with_its_decision() {
-    let mut world = World::new("idle_ms_max = 60000").await;
+    let mut world = World::chat("idle_ms_max = 60000").await;
     let mut answer = String::new();
     for headers in ["", "named"] {
         let named = header(&answer, "inferlog-decision-id").unwrap_or_default().to_owned();
         let more = if headers.is_empty() { String::new() } else { format!("inferlog-decision: {named}\r\n") };
-        let (mut client, mut model) = world.ask(&more).await;
+        let (mut client, mut model) = world.ask(ASK, &more).await;
         model.head("text/event-stream", "").await;
         model.chunk(format!("{}{STOP}{DONE}", delta("a"))).await;
         model.end().await;

@@ -69,6 +69,3 @@ pub fn steps(events: &[Event]) -> Vec<StepOutcome> {
 pub fn after(event: &Event) -> Vec<Id> {
     event.after.to_vec()
 }
-
-pub const ANSWERED: (Outcome, Option<ExchangeEnd>, Option<ErrorCode>) =
-    (Outcome::Answered, Some(ExchangeEnd::Complete), None);
