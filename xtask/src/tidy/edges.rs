@@ -26,7 +26,9 @@ const PARTS: &[Part] = &[
     Part { name: "log", uses: &["record", "merkle", "disk"], never: ASYNC },
     Part { name: "registry", uses: &["record", "disk"], never: ASYNC },
     Part { name: "capture", uses: &["record", "disk", "vault", "log", "registry"], never: &[] },
+    Part { name: "index", uses: &["record", "merkle", "disk", "vault", "log"], never: &[] },
     Part { name: "audit", uses: &["record", "merkle", "disk", "vault", "log", "registry"], never: &[] },
+    Part { name: "export", uses: &["record", "merkle", "disk", "vault", "log", "audit"], never: &[] },
 ];
 
 /// The binary and facade: may use every part, and no part uses it.
