@@ -1,1 +1,21 @@
 //! The hot store: decisions and events in SQLite or PostgreSQL, derived from the log and rebuilt from it at will.
+//!
+//! A *follower* reads what checkpoints cover, in order, and writes it in batches; its cursor is committed with the rows, so that
+//! each entry takes effect once, whatever is killed when. Both engines store the same base tables ([`schema`]) from the same
+//! [`rows`], which are folded by the same code: a decision's row is loaded, merged with what the batch says of it, and
+//! written back; rollups get the difference. The views over the base tables are the interface (docs/index.md).
+//!
+//! Nothing personal stands here but pseudonyms, keyed digests of external ids, and the content of systems whose configuration
+//! allows it; the last two are deleted by an erasure.
+
+mod engine;
+mod error;
+mod rows;
+pub mod schema;
+
+pub use engine::{Engine, LogName, Position};
+pub use error::{IndexError, Result};
+pub use rows::{
+    COUNTERS, Counters, DecisionRow, EventNo, EventRow, Facet, LatencyRow, RefKind, RefRow, RollupRow, Rows,
+    Shared,
+};

@@ -1,0 +1,79 @@
+//! What an engine does for the follower: one transaction for each batch.
+
+use std::collections::{HashMap, HashSet};
+
+use inferlog_record::{Id, KeyId, Pseudonym};
+
+use crate::error::Result;
+use crate::rows::{DecisionRow, EventNo, Rows, Shared};
+
+/// A log by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogName {
+    pub origin: String,
+    pub system: String,
+    pub shard: String,
+    pub epoch: String,
+}
+
+/// How far a log was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The log's number in this store.
+    pub log: u16,
+    /// The first entry whose events are not there yet.
+    pub next: u64,
+    /// The first entry whose payloads were not looked at for identifiers and content.
+    pub identified: u64,
+    /// When the newest event that is there was logged, nanoseconds since 1970.
+    pub newest_ns: i64,
+}
+
+/// SQLite or PostgreSQL, open for writing with the schema in place. Between [`Engine::begin`] and [`Engine::commit`] nothing is
+/// visible to others; after an error the transaction is rolled back by the engine, and what it cached of it forgotten.
+pub trait Engine: Send {
+    /// Every log that is followed here.
+    fn logs(&mut self) -> Result<Vec<(LogName, Position)>>;
+
+    /// Begins a transaction and locks the log's cursor, which is made if it is new: several processes may follow one log, and
+    /// each entry is written once.
+    fn begin(&mut self, log: &LogName) -> Result<Position>;
+
+    /// Which of these events are there.
+    fn known(&mut self, events: &[Id]) -> Result<HashSet<Id>>;
+
+    /// Those of these decisions that are there, locked.
+    fn load(&mut self, decisions: &[Id]) -> Result<HashMap<Id, DecisionRow>>;
+
+    /// Numbers of shared rows, which are made where they are new.
+    fn intern(&mut self, shared: &[Shared]) -> Result<Vec<i32>>;
+
+    /// Numbers of the events that these ids name, for entries that continue them.
+    fn events(&mut self, ids: &[Id]) -> Result<HashMap<Id, EventNo>>;
+
+    /// Writes rows.
+    fn write(&mut self, rows: &Rows) -> Result<()>;
+
+    /// Writes keyed digests of external ids, and content in clear.
+    fn identify(
+        &mut self,
+        identifiers: &[([u8; 16], EventNo)],
+        contents: &[(Id, EventNo, String)],
+    ) -> Result<()>;
+
+    /// Deletes identifiers and content of decisions about these persons, or with payloads under these keys, so that no version of
+    /// the rows survives in the store's own files.
+    fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()>;
+
+    /// Notes that entries were left out on purpose.
+    fn skip(&mut self, log: u16, first: u64, last: u64, reason: &str, at_ns: i64) -> Result<()>;
+
+    /// Moves the cursor and commits.
+    fn commit(&mut self, position: Position) -> Result<()>;
+
+    /// Forgets what was begun.
+    fn rollback(&mut self) -> Result<()>;
+
+    /// Deletes everything that was derived: the follower begins anew.
+    fn clear(&mut self) -> Result<()>;
+}

@@ -1,0 +1,207 @@
+-- Base tables: what is stored, compactly. The views over them are the documented interface (docs/index.md).
+-- {uuid} {blob} {json} {id} stand for the engine's types; {compact} for its clustered form.
+
+-- One log that is followed, and how far.
+CREATE TABLE log (
+  log INTEGER NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL UNIQUE,
+  system TEXT NOT NULL,
+  shard TEXT NOT NULL,
+  epoch TEXT NOT NULL,
+  -- The first entry whose events are not here yet.
+  next BIGINT NOT NULL DEFAULT 0,
+  -- The first entry whose payloads were not looked at yet for `identifier` and `content`.
+  identified BIGINT NOT NULL DEFAULT 0,
+  -- When the newest event here was logged.
+  newest_ns BIGINT NOT NULL DEFAULT 0
+);
+
+-- Entries that were left out on purpose.
+CREATE TABLE skip (
+  log INTEGER NOT NULL,
+  first BIGINT NOT NULL,
+  last BIGINT NOT NULL,
+  reason TEXT NOT NULL,
+  skipped_ns BIGINT NOT NULL,
+  PRIMARY KEY (log, first)
+);
+
+-- What many events have in common: kind, system, retention, capture, clock and the like, as canonical JSON.
+CREATE TABLE common (
+  common INTEGER NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL,
+  json {json} NOT NULL,
+  -- The JSON's text.
+  key TEXT NOT NULL UNIQUE
+);
+
+-- What many decisions have in common, and what they are found by.
+CREATE TABLE facet (
+  facet INTEGER NOT NULL PRIMARY KEY,
+  -- The values as a JSON array: NULL is not equal to itself.
+  key TEXT NOT NULL UNIQUE,
+  system TEXT NOT NULL,
+  route TEXT,
+  wire TEXT,
+  model TEXT,
+  version TEXT,
+  identity TEXT,
+  environment TEXT,
+  outcome TEXT,
+  error TEXT,
+  overridden INTEGER NOT NULL
+);
+
+CREATE TABLE decision (
+  no BIGINT NOT NULL PRIMARY KEY,
+  id {id} NOT NULL UNIQUE,
+  facet INTEGER NOT NULL,
+  session {id},
+  started_ns BIGINT NOT NULL,
+  ended_ns BIGINT,
+  time_to_first_byte_ns BIGINT,
+  turns BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  payloads BIGINT NOT NULL,
+  payloads_absent BIGINT NOT NULL,
+  model_calls BIGINT NOT NULL,
+  model_calls_failed BIGINT NOT NULL,
+  tool_calls BIGINT NOT NULL,
+  tool_calls_failed BIGINT NOT NULL,
+  retrievals BIGINT NOT NULL,
+  transforms BIGINT NOT NULL,
+  human_actions BIGINT NOT NULL,
+  overrides BIGINT NOT NULL,
+  labels BIGINT NOT NULL,
+  tokens_input BIGINT NOT NULL,
+  tokens_output BIGINT NOT NULL,
+  tokens_cached BIGINT NOT NULL,
+  tokens_reasoning BIGINT NOT NULL,
+  -- Events that said what stands above, where the last one counts; 0 if none did.
+  opened_no BIGINT NOT NULL,
+  model_no BIGINT NOT NULL,
+  closed_no BIGINT NOT NULL,
+  last_no BIGINT NOT NULL
+);
+CREATE INDEX decision_by_facet ON decision (facet, started_ns, no);
+CREATE INDEX decision_by_start ON decision (started_ns, no);
+
+-- The persons a decision is about, by pseudonym.
+CREATE TABLE decision_subject (
+  subject {uuid} NOT NULL,
+  decision BIGINT NOT NULL,
+  PRIMARY KEY (subject, decision)
+) {compact};
+
+-- Clear names in a decision's events beyond its facet: tools, transforms, indexes, labels, prompts.
+CREATE TABLE term (
+  term INTEGER NOT NULL PRIMARY KEY,
+  aspect TEXT NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (aspect, name)
+);
+CREATE TABLE decision_term (
+  term INTEGER NOT NULL,
+  decision BIGINT NOT NULL,
+  PRIMARY KEY (term, decision)
+) {compact};
+
+CREATE TABLE event (
+  no BIGINT NOT NULL PRIMARY KEY,
+  id {uuid} NOT NULL UNIQUE,
+  decision BIGINT,
+  common INTEGER NOT NULL,
+  logged_ns BIGINT NOT NULL,
+  started_ns BIGINT,
+  ended_ns BIGINT,
+  -- The other members of the event, `body` among them; without `payloads`.
+  rest {json} NOT NULL
+);
+CREATE INDEX event_by_decision ON event (decision, no) WHERE decision IS NOT NULL;
+CREATE INDEX event_of_life ON event (no) WHERE decision IS NULL;
+
+-- Places of entries that continue an event.
+CREATE TABLE continuation (
+  no BIGINT NOT NULL PRIMARY KEY,
+  event BIGINT NOT NULL
+);
+CREATE INDEX continuation_by_event ON continuation (event);
+
+-- Events of no decision that name one: alarms, holds, readers, changes.
+CREATE TABLE mention (
+  decision {id} NOT NULL,
+  event BIGINT NOT NULL,
+  PRIMARY KEY (decision, event)
+) {compact};
+
+-- What many references have in common.
+CREATE TABLE ref_kind (
+  ref_kind INTEGER NOT NULL PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  role TEXT NOT NULL,
+  class TEXT,
+  media_type TEXT,
+  encoding TEXT,
+  state TEXT NOT NULL,
+  reason TEXT
+);
+CREATE TABLE payload_ref (
+  event BIGINT NOT NULL,
+  place INTEGER NOT NULL,
+  payload {uuid} NOT NULL,
+  ref_kind INTEGER NOT NULL,
+  size BIGINT,
+  key_id {uuid},
+  commitment {blob},
+  sealed {blob},
+  sha256 {blob},
+  -- The event that first recorded the content.
+  first {uuid},
+  PRIMARY KEY (event, place)
+) {compact};
+CREATE INDEX payload_ref_by_payload ON payload_ref (payload);
+
+-- Counts by the minute and hour in which decisions began: always what GROUP BY over `decision` would give.
+CREATE TABLE rollup_minute (
+  start_ns BIGINT NOT NULL,
+  facet INTEGER NOT NULL,
+  {counters}
+  PRIMARY KEY (start_ns, facet)
+) {compact};
+CREATE TABLE rollup_hour (
+  start_ns BIGINT NOT NULL,
+  facet INTEGER NOT NULL,
+  {counters}
+  PRIMARY KEY (start_ns, facet)
+) {compact};
+-- Latencies of ended decisions: how many fell into each bucket (16 to the octave).
+CREATE TABLE latency_minute (
+  start_ns BIGINT NOT NULL,
+  facet INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  decisions BIGINT NOT NULL,
+  PRIMARY KEY (start_ns, facet, bucket)
+) {compact};
+CREATE TABLE latency_hour (
+  start_ns BIGINT NOT NULL,
+  facet INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  decisions BIGINT NOT NULL,
+  PRIMARY KEY (start_ns, facet, bucket)
+) {compact};
+
+-- Ids that others have for a decision, by keyed digest: derived from content, deleted by an erasure.
+CREATE TABLE identifier (
+  digest {blob} NOT NULL,
+  decision BIGINT NOT NULL,
+  PRIMARY KEY (digest, decision)
+) {compact};
+CREATE INDEX identifier_by_decision ON identifier (decision);
+
+-- Content in clear, of systems whose configuration says that it may live here; deleted by an erasure.
+CREATE TABLE content (
+  payload {uuid} NOT NULL PRIMARY KEY,
+  decision BIGINT,
+  content {json} NOT NULL
+) {compact};
+CREATE INDEX content_by_decision ON content (decision);
