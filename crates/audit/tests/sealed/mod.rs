@@ -74,6 +74,11 @@ impl Sealer {
 
     pub fn begin(&mut self, person: &str) -> Draft {
         let decision = self.world.id();
+        self.resume(decision, person)
+    }
+
+    /// Adds to a decision under a key of this day and this person.
+    pub fn resume(&mut self, decision: Id, person: &str) -> Draft {
         let subject = self.vault.subject(&system(), person.as_bytes()).unwrap();
         let day = (self.world.now_ns / crate::world::DAY_NS) as u32;
         let scope = Scope { system: system(), class: RetentionClass::default(), day };
