@@ -9,6 +9,7 @@
 //! Nothing here shares the writer's code: the formats are read by pure code and by readers of their own. Entries are scanned
 //! in place, without values being built; memory does not grow with the log.
 
+pub mod account;
 mod error;
 mod find;
 mod json;
@@ -21,6 +22,7 @@ mod select;
 mod story;
 mod verify;
 
+pub use account::Account;
 pub use error::{AuditError, Result};
 pub use find::{FindOptions, FoundDecision, find};
 pub use receipt::{
@@ -30,7 +32,8 @@ pub use receipt::{
 pub use report::{AgainstReport, Fault, FaultKind, KeySource, LogReport, Notice, Report};
 pub use select::Select;
 pub use story::{
-    CONTENT_BYTES_MAX, EntryProof, MissingPart, Openings, PayloadContent, Place, Story, StoryEvent,
-    StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened, parse_decision, story,
+    CONTENT_BYTES_MAX, EntryProof, Located, Locator, MissingPart, Openings, PayloadContent, Place, Story,
+    StoryEvent, StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened,
+    parse_decision, story,
 };
 pub use verify::{FAULTS_LISTED_MAX, Options, Progress, THREADS_DEFAULT, verify};

@@ -2,6 +2,7 @@
 //! is not there named, with the reason and the provision that it would serve.
 
 mod assemble;
+mod locate;
 mod model;
 mod order;
 mod payloads;
@@ -17,6 +18,7 @@ use inferlog_merkle::{VerifierKey, inclusion_proof, leaf_hash, verify_inclusion}
 use inferlog_record::{Id, KeyId};
 use inferlog_vault::{DataKey, Vault, VaultError};
 
+pub use locate::{Located, Locator};
 pub use model::{
     EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
     Tokens,
@@ -68,6 +70,8 @@ pub struct StoryOptions<'a> {
     pub openings: Option<&'a dyn Openings>,
     /// The most content of one payload to open, bytes.
     pub content_bytes_max: usize,
+    /// Whoever knows where entries stand; without, logs are searched.
+    pub locator: Option<&'a dyn Locator>,
 }
 
 impl Default for StoryOptions<'_> {
@@ -77,6 +81,7 @@ impl Default for StoryOptions<'_> {
             keys: Vec::new(),
             openings: None,
             content_bytes_max: CONTENT_BYTES_MAX,
+            locator: None,
         }
     }
 }
