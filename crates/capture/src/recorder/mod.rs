@@ -17,6 +17,7 @@
 //! **Ends.** A decision that is dropped is closed as aborted. What a crash leaves open is closed as `interrupted` by the next
 //! start, which also says whether the last end was clean.
 
+mod access;
 mod answer;
 mod decision;
 mod desk;

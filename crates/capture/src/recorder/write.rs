@@ -130,6 +130,25 @@ pub(crate) fn decision_appends(
     steps: &mut Steps,
     events: Vec<NewEvent>,
 ) -> Result<Vec<Append>, RecordError> {
+    appends(system, steps, Some(steps.decision), events)
+}
+
+/// Makes the appends for an event of the system's life that has content, sealed under the keys of `steps`, which are of this
+/// event alone. The caller holds the gate, as for [`decision_appends`].
+pub(crate) fn sealed_life_appends(
+    system: &System,
+    steps: &mut Steps,
+    event: NewEvent,
+) -> Result<Vec<Append>, RecordError> {
+    appends(system, steps, None, vec![event])
+}
+
+fn appends(
+    system: &System,
+    steps: &mut Steps,
+    decision: Option<Id>,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Append>, RecordError> {
     let now = system.inner.minter.now();
     let seals = events.iter().any(|event| !event.is_bare());
     steps.keys.prepare(system, &steps.class, now.day(), seals)?;
@@ -139,7 +158,7 @@ pub(crate) fn decision_appends(
         .map(|event| record(system, steps, now, event, &mut sealed))
         .collect::<Result<_, _>>()?;
     let flags = flags(&events);
-    let entry = Entry::new(Some(steps.decision), events);
+    let entry = Entry::new(decision, events);
     let mut appends = split(entry, sealed, &steps.class, now)?;
     if let Some(first) = appends.first_mut() {
         first.births = steps.keys.births(&system.inner)?;
@@ -205,8 +224,12 @@ fn record(
     event.session = new.session;
     event.retention = steps.class.clone();
     event.subjects = steps.keys.pseudonyms().to_vec().into();
-    if let (Body::Human(human), Some(reviewer)) = (&mut event.body, new.reviewer) {
-        human.reviewer = Some(steps.keys.name(system, &reviewer)?);
+    if let Some(person) = new.reviewer {
+        match &mut event.body {
+            Body::Human(human) => human.reviewer = Some(steps.keys.name(system, &person)?),
+            Body::Access(access) => access.actor = Some(steps.keys.name(system, &person)?),
+            _ => {}
+        }
     }
     if event.kind() == Some(Kind::DecisionOpened) {
         event.role = Some(inner.config.role);

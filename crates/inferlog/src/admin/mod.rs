@@ -4,6 +4,7 @@
 //! one JSON object in an HTTP POST; otherwise the command opens the directory itself. Both ways run the same code
 //! ([`act`]). Whoever may connect to the socket may do all of it: it is its owner's alone.
 
+mod access;
 mod act;
 mod door;
 mod events;
@@ -11,6 +12,7 @@ mod registry;
 mod server;
 mod socket;
 
+pub(crate) use access::{Reader, Reading, record_access};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;

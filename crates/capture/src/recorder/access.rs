@@ -1,0 +1,42 @@
+//! Who read what: recorded before it is given out.
+
+use crate::recorder::draft::{NewContent, NewEvent};
+use crate::recorder::write::{Steps, sealed_life_appends};
+use crate::recorder::{RecordError, System};
+use inferlog_record::body::Access;
+use inferlog_record::{DataClass, Id, MediaType, PayloadRole, RetentionClass};
+
+impl System {
+    /// Says in the system's log that somebody read its records, and waits until that is durable: the event's id. `actor` is who
+    /// it was, as the caller knows them; the log sees a pseudonym. `query` is what was asked, in words that may name persons: it
+    /// is sealed under a key of its own.
+    pub async fn tell_access(
+        &self,
+        access: Access,
+        actor: Option<&str>,
+        query: Option<&str>,
+    ) -> Result<Id, RecordError> {
+        let id = self.mint()?;
+        let mut event = NewEvent { id: Some(id), ..NewEvent::new(access) };
+        event.reviewer = actor.map(|actor| actor.as_bytes().to_vec().into());
+        if let Some(query) = query {
+            let bytes = query.as_bytes().to_vec().into();
+            let content =
+                NewContent::Sealed { media_type: MediaType::Text, class: DataClass::Personal, bytes };
+            event = event.with(PayloadRole::AccessQuery, content);
+        }
+        let (pending, steps) = {
+            let _gate = self.inner.gate.read().await;
+            self.inner.check_open()?;
+            let made = Steps::begin(self, &[], RetentionClass::default()).and_then(|mut steps| {
+                let appends = sealed_life_appends(self, &mut steps, event)?;
+                Ok((appends, steps))
+            });
+            let (appends, steps) = made.inspect_err(|error| self.inner.note(error))?;
+            (self.state.log.submit(appends).await?, steps)
+        };
+        pending.durable().await?;
+        steps.mark_durable();
+        Ok(id)
+    }
+}
