@@ -224,6 +224,8 @@ pub struct Step {
     pub serves: String,
     /// Whether it came after the decision's first end.
     pub late: bool,
+    /// Pseudonyms of the persons that its contents are about: the event's `subjects`.
+    pub subjects: Vec<String>,
     /// What it speaks of.
     pub holds: Vec<Held>,
     /// Where it stands and what proves that.
