@@ -5,14 +5,18 @@ use std::collections::{HashMap, HashSet};
 use inferlog_record::{Id, KeyId, Pseudonym};
 
 use crate::error::Result;
-use crate::rows::{DecisionRow, EventNo, Rows, Shared};
+use crate::rows::{ClearContent, DecisionRow, EventNo, Identifier, Rows, Shared};
 
 /// A log by its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogName {
+    /// Its origin, which is unique.
     pub origin: String,
+    /// The system.
     pub system: String,
+    /// The shard.
     pub shard: String,
+    /// The epoch.
     pub epoch: String,
 }
 
@@ -54,15 +58,12 @@ pub trait Engine: Send {
     /// Writes rows.
     fn write(&mut self, rows: &Rows) -> Result<()>;
 
-    /// Writes keyed digests of external ids, and content in clear.
-    fn identify(
-        &mut self,
-        identifiers: &[([u8; 16], EventNo)],
-        contents: &[(Id, EventNo, String)],
-    ) -> Result<()>;
+    /// Writes keyed digests of external ids, and content in clear. Passes over what is there, what is under an erased key, and
+    /// what belongs to a decision about an erased person.
+    fn identify(&mut self, identifiers: &[Identifier], contents: &[ClearContent]) -> Result<()>;
 
-    /// Deletes identifiers and content of decisions about these persons, or with payloads under these keys, so that no version of
-    /// the rows survives in the store's own files.
+    /// Notes that these persons and keys are erased, and deletes identifiers and content of decisions about these persons and
+    /// of payloads under these keys, so that no version of the rows survives in the store's own files.
     fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()>;
 
     /// Notes that entries were left out on purpose.

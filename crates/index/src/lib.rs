@@ -16,6 +16,6 @@ pub mod schema;
 pub use engine::{Engine, LogName, Position};
 pub use error::{IndexError, Result};
 pub use rows::{
-    COUNTERS, Counters, DecisionRow, EventNo, EventRow, Facet, LatencyRow, RefKind, RefRow, RollupRow, Rows,
-    Shared,
+    COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
+    RefRow, RollupRow, Rows, Shared, key_no,
 };

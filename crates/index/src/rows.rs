@@ -1,6 +1,6 @@
 //! What a batch of entries becomes: rows for every table, whichever engine writes them.
 
-use inferlog_record::{Digest, Id, KeyId};
+use inferlog_record::{Digest, Id, KeyId, Pseudonym};
 
 /// How many bits of an event's number are its place in the entry, and its place and index together.
 const PLACE_BITS: u32 = 10;
@@ -38,11 +38,21 @@ impl EventNo {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Shared {
     /// `common`: the kind, and canonical JSON.
-    Common { kind: String, json: String },
+    Common {
+        /// The kind.
+        kind: String,
+        /// Canonical JSON.
+        json: String,
+    },
     /// `facet`.
     Facet(Facet),
     /// `term`: aspect and name.
-    Term { aspect: &'static str, name: String },
+    Term {
+        /// `tool`, `transform`, `index`, `label`, `prompt`, `monitor`.
+        aspect: &'static str,
+        /// The name.
+        name: String,
+    },
     /// `ref_kind`.
     RefKind(RefKind),
 }
@@ -50,54 +60,88 @@ pub enum Shared {
 /// What a decision is found by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Facet {
+    /// The system.
     pub system: String,
+    /// The configured route that admitted it, from `decision.opened` with the lowest number.
     pub route: Option<String>,
+    /// The wire that the request spoke, from the same.
     pub wire: Option<String>,
+    /// The model, from the inference with the highest number: as answered, else as asked for.
     pub model: Option<String>,
+    /// Its version, from the same.
     pub version: Option<String>,
+    /// Whether its names pin one model: `exact`, `alias`, `unknown`.
     pub identity: Option<String>,
+    /// Production, staging and the like; `decision.opened` says it, or the first `context` if that does not.
     pub environment: Option<String>,
+    /// How it ended, from the `decision.closed` with the highest number; `None` while it is open.
     pub outcome: Option<String>,
+    /// What failed, from the same.
     pub error: Option<String>,
+    /// Whether `overrides` is not zero.
     pub overridden: bool,
 }
 
 /// What many payload references have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefKind {
+    /// What the content is to the event.
     pub role: String,
+    /// Personal, pseudonymous or shared.
     pub class: Option<String>,
+    /// From a fixed list.
     pub media_type: Option<String>,
+    /// What was done before sealing.
     pub encoding: Option<String>,
+    /// Whether the content is there.
     pub state: String,
+    /// Why not.
     pub reason: Option<String>,
 }
 
 /// `event`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
+    /// Its number.
     pub no: EventNo,
+    /// Its id.
     pub id: Id,
+    /// Its decision's number.
     pub decision: Option<EventNo>,
+    /// Its row of `common`.
     pub common: i32,
+    /// When the Recorder took it, nanoseconds since 1970.
     pub logged_ns: i64,
+    /// When the step began.
     pub started_ns: Option<i64>,
+    /// When it ended.
     pub ended_ns: Option<i64>,
+    /// The other members as a JSON object, without `payloads`.
     pub rest: String,
 }
 
 /// `payload_ref`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefRow {
+    /// The event.
     pub event: EventNo,
+    /// Its place among the event's references: 1,024 · (entries since the event's own) + place in the entry's list.
     pub place: i32,
+    /// The payload.
     pub payload: Id,
+    /// Its row of `ref_kind`.
     pub ref_kind: i32,
+    /// Bytes, padded: of the sealed plaintext, or of the shared content.
     pub size: Option<i64>,
+    /// The decision's key; stored as [`key_no`].
     pub key_id: Option<KeyId>,
+    /// Binds the content.
     pub commitment: Option<Digest>,
+    /// SHA-256 of the sealed bytes.
     pub sealed: Option<Digest>,
+    /// SHA-256 of shared content.
     pub sha256: Option<Digest>,
+    /// The event that first recorded the content.
     pub first: Option<Id>,
 }
 
@@ -105,7 +149,9 @@ pub struct RefRow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters(pub [i64; COUNTERS.len()]);
 
-/// Names of [`Counters`], in order.
+/// Names of [`Counters`], in order: requests (`decision.opened` and `decision.joined`), events, payload references and those of
+/// them whose content is not there, steps by kind and how many failed, what people did and how often they set an answer aside
+/// (override, modify, reverse, disregard, reject), labels, tokens over all model calls.
 pub const COUNTERS: [&str; 17] = [
     "turns",
     "events",
@@ -129,39 +175,59 @@ pub const COUNTERS: [&str; 17] = [
 /// `decision`, with the facet spelt out; the engine gives its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecisionRow {
+    /// That of the first event seen of it.
     pub no: EventNo,
+    /// Its id.
     pub id: Id,
+    /// What it is found by.
     pub facet: Facet,
+    /// The session of the first event that names one.
     pub session: Option<Id>,
+    /// When it began: what the `decision.opened` with the lowest number says, else when that, or its first event, was logged.
     pub started_ns: i64,
+    /// When it ended: what the `decision.closed` with the highest number says, else when that was logged.
     pub ended_ns: Option<i64>,
+    /// From the request's first byte to the answer's, from the same.
     pub time_to_first_byte_ns: Option<i64>,
+    /// What is counted of it.
     pub counters: Counters,
+    /// The `decision.opened` that counts; 0 if there was none: logs are numbered from 1.
     pub opened_no: i64,
+    /// The inference that counts; 0 if there was none.
     pub model_no: i64,
+    /// The `decision.closed` that counts; 0 if there was none.
     pub closed_no: i64,
+    /// Its event with the highest number.
     pub last_no: i64,
 }
 
 /// A change of one row of a rollup: what is added to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollupRow {
+    /// Begin of the minute or hour.
     pub start_ns: i64,
+    /// The row of `facet`.
     pub facet: i32,
     /// Decisions that began then.
     pub decisions: i64,
-    /// Those of them that ended, and the sum of what they took.
+    /// Those of them that ended.
     pub ended: i64,
+    /// The sum of what these took.
     pub latency_sum_ns: i64,
+    /// Sums over the decisions.
     pub counters: Counters,
 }
 
 /// A change of one row of a table of latencies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatencyRow {
+    /// Begin of the minute or hour.
     pub start_ns: i64,
+    /// The row of `facet`.
     pub facet: i32,
+    /// The bucket of latencies.
     pub bucket: i32,
+    /// Decisions in it.
     pub decisions: i64,
 }
 
@@ -169,18 +235,58 @@ pub struct LatencyRow {
 /// take their locks in one order.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
+    /// By number.
     pub events: Vec<EventRow>,
+    /// Places of entries that continue an event, and the event.
     pub continuations: Vec<(EventNo, EventNo)>,
+    /// By event and place.
     pub refs: Vec<RefRow>,
-    /// New decisions.
+    /// New decisions, with the number of their facet.
     pub inserted: Vec<(DecisionRow, i32)>,
     /// Decisions that were there, as they are now.
     pub updated: Vec<(DecisionRow, i32)>,
-    pub subjects: Vec<(Id, EventNo)>,
+    /// Persons and the decisions about them; may be there already.
+    pub subjects: Vec<(Pseudonym, EventNo)>,
+    /// Terms and the decisions that show them; may be there already.
     pub terms: Vec<(i32, EventNo)>,
+    /// Decisions, and the events of none that name them.
     pub mentions: Vec<(Id, EventNo)>,
+    /// Changes of `rollup_minute`.
     pub minutes: Vec<RollupRow>,
+    /// Changes of `rollup_hour`.
     pub hours: Vec<RollupRow>,
+    /// Changes of `latency_minute`.
     pub latency_minutes: Vec<LatencyRow>,
+    /// Changes of `latency_hour`.
     pub latency_hours: Vec<LatencyRow>,
+}
+
+/// `identifier`: a keyed digest of an id that others have for a decision.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identifier {
+    /// HMAC-SHA256, its first half.
+    pub digest: [u8; 16],
+    /// The decision.
+    pub decision: EventNo,
+    /// The key of the payload that says it.
+    pub key_id: KeyId,
+}
+
+/// `content`: a payload in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClearContent {
+    /// The payload.
+    pub payload: Id,
+    /// Its decision.
+    pub decision: EventNo,
+    /// Its key.
+    pub key_id: KeyId,
+    /// JSON: the content itself where it is JSON, a string where it is text, else `{"base64": …}`. Never with `\u0000`, which
+    /// PostgreSQL refuses.
+    pub content: String,
+}
+
+/// A key's address as one number: page · 65,536 + slot.
+pub fn key_no(key: KeyId) -> i64 {
+    (i64::from(key.page) << 16) | i64::from(key.slot)
 }

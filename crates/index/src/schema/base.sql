@@ -1,7 +1,7 @@
 -- Base tables: what is stored, compactly. The views over them are the documented interface (docs/index.md).
 -- {uuid} {blob} {json} {id} stand for the engine's types; {compact} for its clustered form.
 
--- One log that is followed, and how far.
+-- One log that is followed, and how far. Numbered from 1.
 CREATE TABLE log (
   log INTEGER NOT NULL PRIMARY KEY,
   origin TEXT NOT NULL UNIQUE,
@@ -77,7 +77,7 @@ CREATE TABLE decision (
   tokens_output BIGINT NOT NULL,
   tokens_cached BIGINT NOT NULL,
   tokens_reasoning BIGINT NOT NULL,
-  -- Events that said what stands above, where the last one counts; 0 if none did.
+  -- Numbers of the events that said what stands above: the lowest opening, the highest of the others; 0 if none did.
   opened_no BIGINT NOT NULL,
   model_no BIGINT NOT NULL,
   closed_no BIGINT NOT NULL,
@@ -151,7 +151,8 @@ CREATE TABLE payload_ref (
   payload {uuid} NOT NULL,
   ref_kind INTEGER NOT NULL,
   size BIGINT,
-  key_id {uuid},
+  -- Page and slot: page · 65,536 + slot.
+  key_id BIGINT,
   commitment {blob},
   sealed {blob},
   sha256 {blob},
@@ -194,14 +195,27 @@ CREATE TABLE latency_hour (
 CREATE TABLE identifier (
   digest {blob} NOT NULL,
   decision BIGINT NOT NULL,
-  PRIMARY KEY (digest, decision)
+  -- Of the payload that says them: page · 65,536 + slot.
+  key_id BIGINT NOT NULL,
+  PRIMARY KEY (digest, decision, key_id)
 ) {compact};
 CREATE INDEX identifier_by_decision ON identifier (decision);
+CREATE INDEX identifier_by_key ON identifier (key_id);
 
 -- Content in clear, of systems whose configuration says that it may live here; deleted by an erasure.
 CREATE TABLE content (
   payload {uuid} NOT NULL PRIMARY KEY,
-  decision BIGINT,
+  decision BIGINT NOT NULL,
+  key_id BIGINT NOT NULL,
   content {json} NOT NULL
 ) {compact};
 CREATE INDEX content_by_decision ON content (decision);
+CREATE INDEX content_by_key ON content (key_id);
+
+-- What erasures destroyed: nothing of it comes into `identifier` and `content` again, in whatever order logs are read.
+CREATE TABLE erased_subject (
+  subject {uuid} NOT NULL PRIMARY KEY
+) {compact};
+CREATE TABLE erased_key (
+  key_id BIGINT NOT NULL PRIMARY KEY
+);
