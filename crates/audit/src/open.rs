@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inferlog_disk::Fs;
 use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError};
-use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, VerifierKey};
+use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, VerifierKey, entries};
 
 use crate::error::{AuditError, Result};
 use crate::keys::{LogKeys, parse_all};
@@ -65,6 +65,28 @@ impl OpenLog {
         while first < self.size().min(to) {
             visit(first, &self.bundle(first)?)?;
             first += WIDTH;
+        }
+        Ok(())
+    }
+
+    /// Gives these entries, which ascend and are in the log, to `visit`. Bundles are read one at a time.
+    pub(crate) fn each(
+        &self,
+        indices: &[u64],
+        mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = indices.iter().copied().peekable();
+        while let Some(first) = left.peek().map(|index| index / WIDTH * WIDTH) {
+            let bundle = self.bundle(first)?;
+            for (index, entry) in (first..).zip(entries(&bundle)) {
+                let entry = entry.map_err(|error| self.malformed(index, error))?;
+                if left.next_if_eq(&index).is_some() {
+                    visit(index, entry)?;
+                }
+            }
+            if let Some(index) = left.next_if(|index| *index < first + WIDTH) {
+                return Err(self.unreadable(ReadError::NoEntry(index)));
+            }
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::error::{AuditError, Result};
 use crate::json::EntryScan;
 use crate::open::OpenLog;
 use crate::select::Select;
-use crate::story::search;
+use crate::story::{Wanted, search};
 
 /// Ending of a file that holds an entry's bytes.
 pub const ENTRY_ENDING: &str = "entry";
@@ -50,7 +50,7 @@ impl EntryReceipt {
 pub fn receipts(fs: &Arc<dyn Fs>, dir: &Path, decision: Id, select: &Select) -> Result<Vec<EntryReceipt>> {
     let mut found = Vec::new();
     for log in OpenLog::all(fs, dir, select, &[])? {
-        let hits = search(&log, decision)?;
+        let hits = search(&log, Wanted::only(decision))?;
         if !hits.entries.is_empty() {
             found.push((log, hits));
         }

@@ -1,6 +1,6 @@
 //! From entries to events: parts put together, repetitions left out, the summary drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use inferlog_record::body::Body;
 use inferlog_record::{
@@ -48,8 +48,9 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
         proofs,
         mentioned_in: Vec::new(),
         problems: Vec::new(),
+        notices: Vec::new(),
     };
-    let mut told: Vec<Told> = Vec::new();
+    let mut told = AllTold::default();
     for (number, (log, hits)) in found.iter().enumerate() {
         story.mentioned_in.extend(hits.mentions.iter().map(|index| Place { log: number, index: *index }));
         for (index, bytes) in &hits.entries {
@@ -60,10 +61,11 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
             for (event, raw) in entry.events.into_iter().zip(raw.events) {
                 let write = index.saturating_sub(u64::from(entry.part.saturating_sub(1)));
                 let [place, write] = [*index, write].map(|index| Place { log: number, index });
-                take(&mut story, &mut told, raw, Told { event, place, write });
+                told.take(&mut story, raw, Told { event, place, write });
             }
         }
     }
+    let told = told.told;
     for told in &told {
         summarise(&mut story, &told.event);
         find_missing(&mut story, told);
@@ -90,42 +92,48 @@ fn check_part(story: &mut Story, hits: &Hits, index: u64, entry: &Entry) {
     }
 }
 
-/// Adds an event, or the rest of one. An id may stand in the log twice after a retry: the first place wins.
-fn take(story: &mut Story, told: &mut Vec<Told>, raw: Box<RawValue>, new: Told) {
-    let Told { event, place, write } = new;
-    let payloads = event.payloads.iter().map(payload);
-    let known = story.events.iter_mut().find(|known| known.id == event.id);
-    match (known, &event.body) {
-        (Some(known), Body::Rest(_)) if known.place.log == place.log => {
-            known.payloads.extend(payloads);
-            known.continued_in.push(place.index);
-            if let Some(whole) = told.iter_mut().find(|told| told.event.id == event.id) {
-                whole.event.payloads.extend(event.payloads);
+/// What is told so far.
+#[derive(Default)]
+struct AllTold {
+    /// One for each of the story's events, at the same place.
+    told: Vec<Told>,
+    known: HashMap<Id, usize>,
+}
+
+impl AllTold {
+    /// Adds an event, or the rest of one. An id may stand in the log twice after a retry: the first place wins.
+    fn take(&mut self, story: &mut Story, raw: Box<RawValue>, new: Told) {
+        let Told { event, place, write } = new;
+        let payloads = event.payloads.iter().map(payload);
+        if let Some(at) = self.known.get(&event.id) {
+            let known = &mut story.events[*at];
+            if matches!(event.body, Body::Rest(_)) && known.place.log == place.log {
+                known.payloads.extend(payloads);
+                known.continued_in.push(place.index);
+                self.told[*at].event.payloads.extend(event.payloads);
             }
+            return;
         }
-        (Some(_), _) => {}
-        (None, body) => {
-            if matches!(body, Body::Rest(_)) {
-                story.problems.push(format!(
-                    "event {} is continued in entry {} and was not begun",
-                    event.id, place.index
-                ));
-            }
-            story.events.push(StoryEvent {
-                order: 0,
-                causes: Vec::new(),
-                turn: None,
-                place,
-                continued_in: Vec::new(),
-                id: event.id,
-                kind: event.body.kind_text().to_owned(),
-                serves: event.kind().map_or("", Kind::serves),
-                logged_at: event.logged_at.to_string(),
-                event: raw,
-                payloads: payloads.collect(),
-            });
-            told.push(Told { event, place, write });
+        if matches!(event.body, Body::Rest(_)) {
+            story
+                .problems
+                .push(format!("event {} is continued in entry {} and was not begun", event.id, place.index));
         }
+        self.known.insert(event.id, story.events.len());
+        story.events.push(StoryEvent {
+            order: 0,
+            causes: Vec::new(),
+            turn: None,
+            place,
+            continued_in: Vec::new(),
+            id: event.id,
+            kind: event.body.kind_text().to_owned(),
+            serves: event.kind().map_or("", Kind::serves),
+            logged_at: event.logged_at.to_string(),
+            event: raw,
+            payloads: payloads.collect(),
+        });
+        self.told.push(Told { event, place, write });
     }
 }
 
@@ -222,8 +230,10 @@ fn find_missing(story: &mut Story, told: &Told) {
             let row = row(event, reference);
             story.missing.push(MissingPart {
                 place: told.place,
+                event: event.id,
                 field: format!("{}.payloads[{}]", event.body.kind_text(), reference.role),
                 why: explain(reason),
+                explained: true,
                 serves: row.map_or("", |row| row.serves).to_owned(),
                 level: row.map_or("", |row| row.level.letter()),
             });
@@ -232,8 +242,10 @@ fn find_missing(story: &mut Story, told: &Told) {
     for violation in violations(event, Level::Required) {
         story.missing.push(MissingPart {
             place: told.place,
+            event: event.id,
             field: violation.field,
             why: format!("not recorded: {}", violation.rule),
+            explained: false,
             serves: violation.serves.to_owned(),
             level: violation.level.letter(),
         });

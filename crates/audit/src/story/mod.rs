@@ -1,7 +1,8 @@
-//! One decision, reconstructed: its entries found, put together, proved; its payloads opened where somebody has the keys; what
+//! One decision, told: its entries found, put together, proved; its payloads opened where somebody has the keys; what
 //! is not there named, with the reason and the provision that it would serve.
 
 mod assemble;
+mod gather;
 mod locate;
 mod model;
 mod order;
@@ -10,20 +11,24 @@ mod search;
 mod text;
 mod turns;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
-use inferlog_merkle::{VerifierKey, inclusion_proof, leaf_hash, verify_inclusion};
+use inferlog_log::{LogReader, ReadError};
+use inferlog_merkle::{TilePath, TileSource, VerifierKey, inclusion_proof, leaf_hash, verify_inclusion};
 use inferlog_record::{Id, KeyId};
 use inferlog_vault::{DataKey, Vault, VaultError};
 
+pub(crate) use gather::{Gathered, gather};
 pub use locate::{Located, Locator};
 pub use model::{
     EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
     Tokens,
 };
-pub(crate) use search::{Hits, search};
+pub(crate) use search::{Hits, Wanted, search};
 pub use text::TextOptions;
 pub(crate) use text::{outcome, since};
 
@@ -96,22 +101,17 @@ pub fn parse_decision(text: &str) -> Result<Id> {
 /// # Errors
 /// [`AuditError::NoDecision`] if no log under a checkpoint has an entry of it; damage that keeps entries from being read.
 pub fn story(fs: &Arc<dyn Fs>, dir: &Path, decision: Id, options: &StoryOptions<'_>) -> Result<Story> {
-    let (mut found, mut erasures) = (Vec::new(), Vec::new());
-    for log in OpenLog::all(fs, dir, &options.select, &options.keys)? {
-        let mut hits = search(&log, decision)?;
-        erasures.extend(hits.erasures.drain(..).map(|erasure| (log.origin.clone(), erasure)));
-        if !hits.entries.is_empty() || !hits.mentions.is_empty() {
-            found.push((log, hits));
-        }
-    }
-    // The logs that tell the decision come before those that only name it.
-    found.sort_by_key(|(_, hits)| hits.entries.is_empty());
-    if found.first().is_none_or(|(_, hits)| hits.entries.is_empty()) {
-        return Err(AuditError::NoDecision(decision.to_string()));
-    }
-    let proofs = found.iter().map(|(log, hits)| proof(log, hits)).collect();
-    let mut story = assemble::assemble(decision, &found, proofs)?;
-    payloads::open(&mut story, &found, &erasures, options)?;
+    tell(&gather(fs, dir, Wanted::only(decision), options)?, decision, options)
+}
+
+/// Tells a decision from what was gathered of it.
+pub(crate) fn tell(gathered: &Gathered, decision: Id, options: &StoryOptions<'_>) -> Result<Story> {
+    let found = &gathered.found;
+    let tells = |hits: &Hits| !hits.entries.is_empty() || !hits.mentions.is_empty();
+    let proofs = found.iter().filter(|(_, hits)| tells(hits)).map(|(log, hits)| proof(log, hits)).collect();
+    let mut story = assemble::assemble(decision, found, proofs)?;
+    story.notices.clone_from(&gathered.notices);
+    payloads::open(&mut story, found, &gathered.erasures, options)?;
     Ok(story)
 }
 
@@ -134,12 +134,12 @@ fn proof(log: &OpenLog, hits: &Hits) -> StoryProof {
         }
         Err(error) => proof.problem = Some(error.to_string()),
     }
+    let tiles = Tiles { reader: &log.reader, read: RefCell::default() };
     proof.entries = hits
         .entries
         .iter()
         .map(|(index, entry)| {
-            let path =
-                inclusion_proof(&log.reader, *index, checkpoint.size()).map_err(|error| error.to_string());
+            let path = inclusion_proof(&tiles, *index, checkpoint.size()).map_err(|error| error.to_string());
             let checked = path.and_then(|path| {
                 let leaf = leaf_hash(entry);
                 verify_inclusion(&leaf, *index, checkpoint.size(), &path, &checkpoint.root())
@@ -149,4 +149,23 @@ fn proof(log: &OpenLog, hits: &Hits) -> StoryProof {
         })
         .collect();
     proof
+}
+
+/// The tiles of one log, each read once.
+struct Tiles<'a> {
+    reader: &'a LogReader,
+    read: RefCell<HashMap<TilePath, Vec<u8>>>,
+}
+
+impl TileSource for Tiles<'_> {
+    type Error = ReadError;
+
+    fn read_tile(&self, path: TilePath) -> Result<Vec<u8>, ReadError> {
+        if let Some(tile) = self.read.borrow().get(&path) {
+            return Ok(tile.clone());
+        }
+        let tile = self.reader.read_tile(path)?;
+        self.read.borrow_mut().insert(path, tile.clone());
+        Ok(tile)
+    }
 }

@@ -48,6 +48,9 @@ pub struct Story {
     pub mentioned_in: Vec<Place>,
     /// What does not fit together, though every entry is as it was written.
     pub problems: Vec<String>,
+    /// What a reader should know and does not touch the record: that an index was wrong, and the log searched instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// What a decision took in all.
@@ -179,10 +182,14 @@ pub struct MissingPart {
     /// The entry whose event lacks it.
     #[serde(flatten)]
     pub place: Place,
+    /// That event.
+    pub event: Id,
     /// Kind and member, or kind and payload role: `inference.payloads[output.raw]`.
     pub field: String,
     /// Why, as far as the record says.
     pub why: String,
+    /// Whether it is the record that says why.
+    pub explained: bool,
     /// The provision that it would serve, as in the record's tables.
     pub serves: String,
     /// `M` required by law for some systems, `R` by inferlog's profile, `r` recommended.

@@ -45,7 +45,8 @@ pub(super) fn open(
                 continue;
             };
             describe(payload, origin);
-            let why = match origin.erasure(payload.payload) {
+            let erasure = origin.erasure(payload.payload);
+            let why = match erasure {
                 Some(erasure) => {
                     payload.state = State::Erased.to_string();
                     payload.reason = Some(format!("erased_by_order:{}", erasure.event));
@@ -60,7 +61,8 @@ pub(super) fn open(
             };
             // A later event's copy lacks what the first lacks; it is named once.
             if let Some(why) = why.filter(|_| payload.first.is_none()) {
-                missing.push(lost(event.place, &event.kind, origin, why));
+                let kind = &event.kind;
+                missing.push(lost((event.place, event.id), kind, origin, why, erasure.is_some()));
             }
         }
     }
@@ -168,13 +170,21 @@ fn fail(payload: &mut StoryPayload, verified: Option<bool>, why: &str) -> Option
     Some(why.to_owned())
 }
 
-fn lost(place: super::Place, kind: &str, born: &Born<'_>, why: String) -> MissingPart {
+fn lost(
+    (place, event): (super::Place, Id),
+    kind: &str,
+    born: &Born<'_>,
+    why: String,
+    explained: bool,
+) -> MissingPart {
     let kind_rows = kind.parse::<inferlog_record::Kind>().map_or(&[][..], inferlog_record::Kind::payloads);
     let row = kind_rows.iter().chain(inferlog_record::COMMON_ROLES).find(|row| row.role == born.role);
     MissingPart {
         place,
+        event,
         field: format!("{kind}.payloads[{}]", born.role),
         why,
+        explained,
         serves: row.map_or("", |row| row.serves).to_owned(),
         level: row.map_or("", |row| row.level.letter()),
     }

@@ -1,0 +1,110 @@
+//! All that the logs hold of one decision: found where an index says, or by searching.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use inferlog_disk::Fs;
+
+use super::StoryOptions;
+use super::locate::Located;
+use super::search::{ErasureHit, Hits, Wanted, look_up, search};
+use crate::error::{AuditError, Result};
+use crate::json::EntryScan;
+use crate::open::OpenLog;
+
+/// What the logs hold of a decision.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    /// The logs that tell the decision, then those that only name it, then those that hold nothing but changes.
+    pub(crate) found: Vec<(OpenLog, Hits)>,
+    /// Erasures, with the origins of their logs.
+    pub(crate) erasures: Vec<(String, ErasureHit)>,
+    /// What was wrong with the index.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Gathers all of it. [`AuditError::NoDecision`] if there is nothing.
+pub(crate) fn gather(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    wanted: Wanted,
+    options: &StoryOptions<'_>,
+) -> Result<Gathered> {
+    let logs = OpenLog::all(fs, dir, &options.select, &options.keys)?;
+    let mut notices = Vec::new();
+    let located = match options.locator.map(|locator| locator.locate(wanted.decision)) {
+        Some(Ok(located)) => located,
+        Some(Err(why)) => {
+            notices.push(format!("the index could not be asked, the log was searched: {why}"));
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for log in logs {
+        let located = located.iter().find(|located| located.origin == log.origin);
+        let (hits, is_located) = of_log(&log, wanted, located, &mut notices)?;
+        found.push((log, hits, is_located));
+    }
+    // What an index leaves out cannot be seen from what it names, but for this.
+    if !found.iter().any(|(_, hits, _)| hits.has_opening())
+        || !found.iter().all(|(_, hits, _)| is_whole(hits))
+    {
+        for (log, hits, _) in found.iter_mut().filter(|(_, _, is_located)| *is_located) {
+            let searched = search(log, wanted)?;
+            if searched.entries.len() > hits.entries.len() {
+                notices.push(incomplete(log, "it does not name all entries of this decision"));
+            }
+            *hits = searched;
+        }
+    }
+    let mut found: Vec<(OpenLog, Hits)> =
+        found.into_iter().map(|(log, hits, _)| (log, hits)).filter(|(_, hits)| !hits.is_empty()).collect();
+    found.sort_by_key(|(_, hits)| (hits.entries.is_empty(), hits.mentions.is_empty()));
+    if found.first().is_none_or(|(_, hits)| hits.entries.is_empty()) {
+        return Err(AuditError::NoDecision(wanted.decision.to_string()));
+    }
+    let erasures = found
+        .iter_mut()
+        .flat_map(|(log, hits)| {
+            let origin = log.origin.clone();
+            hits.erasures.drain(..).map(move |erasure| (origin.clone(), erasure))
+        })
+        .collect();
+    found.retain(|(_, hits)| !hits.is_empty());
+    Ok(Gathered { found, erasures, notices })
+}
+
+/// What one log holds, and whether an index said so.
+fn of_log(
+    log: &OpenLog,
+    wanted: Wanted,
+    located: Option<&Located>,
+    notices: &mut Vec<String>,
+) -> Result<(Hits, bool)> {
+    let Some(located) = located else { return Ok((search(log, wanted)?, false)) };
+    match look_up(log, wanted, located)? {
+        Ok(hits) => Ok((hits, true)),
+        Err(why) => {
+            notices.push(incomplete(log, &why));
+            Ok((search(log, wanted)?, false))
+        }
+    }
+}
+
+fn incomplete(log: &OpenLog, why: &str) -> String {
+    format!("the index of {} is wrong, the log was searched instead: {why}; rebuild the index", log.origin)
+}
+
+/// Whether all parts of each write stand beside each other.
+fn is_whole(hits: &Hits) -> bool {
+    let has = |index: u64| hits.entries.binary_search_by_key(&index, |(index, _)| *index).is_ok();
+    hits.entries.iter().all(|(index, entry)| {
+        let mut scan = EntryScan::default();
+        let parts = scan.read(entry).ok().and_then(|()| {
+            let first = (index + 1).checked_sub(scan.part)?;
+            Some(first..first.saturating_add(scan.of))
+        });
+        parts.is_some_and(|mut parts| parts.all(has))
+    })
+}
