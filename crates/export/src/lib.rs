@@ -3,3 +3,4 @@
 //! [`table`] writes rows of named columns as a stream, whatever they are rows of.
 
 pub mod table;
+mod text;

@@ -2,9 +2,8 @@
 
 use std::io::Write;
 
-use serde::de::IgnoredAny;
-
 use super::value::{Column, Value, real, timestamp};
+use crate::text::one_line;
 
 pub(super) struct JsonWriter<W> {
     out: W,
@@ -46,21 +45,16 @@ fn write(line: &mut Vec<u8>, value: &Value) -> std::io::Result<()> {
         Value::Real(number) => string(line, &real(*number))?,
         Value::Timestamp(nanos) => string(line, &timestamp(*nanos))?,
         Value::Text(text) => string(line, text)?,
-        Value::Bytes(_) => string(line, &value.text().unwrap_or_default())?,
-        Value::Json(json) => document(line, json)?,
+        Value::Bytes(_) | Value::Date(_) => string(line, &value.text().unwrap_or_default())?,
+        Value::TextList(_) => line.extend(value.text().unwrap_or_default().into_bytes()),
+        Value::Json(json) => match one_line(json) {
+            Some(json) => line.extend_from_slice(json.as_bytes()),
+            None => string(line, json)?,
+        },
     }
     Ok(())
 }
 
 fn string(line: &mut Vec<u8>, text: &str) -> std::io::Result<()> {
     Ok(serde_json::to_writer(line, text)?)
-}
-
-/// The document itself, on one line: in JSON a line's end stands only between tokens. What is no JSON is a text.
-fn document(line: &mut Vec<u8>, json: &str) -> std::io::Result<()> {
-    if serde_json::from_str::<IgnoredAny>(json).is_err() {
-        return string(line, json);
-    }
-    line.extend(json.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
-    Ok(())
 }

@@ -12,6 +12,8 @@
 //! | text | text | text; the empty text is `""` | `BYTE_ARRAY` (`STRING`) |
 //! | time | RFC 3339, UTC, nine fractional digits | the same | `INT64` (`TIMESTAMP(NANOS, UTC)`) |
 //! | bytes | base64 | base64 | `BYTE_ARRAY` |
+//! | date | `YYYY-MM-DD` | the same | `INT32` (`DATE`) |
+//! | list of texts | list | the list as JSON | `LIST` of `BYTE_ARRAY` (`STRING`) |
 //! | JSON | itself, in one line; as a text if it is none | its text | `BYTE_ARRAY` (`JSON`) |
 //!
 //! Nothing is changed to please a program that reads it: a text that begins with `=` stands in CSV as it is, and a

@@ -21,6 +21,10 @@ pub enum ColumnType {
     Bytes,
     /// A JSON document.
     Json,
+    /// Days since 1970-01-01.
+    Date,
+    /// A list of texts.
+    TextList,
 }
 
 /// A column.
@@ -64,6 +68,10 @@ pub enum Value {
     Timestamp(i64),
     /// A JSON document.
     Json(String),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// A list of texts.
+    TextList(Vec<String>),
 }
 
 impl Value {
@@ -78,6 +86,8 @@ impl Value {
             Self::Bytes(_) => ColumnType::Bytes,
             Self::Timestamp(_) => ColumnType::Timestamp,
             Self::Json(_) => ColumnType::Json,
+            Self::Date(_) => ColumnType::Date,
+            Self::TextList(_) => ColumnType::TextList,
         })
     }
 
@@ -91,6 +101,8 @@ impl Value {
             Self::Text(text) | Self::Json(text) => text.clone(),
             Self::Bytes(bytes) => STANDARD.encode(bytes),
             Self::Timestamp(nanos) => timestamp(*nanos),
+            Self::Date(days) => date(*days),
+            Self::TextList(texts) => serde_json::Value::from(texts.as_slice()).to_string(),
         })
     }
 
@@ -99,6 +111,7 @@ impl Value {
         match self {
             Self::Text(text) | Self::Json(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+            Self::TextList(texts) => texts.iter().map(String::len).sum(),
             _ => 0,
         }
     }
@@ -114,6 +127,8 @@ impl ColumnType {
             Self::Timestamp => "a time",
             Self::Bytes => "bytes",
             Self::Json => "JSON",
+            Self::Date => "a date",
+            Self::TextList => "a list of texts",
         }
     }
 }
@@ -127,6 +142,19 @@ pub(crate) fn real(number: f64) -> String {
         number => format!("{number:?}"),
     }
 }
+
+/// `YYYY-MM-DD`; the number itself, where the year has no four digits.
+fn date(days: i32) -> String {
+    match time::Date::from_julian_day(days.saturating_add(EPOCH_JULIAN_DAY)) {
+        Ok(date) if (0..=9999).contains(&date.year()) => {
+            format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        }
+        _ => days.to_string(),
+    }
+}
+
+/// 1970-01-01 as a Julian day.
+const EPOCH_JULIAN_DAY: i32 = 2_440_588;
 
 /// RFC 3339 in UTC with nine fractional digits.
 pub(crate) fn timestamp(nanos: i64) -> String {

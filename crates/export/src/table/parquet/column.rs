@@ -1,17 +1,26 @@
 //! The values of one column that wait for their row group to be full.
 
 use parquet::column::writer::ColumnWriterImpl;
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedColumnWriter;
 
 use crate::table::value::{ColumnType, Value};
+use crate::text::one_line;
 
 /// Values and where nulls stand between them.
 pub(super) struct Buffer {
-    /// For each row 1, or 0 for a null: the definition levels of an optional column.
-    levels: Vec<i16>,
+    levels: Levels,
     values: Values,
+}
+
+/// Definition and repetition levels (the format's README, "Nested Encoding").
+#[derive(Default)]
+struct Levels {
+    /// 0 for a null, 1 for a value or an empty list, 2 for an element of a list.
+    definition: Vec<i16>,
+    /// Of lists alone: 0 for what begins a row, 1 for further elements.
+    repetition: Vec<i16>,
 }
 
 enum Values {
@@ -25,6 +34,8 @@ enum Typed {
     Integers(Vec<i64>),
     Reals(Vec<f64>),
     Booleans(Vec<bool>),
+    Days(Vec<i32>),
+    Lists(Vec<ByteArray>),
 }
 
 /// A value of a type that its column cannot hold.
@@ -36,22 +47,25 @@ pub(super) struct Misfit {
 impl Buffer {
     pub(super) fn new(r#type: Option<ColumnType>) -> Self {
         let values = r#type.map_or(Values::Any(Vec::new()), |r#type| Values::Of(r#type, Typed::new(r#type)));
-        Self { levels: Vec::new(), values }
+        Self { levels: Levels::default(), values }
     }
 
     pub(super) fn push(&mut self, value: &Value) -> Result<(), Misfit> {
         let Some(found) = value.column_type() else {
-            self.levels.push(0);
+            self.levels.null();
             return Ok(());
         };
         match &mut self.values {
-            Values::Any(values) => values.push(value.clone()),
+            Values::Any(values) => {
+                values.push(value.clone());
+                self.levels.value();
+            }
             Values::Of(expected, typed) => {
                 let expected = *expected;
                 typed.push(expected, value).ok_or(Misfit { expected, found })?;
+                self.levels.add(expected, value);
             }
         }
-        self.levels.push(1);
         Ok(())
     }
 
@@ -61,9 +75,14 @@ impl Buffer {
         let values = std::mem::take(values);
         let r#type = common(&values);
         let mut typed = Typed::new(r#type);
-        for value in &values {
-            // The common type holds each of them.
-            let _: Option<()> = typed.push(r#type, value);
+        let waited = std::mem::take(&mut self.levels);
+        let mut rest = values.iter();
+        for level in waited.definition {
+            match (level > 0).then(|| rest.next()).flatten() {
+                // The common type holds each of them.
+                Some(value) if typed.push(r#type, value).is_some() => self.levels.add(r#type, value),
+                _ => self.levels.null(),
+            }
         }
         self.values = Values::Of(r#type, typed);
     }
@@ -85,6 +104,13 @@ impl Buffer {
             Typed::Integers(values) => batch::<Int64Type>(writer.typed(), values, &levels),
             Typed::Reals(values) => batch::<DoubleType>(writer.typed(), values, &levels),
             Typed::Booleans(values) => batch::<BoolType>(writer.typed(), values, &levels),
+            Typed::Days(values) => batch::<Int32Type>(writer.typed(), values, &levels),
+            Typed::Lists(values) => {
+                let values = std::mem::take(values);
+                let (definition, repetition) = (Some(&*levels.definition), Some(&*levels.repetition));
+                writer.typed::<ByteArrayType>().write_batch(&values, definition, repetition)?;
+                Ok(())
+            }
         }
     }
 }
@@ -92,10 +118,36 @@ impl Buffer {
 fn batch<T: DataType>(
     writer: &mut ColumnWriterImpl<'_, T>,
     values: &mut Vec<T::T>,
-    levels: &[i16],
+    levels: &Levels,
 ) -> Result<(), ParquetError> {
-    writer.write_batch(&std::mem::take(values), Some(levels), None)?;
+    writer.write_batch(&std::mem::take(values), Some(&levels.definition), None)?;
     Ok(())
+}
+
+impl Levels {
+    fn null(&mut self) {
+        self.definition.push(0);
+        self.repetition.push(0);
+    }
+
+    /// A value in a column that has no lists, or an empty list.
+    fn value(&mut self) {
+        self.definition.push(1);
+        self.repetition.push(0);
+    }
+
+    /// A value that is no null, in a column of this type.
+    fn add(&mut self, r#type: ColumnType, value: &Value) {
+        match (r#type, value) {
+            (ColumnType::TextList, Value::TextList(texts)) if !texts.is_empty() => {
+                for element in 0..texts.len() {
+                    self.definition.push(2);
+                    self.repetition.push(i16::from(element > 0));
+                }
+            }
+            _ => self.value(),
+        }
+    }
 }
 
 impl Typed {
@@ -105,6 +157,8 @@ impl Typed {
             ColumnType::Integer | ColumnType::Timestamp => Self::Integers(Vec::new()),
             ColumnType::Real => Self::Reals(Vec::new()),
             ColumnType::Boolean => Self::Booleans(Vec::new()),
+            ColumnType::Date => Self::Days(Vec::new()),
+            ColumnType::TextList => Self::Lists(Vec::new()),
         }
     }
 
@@ -114,7 +168,11 @@ impl Typed {
             (Self::Bytes(values), ColumnType::Text, value) => {
                 values.push(value.text()?.into_bytes().into());
             }
-            (Self::Bytes(values), ColumnType::Json, Value::Json(json)) => values.push(json.as_str().into()),
+            (Self::Bytes(values), ColumnType::Json, Value::Json(json)) => values.push(match one_line(json) {
+                Some(json) => json.as_ref().into(),
+                // No JSON: as a text, which is JSON.
+                None => serde_json::Value::from(json.as_str()).to_string().into_bytes().into(),
+            }),
             (Self::Bytes(values), ColumnType::Bytes, Value::Bytes(bytes)) => {
                 values.push(bytes.clone().into());
             }
@@ -125,6 +183,10 @@ impl Typed {
             (Self::Reals(values), ColumnType::Real, Value::Real(number)) => values.push(*number),
             (Self::Reals(values), ColumnType::Real, Value::Integer(number)) => values.push(exact(*number)?),
             (Self::Booleans(values), ColumnType::Boolean, Value::Boolean(is)) => values.push(*is),
+            (Self::Days(values), ColumnType::Date, Value::Date(days)) => values.push(*days),
+            (Self::Lists(values), ColumnType::TextList, Value::TextList(texts)) => {
+                values.extend(texts.iter().map(|text| ByteArray::from(text.as_str())));
+            }
             _ => return None,
         }
         Some(())

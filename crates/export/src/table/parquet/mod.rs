@@ -133,6 +133,21 @@ impl<W: Write + Send> ParquetWriter<W> {
 }
 
 fn field(name: &str, r#type: ColumnType) -> Result<TypePtr, TableError> {
+    if r#type == ColumnType::TextList {
+        // LogicalTypes.md of the format, "Lists": three levels.
+        let element = Type::primitive_type_builder("element", Physical::BYTE_ARRAY)
+            .with_repetition(Repetition::REQUIRED)
+            .with_logical_type(Some(LogicalType::String))
+            .build()?;
+        let list = Type::group_type_builder("list")
+            .with_repetition(Repetition::REPEATED)
+            .with_fields(vec![Arc::new(element)])
+            .build()?;
+        let builder = Type::group_type_builder(name).with_fields(vec![Arc::new(list)]);
+        let builder =
+            builder.with_repetition(Repetition::OPTIONAL).with_logical_type(Some(LogicalType::List));
+        return Ok(Arc::new(builder.build()?));
+    }
     let (physical, logical) = match r#type {
         ColumnType::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Json => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
@@ -141,6 +156,9 @@ fn field(name: &str, r#type: ColumnType) -> Result<TypePtr, TableError> {
         ColumnType::Timestamp => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::NANOS))),
         ColumnType::Real => (Physical::DOUBLE, None),
         ColumnType::Boolean => (Physical::BOOLEAN, None),
+        ColumnType::Date => (Physical::INT32, Some(LogicalType::Date)),
+        // Above.
+        ColumnType::TextList => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
     let builder = Type::primitive_type_builder(name, physical);
     Ok(Arc::new(builder.with_repetition(Repetition::OPTIONAL).with_logical_type(logical).build()?))
