@@ -23,6 +23,8 @@
 //! # }
 //! ```
 
+#[doc(hidden)]
+pub mod generate;
 mod open;
 
 pub use inferlog_audit as audit;
