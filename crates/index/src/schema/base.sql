@@ -118,7 +118,7 @@ CREATE TABLE event (
   rest {json} NOT NULL
 );
 CREATE INDEX event_by_decision ON event (decision, no) WHERE decision IS NOT NULL;
-CREATE INDEX event_of_life ON event (no) WHERE decision IS NULL;
+CREATE INDEX event_of_life ON event (common, no) WHERE decision IS NULL;
 
 -- Places of entries that continue an event.
 CREATE TABLE continuation (
