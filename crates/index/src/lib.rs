@@ -10,11 +10,20 @@
 
 mod engine;
 mod error;
+mod facets;
+pub mod find;
+pub mod latency;
+mod locate;
+mod read;
 mod rows;
 pub mod schema;
+pub mod stats;
 
 pub use engine::{Engine, LogName, Position};
 pub use error::{IndexError, Result};
+pub use facets::{FacetFilter, OPEN};
+pub use locate::{Located, locate};
+pub use read::{Reader, Value};
 pub use rows::{
     COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
     RefRow, RollupRow, Rows, Shared, key_no,
