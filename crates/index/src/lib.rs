@@ -14,6 +14,8 @@ mod facets;
 pub mod find;
 pub mod latency;
 mod locate;
+pub mod postgres;
+pub mod query;
 mod read;
 mod rows;
 pub mod schema;
@@ -24,7 +26,10 @@ pub use error::{IndexError, Result};
 pub use facets::{FacetFilter, OPEN};
 pub use locate::{Located, locate};
 pub use read::{Reader, Value};
+pub use fold::{HOUR_NS, MINUTE_NS, bucket, bucket_range};
+pub use follow::{Caught, FollowOptions, Follower, LogStatus, Progress, State, Status, StatusHandle};
 pub use rows::{
     COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
     RefRow, RollupRow, Rows, Shared, key_no,
 };
+pub use sqlite::{APPLICATION_ID, SqliteEngine, sqlite_path};
