@@ -44,4 +44,5 @@ pub use node::{LogHandle, Node, Pending, Status};
 pub use payload::{PAYLOAD_HEADER_BYTES, PayloadRecord, Payloads, records};
 pub use reader::{LogReader, ReadError};
 pub use recover::{Env, NodeConfig, NodeLock, Recovered, RecoveredLog};
+pub use seek::SEEK_MARGIN_NS;
 pub use state::{PackTail, State};

@@ -9,7 +9,7 @@ use crate::reader::ReadError;
 use crate::{LogDir, LogReader};
 
 /// Clocks are set back now and then: what was logged this much before the time asked for is looked at too, nanoseconds.
-const MARGIN_NS: u64 = 10 * 60 * 1_000_000_000;
+pub const SEEK_MARGIN_NS: u64 = 10 * 60 * 1_000_000_000;
 
 /// What of an entry says when it was logged (docs/format.md, section 4).
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ impl LogReader {
     /// whoever must find it goes on before the index that this gives. Reads the first entry of some bundles.
     pub fn seek_time(&self, time_ns: u64, size: u64) -> Result<u64, ReadError> {
         let width = u64::from(TILE_WIDTH);
-        let wanted = time_ns.saturating_sub(MARGIN_NS);
+        let wanted = time_ns.saturating_sub(SEEK_MARGIN_NS);
         let (mut low, mut high) = (0, size.div_ceil(width));
         while low < high {
             let middle = low + (high - low) / 2;

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::diff::Diff;
 use super::parts::{
-    ContextTold, HumanStep, LabelTold, ModelCall, OutputTold, PromptUsed, ReasoningStep, RetrievalStep,
-    ToolStep, TransformStep,
+    ContextTold, HumanStep, LabelTold, ModelCall, OutputTold, PromptUsed, ReasoningStep, RegisteredTools,
+    RetrievalStep, ToolStep, TransformStep,
 };
 use super::verdict::Verdict;
 use crate::story::{PayloadContent, StoryProof, Summary};
@@ -33,8 +33,10 @@ pub struct Account {
     pub verdict: Verdict,
     /// The model calls.
     pub models: Vec<ModelCall>,
-    /// The prompts that models were given, in their order.
+    /// The prompts that models were given, each once, in the order in which they first were.
     pub prompts: Vec<PromptUsed>,
+    /// Registered tools that models were offered, each once.
+    pub toolsets: Vec<RegisteredTools>,
     /// The input: raw, enriched, assembled.
     pub input: Stages,
     /// Queries of indexes and the documents found.
@@ -67,6 +69,8 @@ pub struct Account {
     pub proof: Proof,
     /// What does not fit together.
     pub problems: Vec<String>,
+    /// What a reader should know and does not touch the record.
+    pub notices: Vec<String>,
     /// Every content that a step speaks of, by its payload's id.
     pub contents: BTreeMap<Id, Content>,
 }
@@ -92,7 +96,7 @@ pub struct Identity {
     pub sessions: Vec<Id>,
     /// Pseudonyms of the persons that it is about.
     pub subjects: Vec<String>,
-    /// Ids that others have for it.
+    /// Ids that others have for it, and for its parts.
     pub external_ids: Vec<Held>,
     /// Retention classes of its entries.
     pub retention: Vec<String>,

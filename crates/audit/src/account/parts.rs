@@ -41,8 +41,6 @@ pub struct ModelCall {
     pub output: Option<Held>,
     /// The tools that it was offered.
     pub offered: Option<Held>,
-    /// Those of them that are registered.
-    pub toolsets: Vec<RegisteredTools>,
     /// `ok`, `refused`, `failed`, `aborted`.
     pub outcome: String,
     /// What failed.
@@ -82,9 +80,11 @@ pub struct RegisteredModel {
     pub manifest_bytes: Option<u64>,
 }
 
-/// Registered tools that a model was offered.
+/// Registered tools that models were offered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RegisteredTools {
+    /// The model calls that were offered them.
+    pub steps: Vec<usize>,
     /// Name in the registry.
     pub name: String,
     /// Version there.
@@ -98,8 +98,8 @@ pub struct RegisteredTools {
 /// One prompt.
 #[derive(Clone, Debug, Serialize)]
 pub struct PromptUsed {
-    /// The model call that was given it.
-    pub step: usize,
+    /// The model calls that were given it.
+    pub steps: Vec<usize>,
     /// Whose words: `system`, `user`, …
     pub role: String,
     /// Name in the registry.

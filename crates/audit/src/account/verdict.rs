@@ -1,7 +1,14 @@
 //! Whether the record of a decision is complete, and what is missing.
 
+use std::collections::BTreeSet;
+
+use inferlog_record::Level;
 use serde::Serialize;
 
+use super::model::ClockTold;
+use super::parts::{PromptUsed, RegisteredTools};
+use super::reader::Reader;
+use super::rules;
 use crate::story::Place;
 
 /// How complete the record of a decision is, by the record's own tables.
@@ -69,3 +76,54 @@ pub struct MissingItem {
 pub const CLAIM: &str = "Completeness is measured by inferlog's record profile. A provision beside an item says what the item \
 would serve; the Act itself requires only items of level M, of the systems it names (Article 12(3)). Whether obligations are met \
 is for the organisation to judge.";
+
+/// What a verdict rests on.
+pub(super) struct Evidence<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    /// Whether somebody gave openings.
+    pub(super) opened: bool,
+    /// Whether the registry could be read.
+    pub(super) registry: bool,
+    pub(super) prompts: &'a [PromptUsed],
+    pub(super) toolsets: &'a [RegisteredTools],
+    pub(super) clocks: &'a [ClockTold],
+    /// What does not fit together.
+    pub(super) problems: &'a [String],
+}
+
+/// Judges whether the record of a decision is complete.
+pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let mut missing = recorded(evidence.reader);
+    rules::apply(evidence, &mut missing);
+    // What the record itself says first; what a rule adds to the same field of the same step says nothing new.
+    let mut seen = BTreeSet::new();
+    missing.retain(|item| seen.insert((item.step, item.field.clone(), item.why.clone())));
+    missing.sort_by_key(|item| (item.step.is_none(), item.step));
+    let of = |explained: bool, level: Level| {
+        missing.iter().filter(|item| item.explained == explained && item.level == level.letter()).count()
+    };
+    let explained = missing.iter().filter(|item| item.explained).count();
+    let unexplained = of(false, Level::Required);
+    let by_law = of(false, Level::Mandatory) + of(true, Level::Mandatory);
+    let is_broken = unexplained + of(false, Level::Mandatory) > 0 || !evidence.problems.is_empty();
+    let completeness = match (is_broken, explained) {
+        (true, _) => Completeness::Incomplete,
+        (false, 0) => Completeness::Complete,
+        (false, _) => Completeness::CompleteWithExplainedAbsences,
+    };
+    Verdict { completeness, opened: evidence.opened, by_law, unexplained, explained, missing, claim: CLAIM }
+}
+
+/// What the story found missing: the record's tables held against each event, and each reference that says why it is empty.
+fn recorded(reader: &Reader<'_>) -> Vec<MissingItem> {
+    let items = reader.story.missing.iter().map(|part| MissingItem {
+        step: reader.number(part.event),
+        place: Some(part.place),
+        field: part.field.clone(),
+        why: part.why.clone(),
+        explained: part.explained,
+        serves: part.serves.clone(),
+        level: part.level,
+    });
+    items.collect()
+}

@@ -273,7 +273,7 @@ pub(super) fn explain(reason: Reason) -> String {
     }
 }
 
-fn lower(text: &str) -> String {
+pub(crate) fn lower(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
 }

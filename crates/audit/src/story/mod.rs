@@ -22,6 +22,7 @@ use inferlog_merkle::{TilePath, TileSource, VerifierKey, inclusion_proof, leaf_h
 use inferlog_record::{Id, KeyId};
 use inferlog_vault::{DataKey, Vault, VaultError};
 
+pub(crate) use assemble::lower;
 pub(crate) use gather::{Gathered, gather};
 pub use locate::{Located, Locator};
 pub use model::{
@@ -30,7 +31,7 @@ pub use model::{
 };
 pub(crate) use search::{Hits, Wanted, search};
 pub use text::TextOptions;
-pub(crate) use text::{outcome, since};
+pub(crate) use text::{outcome, since, words};
 
 use crate::error::{AuditError, Result};
 use crate::open::OpenLog;

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use inferlog_record::Timestamp;
 
 use self::steps::Steps;
+pub(crate) use self::stream::words;
 use super::model::{MissingPart, Story, StoryProof, Summary, Tokens};
 use crate::paint::Paint;
 use crate::report::KeySource;
@@ -181,7 +182,7 @@ pub(crate) fn since(from: Option<&str>, to: Option<&str>) -> Option<String> {
 }
 
 /// A time, nanoseconds, in the unit that reads best.
-fn lasted(passed: u64) -> String {
+pub(crate) fn lasted(passed: u64) -> String {
     let in_unit = |unit: f64, name: &str| format!("{:.1} {name}", passed as f64 / unit);
     match passed {
         0..1_000_000 => in_unit(1e3, "µs"),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The text that a stream of events or of lines gave; `None` if it gave none that is known.
-pub(super) fn words(stream: &str) -> Option<String> {
+pub(crate) fn words(stream: &str) -> Option<String> {
     let mut text = String::new();
     for line in stream.lines() {
         let json = line.strip_prefix("data:").unwrap_or(line).trim();
