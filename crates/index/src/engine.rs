@@ -1,6 +1,6 @@
 //! What an engine does for the follower: one transaction for each batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use inferlog_record::{Id, KeyId, Pseudonym};
 
@@ -43,16 +43,13 @@ pub trait Engine: Send {
     /// each entry is written once.
     fn begin(&mut self, log: &LogName) -> Result<Position>;
 
-    /// Which of these events are there.
-    fn known(&mut self, events: &[Id]) -> Result<HashSet<Id>>;
-
     /// Those of these decisions that are there, locked.
     fn load(&mut self, decisions: &[Id]) -> Result<HashMap<Id, DecisionRow>>;
 
     /// Numbers of shared rows, which are made where they are new.
     fn intern(&mut self, shared: &[Shared]) -> Result<Vec<i32>>;
 
-    /// Numbers of the events that these ids name, for entries that continue them.
+    /// Those of these events that are there, with their numbers: retries are passed over, rests are added to what began.
     fn events(&mut self, ids: &[Id]) -> Result<HashMap<Id, EventNo>>;
 
     /// Writes rows.

@@ -14,6 +14,14 @@ pub enum IndexError {
         /// What it said.
         source: rusqlite::Error,
     },
+    /// PostgreSQL failed, or the way to it.
+    #[error("the index {place}: {source}")]
+    Postgres {
+        /// The database, without a password.
+        place: String,
+        /// What it said.
+        source: Box<crate::postgres::PostgresError>,
+    },
     /// Another version wrote it.
     #[error(
         "the index {place} has schema version {found}, this program knows {known}: use a newer inferlog, or rebuild the index \
@@ -45,6 +53,20 @@ pub enum IndexError {
         /// What holds it.
         what: String,
     },
+    /// The disk is full.
+    #[error("the index {place}: the disk is full; free space, and the index goes on by itself")]
+    Full {
+        /// File or database.
+        place: String,
+    },
+    /// It may not be written.
+    #[error("the index {place} cannot be written ({what}): check its permissions and its file system")]
+    Unwritable {
+        /// File or database.
+        place: String,
+        /// What the system said.
+        what: String,
+    },
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] inferlog_log::LogError),
@@ -56,6 +78,9 @@ pub enum IndexError {
         /// Why.
         source: inferlog_log::ReadError,
     },
+    /// Keys could not be read.
+    #[error(transparent)]
+    Vault(#[from] inferlog_vault::VaultError),
     /// An entry is not one.
     #[error(
         "entry {index} of the log {origin} does not parse ({what}): run `inferlog verify`, then `inferlog followers skip`"

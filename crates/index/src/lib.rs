@@ -12,6 +12,8 @@ mod engine;
 mod error;
 mod facets;
 pub mod find;
+mod fold;
+mod follow;
 pub mod latency;
 mod locate;
 pub mod postgres;
@@ -19,15 +21,16 @@ pub mod query;
 mod read;
 mod rows;
 pub mod schema;
+mod sqlite;
 pub mod stats;
 
 pub use engine::{Engine, LogName, Position};
 pub use error::{IndexError, Result};
 pub use facets::{FacetFilter, OPEN};
+pub use fold::{HOUR_NS, MINUTE_NS};
+pub use follow::{Caught, FollowOptions, Follower, LogStatus, Progress, State, Status, StatusHandle};
 pub use locate::{Located, locate};
 pub use read::{Reader, Value};
-pub use fold::{HOUR_NS, MINUTE_NS, bucket, bucket_range};
-pub use follow::{Caught, FollowOptions, Follower, LogStatus, Progress, State, Status, StatusHandle};
 pub use rows::{
     COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
     RefRow, RollupRow, Rows, Shared, key_no,

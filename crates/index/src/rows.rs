@@ -82,6 +82,35 @@ pub struct Facet {
     pub overridden: bool,
 }
 
+impl Facet {
+    /// Its key's text: the values as a JSON array.
+    pub fn key(&self) -> String {
+        let Self { system, route, wire, model, version, identity, environment, outcome, error, overridden } =
+            self;
+        serde_json::json!([
+            system,
+            route,
+            wire,
+            model,
+            version,
+            identity,
+            environment,
+            outcome,
+            error,
+            overridden
+        ])
+        .to_string()
+    }
+}
+
+impl RefKind {
+    /// Its key's text: the values as a JSON array.
+    pub fn key(&self) -> String {
+        let Self { role, class, media_type, encoding, state, reason } = self;
+        serde_json::json!([role, class, media_type, encoding, state, reason]).to_string()
+    }
+}
+
 /// What many payload references have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefKind {

@@ -1,6 +1,10 @@
 //! The schema, in both engines' words.
 
+mod views;
+
 use crate::rows::COUNTERS;
+
+pub use views::views;
 
 /// The version of the schema that this crate writes.
 pub const SCHEMA_VERSION: i64 = 1;

@@ -1,0 +1,322 @@
+//! The follower: reads what checkpoints cover, and writes it with its cursor in one transaction after another.
+//!
+//! First every log is followed to its checkpoint, erasures included; only then are payloads opened for identifiers and content. So
+//! nothing is opened that an entry already read has erased, in whatever order a data directory's logs are read.
+
+mod identify;
+mod source;
+mod status;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use inferlog_disk::{Clock, Fs, SystemClock};
+use inferlog_record::SystemName;
+use inferlog_vault::Vault;
+
+use crate::engine::{Engine, Position};
+use crate::error::{IndexError, Result};
+use crate::fold::{Folded, fold};
+use source::Source;
+pub use status::{LogStatus, State, Status, StatusHandle};
+
+/// How often checkpoints are looked at, milliseconds.
+pub const POLL_MS: u64 = 100;
+/// The longest wait after an error, milliseconds.
+pub const BACKOFF_MS_MAX: u64 = 5_000;
+/// The follower's cursor files are written at most this often while it runs, milliseconds.
+const CURSOR_MS: u64 = 1_000;
+
+/// How a follower works.
+#[derive(Clone)]
+pub struct FollowOptions {
+    /// The name of its cursor in every log, `[a-z0-9][a-z0-9-]{0,30}`.
+    pub name: String,
+    /// The most entries of one transaction; whole bundles are read, so that it may be 255 more.
+    pub batch_entries_max: u64,
+    /// The most bytes of entries in one transaction, one bundle more.
+    pub batch_bytes_max: usize,
+    /// Systems whose inputs and outputs may stand in the index in clear.
+    pub clear_content: Vec<SystemName>,
+    /// Opens payloads for identifiers and content; without it these wait.
+    pub vault: Option<Vault>,
+}
+
+impl Default for FollowOptions {
+    fn default() -> Self {
+        Self {
+            name: "index".to_owned(),
+            batch_entries_max: 8_192,
+            batch_bytes_max: 8 << 20,
+            clear_content: Vec::new(),
+            vault: None,
+        }
+    }
+}
+
+/// How far catching up has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries followed by this call, of all logs.
+    pub entries: u64,
+    /// Entries that were to be followed when they were last counted.
+    pub of: u64,
+}
+
+/// What catching up did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// Entries followed by this call.
+    pub entries: u64,
+    /// Whether it came to the checkpoints, and was not broken off.
+    pub is_complete: bool,
+}
+
+/// Follows every log of a data directory into one store.
+pub struct Follower<E> {
+    fs: Arc<dyn Fs>,
+    data: PathBuf,
+    engine: E,
+    options: FollowOptions,
+    status: StatusHandle,
+    sources: Vec<Source>,
+    cursors_stored: Option<Instant>,
+}
+
+impl<E: Engine> Follower<E> {
+    /// A follower of the logs below `data`. Nothing is read yet.
+    pub fn new(fs: Arc<dyn Fs>, data: &Path, engine: E, options: FollowOptions) -> Self {
+        let status = StatusHandle::default();
+        Self { fs, data: data.to_owned(), engine, options, status, sources: Vec::new(), cursors_stored: None }
+    }
+
+    /// A view on its status, to keep while it runs.
+    pub fn status(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    /// The store.
+    pub fn engine(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
+    /// Follows all logs to their checkpoints as they are now. `progress` is told after every transaction, and may break off.
+    pub fn catch_up(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Caught> {
+        let mut caught = Caught::default();
+        let result = self.catch_up_all(&mut caught, progress);
+        if caught.entries > 0 || caught.is_complete {
+            self.store_cursors();
+        }
+        result.map(|()| caught)
+    }
+
+    fn catch_up_all(
+        &mut self,
+        caught: &mut Caught,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        loop {
+            let waiting = self.look()?;
+            let of = caught.entries + waiting;
+            if waiting > 0 {
+                self.status.state(State::CatchingUp);
+            }
+            let mut is_identified = true;
+            for at in 0..self.sources.len() {
+                let followed = if waiting > 0 { self.follow(at)? } else { 0 };
+                caught.entries += followed;
+                is_identified &= waiting > 0 || self.identify(at)?;
+                if followed > 0 && progress(Progress { entries: caught.entries, of }).is_break() {
+                    return Ok(());
+                }
+            }
+            if waiting == 0 && is_identified {
+                caught.is_complete = true;
+                return Ok(());
+            }
+            if waiting == 0 && progress(Progress { entries: caught.entries, of }).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks for new logs, at checkpoints and at the store's cursors. Returns how many entries wait.
+    fn look(&mut self) -> Result<u64> {
+        Source::find(&self.fs, &self.data, &self.options.name, &mut self.sources)?;
+        let positions = self.engine.logs()?;
+        let mut waiting = 0;
+        for source in &mut self.sources {
+            source.size = source.reader.size()?;
+            let there = positions.iter().find(|(name, _)| name.origin == source.name.origin);
+            source.position = there
+                .map_or(Position { log: 0, next: 0, identified: 0, newest_ns: 0 }, |(_, position)| *position);
+            let (position, size) = (source.position, source.size);
+            waiting += size.saturating_sub(position.next);
+            self.status.log(&source.name, |log| {
+                log.size = size;
+                log.at(position);
+                if position.next >= size {
+                    log.oldest_waiting_ns = None;
+                }
+            });
+        }
+        Ok(waiting)
+    }
+
+    /// Follows one log by one transaction. Returns how many entries it had.
+    fn follow(&mut self, at: usize) -> Result<u64> {
+        let Some(source) = self.sources.get_mut(at) else { return Ok(0) };
+        let from = source.position.next;
+        if from >= source.size {
+            return Ok(0);
+        }
+        let waiting_since = source.logged_ns(from);
+        self.status.log(&source.name, |log| log.oldest_waiting_ns = waiting_since);
+        let limits = (self.options.batch_entries_max, self.options.batch_bytes_max);
+        let bundles = source.read(from, source.size, limits)?;
+        let entries = bundles.entries(&source.name.origin)?;
+        let written = write(&mut self.engine, source, &entries);
+        let (position, followed) = match written {
+            // What stands before an entry that is none is written first; then it stands in the way alone.
+            Err(IndexError::Entry { index, .. }) if index > from => {
+                let before = entries.partition_point(|(at, _)| *at < index);
+                write(&mut self.engine, source, &entries[..before])?
+            }
+            written => written?,
+        };
+        source.position = position;
+        let is_done = position.next >= source.size;
+        self.status.log(&source.name, |log| {
+            log.at(position);
+            if is_done {
+                log.oldest_waiting_ns = None;
+            }
+        });
+        Ok(followed)
+    }
+
+    /// Leaves out entries that cannot be followed: the next `entries` of this log, for the reason given. What they say is missing
+    /// from the index, and the index says so (`skip`).
+    pub fn skip(&mut self, origin: &str, entries: u64, reason: &str) -> Result<()> {
+        self.look()?;
+        let Some(source) = self.sources.iter().find(|source| source.name.origin == origin) else {
+            return Ok(());
+        };
+        let position = self.engine.begin(&source.name)?;
+        let last = position.next.saturating_add(entries).min(source.size);
+        if last > position.next {
+            let now = i64::try_from(SystemClock.now_ns()).unwrap_or(i64::MAX);
+            self.engine.skip(position.log, position.next, last - 1, reason, now)?;
+        }
+        self.engine.commit(Position { next: last.max(position.next), ..position })
+    }
+
+    /// Deletes what was derived; the next [`Follower::catch_up`] derives it again.
+    pub fn clear(&mut self) -> Result<()> {
+        self.engine.clear()?;
+        self.look()?;
+        self.store_cursors();
+        Ok(())
+    }
+
+    fn store_cursors(&mut self) {
+        let now = Instant::now();
+        let is_due = |stored: Instant| now.duration_since(stored) >= Duration::from_millis(CURSOR_MS);
+        if self.cursors_stored.is_none_or(is_due) {
+            self.sources.iter_mut().for_each(Source::store_cursor);
+            self.cursors_stored = Some(now);
+        }
+    }
+
+    /// Follows until `stop` says so: looks at the checkpoints every [`POLL_MS`]; after an error it waits longer each time, up to
+    /// [`BACKOFF_MS_MAX`], and tries again. Returns the store.
+    pub fn run(mut self, stop: &AtomicBool) -> E {
+        let mut wait = Duration::ZERO;
+        while !stop.load(Ordering::Acquire) {
+            let go_on = |_: Progress| match stop.load(Ordering::Acquire) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+            match self.catch_up(&mut { go_on }) {
+                Ok(caught) => {
+                    wait = Duration::from_millis(POLL_MS);
+                    if caught.is_complete {
+                        self.status.state(State::Following);
+                    }
+                }
+                Err(error) => {
+                    let poll = Duration::from_millis(POLL_MS);
+                    wait = (wait * 2).clamp(poll, Duration::from_millis(BACKOFF_MS_MAX));
+                    self.fail(&error);
+                }
+            }
+            sleep(wait, stop);
+        }
+        self.sources.iter_mut().for_each(Source::store_cursor);
+        self.status.state(State::Stopped);
+        self.engine
+    }
+
+    /// Says why it does not go on, and how much waits meanwhile.
+    fn fail(&mut self, error: &IndexError) {
+        let since_ns = SystemClock.now_ns();
+        self.status.state(State::Failing { why: error.to_string(), since_ns });
+        for source in &mut self.sources {
+            source.size = source.reader.size().unwrap_or(source.size);
+            let (next, size) = (source.position.next, source.size);
+            let oldest = (next < size).then(|| source.logged_ns(next)).flatten();
+            self.status.log(&source.name, |log| (log.size, log.oldest_waiting_ns) = (size, oldest));
+        }
+    }
+}
+
+/// One transaction: what these entries say, and the cursor after them.
+fn write<E: Engine>(engine: &mut E, source: &Source, entries: &[(u64, &[u8])]) -> Result<(Position, u64)> {
+    let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else {
+        return Ok((source.position, 0));
+    };
+    let position = engine.begin(&source.name)?;
+    if position.next != *first {
+        // Another follower was faster: what it wrote is not written again.
+        engine.rollback()?;
+        return Ok((position, 0));
+    }
+    let written = fold_into(engine, source, position, entries).and_then(|folded| {
+        let newest_ns = position.newest_ns.max(folded.newest_ns);
+        let position = Position { next: last + 1, newest_ns, ..position };
+        engine.commit(position)?;
+        Ok((position, entries.len() as u64))
+    });
+    if written.is_err() {
+        engine.rollback()?;
+    }
+    written
+}
+
+fn fold_into<E: Engine>(
+    engine: &mut E,
+    source: &Source,
+    position: Position,
+    entries: &[(u64, &[u8])],
+) -> Result<Folded> {
+    let folded = fold(engine, (position.log, &source.name.origin), entries)?;
+    engine.write(&folded.rows)?;
+    for erased in &folded.erased {
+        engine.erase(&erased.subjects, &erased.keys)?;
+    }
+    Ok(folded)
+}
+
+fn sleep(time: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + time;
+    while !stop.load(Ordering::Acquire) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(POLL_MS)));
+    }
+}
