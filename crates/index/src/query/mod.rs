@@ -6,11 +6,13 @@
 //! system on the process that runs it ([`Limits`] are theirs too), for an engine's limits are not promises. So a statement
 //! runs in a process of its own, which whoever asked may lose.
 
+mod binary;
 mod cell;
 mod clock;
 mod error;
 mod hint;
 mod limits;
+mod postgres;
 mod sqlite;
 
 use std::io;
@@ -21,6 +23,7 @@ pub use error::{QueryError, QueryFault};
 pub use limits::{
     Limits, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SQL_BYTES_MAX, TEMP_BYTES_MAX, TIME_MAX, VALUE_BYTES_MAX,
 };
+pub use postgres::query_postgres;
 pub use sqlite::query_sqlite;
 
 /// Takes an answer, a row at a time. Time that it takes is not the statement's.

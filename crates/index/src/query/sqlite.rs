@@ -45,6 +45,17 @@ pub fn query_sqlite(
     clock: &Arc<Clock>,
     out: &mut dyn RowSink,
 ) -> Result<u64, QueryError> {
+    too_long(sql)?;
+    let asked = Asked::open(path, limits, clock)?;
+    let result = asked.answer(sql, out);
+    result.map_err(|error| match error {
+        Failed::Query(error) => error,
+        Failed::Sqlite(error) => asked.explain(error, sql),
+    })
+}
+
+/// Refuses a statement that is too long to be looked at.
+pub(super) fn too_long(sql: &str) -> Result<(), QueryError> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(QueryError::new(
             QueryFault::NotAllowed,
@@ -52,12 +63,7 @@ pub fn query_sqlite(
         )
         .hint("ask in several statements, or join a table instead of listing values"));
     }
-    let asked = Asked::open(path, limits, clock)?;
-    let result = asked.answer(sql, out);
-    result.map_err(|error| match error {
-        Failed::Query(error) => error,
-        Failed::Sqlite(error) => asked.explain(error, sql),
-    })
+    Ok(())
 }
 
 /// An index, ready for one statement of others.
@@ -231,7 +237,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-const ONE_SELECT: &str = "write one SELECT, or VALUES, that reads the index's views";
+pub(super) const ONE_SELECT: &str = "write one SELECT, or VALUES, that reads the index's views";
 
 fn check_version(place: &str, found: i64) -> Result<(), QueryError> {
     let place = place.to_owned();
