@@ -4,7 +4,7 @@
 
 use http::{Method, Uri};
 use inferlog_capture::api::Access;
-use inferlog_capture::config::{api, routes, routes_from_flags};
+use inferlog_capture::config::{IndexConfig, api, index, routes, routes_from_flags};
 use inferlog_capture::route::{
     ContextFrom, ContextMember, Matched, Opened, PathPattern, Route, SubjectFrom, find,
 };
@@ -170,6 +170,29 @@ fn who_may_attach_events_is_whoever_has_the_token_or_is_here() {
             says => assert!(said.as_ref().is_err_and(|error| error.starts_with(says)), "{says}: {said:?}"),
         }
         assert!(!format!("{said:?}").contains(TOKEN));
+    }
+}
+
+#[test]
+fn an_index_follows_unless_the_file_says_otherwise() {
+    assert_eq!(index(BASE).unwrap(), IndexConfig::default());
+    assert!(IndexConfig::default().sqlite);
+    let text = format!("{BASE}[index]\nsqlite = false\npostgres = \"env:URL\"\nclear_content = [\"s\"]");
+    let read = index(&text).unwrap();
+    assert_eq!(
+        (read.sqlite, read.postgres, read.clear_content.len()),
+        (false, vec!["env:URL".to_owned()], 1)
+    );
+    routes(&text, &env).unwrap();
+    let two = index(&format!("{BASE}[index]\npostgres = [\"env:A\", \"file:b\"]")).unwrap();
+    assert_eq!(two.postgres, ["env:A", "file:b"]);
+    for (line, says) in [
+        ("clear_content = [\"other\"]", "line 6: `clear_content`: no route has a system \"other\""),
+        ("sqlite = 1", "line 6: `sqlite`"),
+        ("mysql = \"x\"", "line 6: `mysql`: unknown field"),
+    ] {
+        let error = index(&format!("{BASE}[index]\n{line}")).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{error}");
     }
 }
 

@@ -23,9 +23,15 @@
 //!
 //! [api]                                         # who may POST /v1/events; default: programs on this machine
 //! token_env = "EVENTS_TOKEN"                    # or token_file = "events.token"
+//!
+//! [index]                                       # what follows the log; default: SQLite in the data directory
+//! sqlite = true
+//! postgres = "env:INDEX_URL"                    # or "file:PATH", or several
+//! clear_content = ["credit-scoring"]            # systems whose content may stand in an index in clear
 //! ```
 
 mod access;
+mod index;
 mod place;
 
 use crate::api::Access;
@@ -38,6 +44,8 @@ use std::path::PathBuf;
 use toml::{Spanned, Value};
 
 use access::ApiFile;
+use index::IndexFile;
+pub use index::{IndexConfig, index};
 use place::Place;
 
 /// Paths that the gateway itself answers; no route may claim one.
@@ -62,6 +70,8 @@ struct File {
     route: Vec<RouteFile>,
     #[serde(default)]
     api: ApiFile,
+    #[serde(default)]
+    index: IndexFile,
 }
 
 #[derive(Deserialize)]

@@ -100,6 +100,9 @@ impl Inner {
             metrics.disk_free.set(gauge(free));
             metrics.disk_low.set((free < self.config.disk_reserve_bytes).into());
         }
+        if let Some(followers) = &self.config.followers {
+            metrics.sample_followers((followers.0)());
+        }
         for lane in &self.lanes {
             let system = lane.system();
             let label = SystemLabel { system: system.name().to_string() };

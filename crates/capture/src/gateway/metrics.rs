@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Upper bounds of the histograms, seconds: from a cached answer to a slow model.
@@ -30,6 +31,37 @@ pub(crate) struct EndLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct SystemLabel {
     pub(crate) system: String,
+}
+
+/// The follower of a sample.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FollowerLabel {
+    follower: String,
+}
+
+/// How something that follows the log is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowerSample {
+    /// Its configured name.
+    pub follower: String,
+    /// Whether it works: false while it tries again after an error.
+    pub is_up: bool,
+    /// Times it failed.
+    pub failures: u64,
+    /// Entries under checkpoints that it has not followed yet.
+    pub lag_entries: u64,
+    /// Age of the oldest of them, seconds.
+    pub lag_seconds: f64,
+}
+
+/// Answers how the followers are doing.
+#[derive(Clone)]
+pub struct FollowerSamples(pub Arc<dyn Fn() -> Vec<FollowerSample> + Send + Sync>);
+
+impl fmt::Debug for FollowerSamples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FollowerSamples")
+    }
 }
 
 /// How a request ended, as metrics count it.
@@ -78,6 +110,16 @@ pub(crate) struct Metrics {
     pub(crate) disk_reserve: Gauge,
     pub(crate) disk_low: Gauge,
     pub(crate) violations: Gauge,
+    followers: FollowerMetrics,
+}
+
+/// How followers are doing.
+#[derive(Default)]
+struct FollowerMetrics {
+    up: Family<FollowerLabel, Gauge>,
+    failures: Family<FollowerLabel, Counter>,
+    lag_entries: Family<FollowerLabel, Gauge>,
+    lag: Family<FollowerLabel, FloatGauge>,
 }
 
 /// The metrics of one route, ready to be counted.
@@ -125,9 +167,11 @@ impl Metrics {
             disk_reserve: Gauge::default(),
             disk_low: Gauge::default(),
             violations: Gauge::default(),
+            followers: FollowerMetrics::default(),
         };
         metrics.register_requests();
         metrics.register_log();
+        metrics.register_followers();
         metrics
     }
 
@@ -214,6 +258,41 @@ impl Metrics {
             "Times an event lacked what inferlog's profile asks for, since the start",
             self.violations.clone(),
         );
+    }
+
+    fn register_followers(&mut self) {
+        let (registry, followers) = (&mut self.registry, &self.followers);
+        registry.register(
+            "follower_up",
+            "0 while a follower tries again after an error",
+            followers.up.clone(),
+        );
+        registry.register("follower_failures", "Times a follower failed", followers.failures.clone());
+        registry.register(
+            "follower_lag_entries",
+            "Entries under checkpoints that a follower has not followed yet",
+            followers.lag_entries.clone(),
+        );
+        registry.register_with_unit(
+            "follower_lag",
+            "Age of the oldest entry that a follower has not followed yet",
+            Unit::Seconds,
+            followers.lag.clone(),
+        );
+    }
+
+    /// Takes how followers are doing.
+    pub(crate) fn sample_followers(&self, samples: Vec<FollowerSample>) {
+        for sample in samples {
+            let label = FollowerLabel { follower: sample.follower };
+            let followers = &self.followers;
+            followers.up.get_or_create(&label).set(sample.is_up.into());
+            let failures = followers.failures.get_or_create(&label).clone();
+            failures.inc_by(sample.failures.saturating_sub(failures.get()));
+            let entries = i64::try_from(sample.lag_entries).unwrap_or(i64::MAX);
+            followers.lag_entries.get_or_create(&label).set(entries);
+            followers.lag.get_or_create(&label).set(sample.lag_seconds);
+        }
     }
 
     /// The metrics of a route.

@@ -31,6 +31,7 @@ mod tools;
 mod verdict;
 
 pub use answer::DECISION_ID;
+pub use metrics::{FollowerSample, FollowerSamples};
 
 use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
@@ -75,6 +76,8 @@ pub struct GatewayConfig {
     pub registry: Option<Registry>,
     /// Who may attach events to decisions.
     pub api: Access,
+    /// Asks what follows the log how it is doing, for `/metrics`.
+    pub followers: Option<FollowerSamples>,
 }
 
 impl GatewayConfig {
@@ -88,6 +91,7 @@ impl GatewayConfig {
             connections_max: CONNECTIONS_MAX,
             registry: None,
             api: Access::default(),
+            followers: None,
         }
     }
 }
