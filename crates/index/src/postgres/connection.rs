@@ -13,10 +13,10 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, RowStream, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::PostgresError;
+use super::error::{PostgresError, explain};
 use super::place::{Place, Trust};
 use super::tls;
-use crate::error::{IndexError, Result};
+use crate::error::Result;
 
 /// How long connecting may take, its handshakes included, in seconds.
 pub const CONNECT_SECONDS_MAX: u64 = 10;
@@ -112,7 +112,7 @@ impl Drop for Driver {
 
 impl Connection {
     pub(super) fn open(place: &Place, purpose: Purpose, interrupt: &Interrupt) -> Result<Connection> {
-        let failed = |source: PostgresError| IndexError::postgres(place, source);
+        let failed = |source: PostgresError| explain(&place.to_string(), source);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
             failed(PostgresError::Here(format!("no runtime for the connection: {error}")))
         })?;
@@ -194,8 +194,13 @@ impl Connection {
         work: impl AsyncFnOnce(&Link) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T> {
         let done = wait(&self.driver, limit, &self.interrupt, work(&self.link));
-        done.and_then(|done| done.map_err(PostgresError::from))
-            .map_err(|source| IndexError::Postgres { place: self.place.clone(), source: Box::new(source) })
+        done.and_then(|done| done.map_err(PostgresError::from)).map_err(|error| explain(&self.place, error))
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connection({})", self.place)
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::Place;
 use crate::error::IndexError;
 
 /// Why PostgreSQL did not do what it was asked for.
@@ -41,6 +40,14 @@ pub(super) fn told(error: &tokio_postgres::Error) -> String {
 }
 
 impl PostgresError {
+    /// The server's code, if it is the server who speaks.
+    pub fn code(&self) -> Option<&SqlState> {
+        match self {
+            PostgresError::Said(error) => error.code(),
+            _ => None,
+        }
+    }
+
     /// Whether another transaction stood in the way of this one: it is begun anew at once.
     fn is_conflict(&self) -> bool {
         let conflicts = [
@@ -49,41 +56,50 @@ impl PostgresError {
             // Two followers met the same decision, or the same facet, at the same time.
             SqlState::UNIQUE_VIOLATION,
         ];
-        matches!(self, PostgresError::Said(error) if error.code().is_some_and(|code| conflicts.contains(code)))
+        self.code().is_some_and(|code| conflicts.contains(code))
     }
 
     /// Whether the same may succeed later with nobody's doing.
     fn is_passing(&self) -> bool {
+        // Connections, resources, the operator's doing (a restart, a time-out), locks, conflicts.
+        const PASSING: [&str; 5] = ["08", "53", "57", "55", "40"];
         match self {
             PostgresError::NoAnswer(_) => true,
             PostgresError::Interrupted | PostgresError::Here(_) => false,
-            PostgresError::Said(error) => match error.code() {
-                // Connections, resources, the operator's doing (a restart, a time-out), locks, a server that starts.
-                Some(code) => {
-                    let classes = ["08", "53", "57", "55", "40"];
-                    classes.iter().any(|class| code.code().starts_with(class)) || self.is_conflict()
-                }
-                None => true,
-            },
+            PostgresError::Said(error) => error.code().is_none_or(|code| {
+                PASSING.iter().any(|class| code.code().starts_with(class)) || self.is_conflict()
+            }),
         }
     }
 }
 
-impl IndexError {
-    pub(super) fn postgres(place: &Place, source: PostgresError) -> IndexError {
-        IndexError::Postgres { place: place.to_string(), source: Box::new(source) }
+/// What an error means for the operator.
+pub(super) fn explain(place: &str, error: PostgresError) -> IndexError {
+    let (place, what) = (place.to_owned(), error.to_string());
+    match error.code().map(SqlState::code) {
+        // lock_not_available
+        Some("55P03") => IndexError::Locked { place, what },
+        // undefined_table, undefined_column, undefined_object; data_corrupted, index_corrupted
+        Some("42P01" | "42703" | "42704" | "XX001" | "XX002") => IndexError::Damaged { place, what },
+        // disk_full
+        Some("53100") => IndexError::Full { place },
+        // insufficient_privilege, read_only_sql_transaction, invalid_schema_name
+        Some("42501" | "25006" | "3F000") => IndexError::Unwritable { place, what },
+        _ => IndexError::Postgres { place, source: Box::new(error) },
     }
+}
 
+impl IndexError {
     /// Whether another transaction stood in the way: what was rolled back may be tried again at once.
     pub fn is_conflict(&self) -> bool {
         matches!(self, IndexError::Postgres { source, .. } if source.is_conflict())
     }
 
-    /// Whether the same may succeed later with nobody's doing: a server that is down, hangs or restarts, a lock.
+    /// Whether the same may succeed later with nobody's doing: a server that is down, hangs or restarts, a lock, a full disk.
     pub fn is_passing(&self) -> bool {
         match self {
             IndexError::Postgres { source, .. } => source.is_passing(),
-            IndexError::Locked { .. } => true,
+            IndexError::Locked { .. } | IndexError::Full { .. } => true,
             _ => false,
         }
     }
