@@ -15,6 +15,7 @@ mod find;
 mod json;
 mod keys;
 mod open;
+mod opened;
 mod paint;
 mod receipt;
 mod report;
@@ -25,6 +26,7 @@ mod verify;
 pub use account::Account;
 pub use error::{AuditError, Result};
 pub use find::{FindOptions, FoundDecision, find};
+pub use opened::{WantedPayload, open_payloads};
 pub use receipt::{
     CheckedReceipt, ENTRY_ENDING, EntryReceipt, PROOF_ENDING, ReceiptFault, check_receipt,
     check_receipt_file, receipts,

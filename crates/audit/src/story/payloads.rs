@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use inferlog_record::{Content, Entry, Event, Id, MediaType, PayloadRole, Sealed, State};
+use inferlog_record::{Content, Entry, Event, Id, PayloadRole, Sealed, State};
 use inferlog_vault::{SealContext, open_payload};
-use serde_json::value::RawValue;
 
 use super::model::{MissingPart, PayloadContent, Story, StoryPayload};
 use super::search::{ErasureHit, Hits};
@@ -156,7 +153,7 @@ fn reveal(
     };
     match open_payload(&key, &context, &sealed, born.sealed.encoding, &born.sealed.commitment, limit) {
         Ok(content) => {
-            payload.content = Some(readable(content, born.sealed.media_type));
+            payload.content = Some(PayloadContent::of(content, born.sealed.media_type));
             payload.verified = Some(true);
             None
         }
@@ -188,19 +185,4 @@ fn lost(
         serves: row.map_or("", |row| row.serves).to_owned(),
         level: row.map_or("", |row| row.level.letter()),
     }
-}
-
-/// The most readable form that keeps every byte.
-fn readable(content: Vec<u8>, media_type: MediaType) -> PayloadContent {
-    let text = match String::from_utf8(content) {
-        Ok(text) => text,
-        Err(error) => return PayloadContent::Base64(STANDARD.encode(error.as_bytes())),
-    };
-    if media_type == MediaType::Json
-        && let Ok(json) = serde_json::from_str::<Box<RawValue>>(&text)
-        && json.get() == text
-    {
-        return PayloadContent::Json(json);
-    }
-    PayloadContent::Text(text)
 }
