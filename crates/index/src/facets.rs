@@ -8,7 +8,7 @@ use crate::rows::Facet;
 
 /// All facets of an index, by number.
 #[derive(Debug, Default)]
-pub struct Facets(BTreeMap<i64, Facet>);
+pub(crate) struct Facets(BTreeMap<i64, Facet>);
 
 /// Conditions on a decision's facet; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,34 +1,23 @@
 //! Reading either engine: SQL text with parameters, rows of simple values. One connection, one reader; nothing is written.
 
+mod value;
+
 use std::path::Path;
 use std::time::Duration;
 
-use inferlog_record::{Id, Pseudonym};
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
+pub use self::value::Value;
+
 use crate::error::{IndexError, Result};
+use crate::postgres::{self, Interrupt, Place, postgres_reader};
 use crate::schema::SCHEMA_VERSION;
+use crate::sqlite::explain;
 
 /// How long a question waits for a writer that holds the file.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
 /// Pages of the file that a reader keeps in memory, KiB.
 const CACHE_KIB: i64 = 16 << 10;
-
-/// A value of a row, or a parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// None.
-    Null,
-    /// A number; of a flag, 0 or 1.
-    Integer(i64),
-    /// A number with a fraction.
-    Real(f64),
-    /// Text. JSON and ids of decisions are asked for as text: `CAST(id AS TEXT)`.
-    Text(String),
-    /// Bytes; a UUID's sixteen.
-    Blob(Vec<u8>),
-}
 
 /// An index open for reading.
 pub struct Reader {
@@ -38,6 +27,7 @@ pub struct Reader {
 
 enum Connected {
     Sqlite(Connection),
+    Postgres(Box<postgres::Connection>),
 }
 
 impl Reader {
@@ -54,9 +44,19 @@ impl Reader {
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
         let mut reader = Self { connection: Connected::Sqlite(connection), place };
         reader.check_version(found)?;
-        // Damage of the schema shows when it is read first, which this does.
+        // All questions see the same moment; damage of the schema shows when it is read first, which this does.
+        reader.rows("BEGIN", &[], |_| Ok(()))?;
         reader.rows("SELECT count(*) FROM log", &[], |_| Ok(()))?;
         Ok(reader)
+    }
+
+    /// Connects to an index in PostgreSQL to read it; `interrupt` ends what is waited for.
+    pub fn postgres(place: &Place, interrupt: &Interrupt) -> Result<Self> {
+        let connection = postgres_reader(place, interrupt)?;
+        // All questions see the same moment.
+        connection.batch("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1")?;
+        let connection = Connected::Postgres(Box::new(connection));
+        Ok(Self { connection, place: place.to_string() })
     }
 
     fn check_version(&self, found: i64) -> Result<()> {
@@ -92,6 +92,13 @@ impl Reader {
                 }
                 Ok(())
             }
+            Connected::Postgres(connection) => {
+                let parameters: Vec<_> = parameters.iter().map(Value::as_postgres).collect();
+                for row in connection.query(sql, &parameters)? {
+                    visit(&Value::of_postgres(&row, place)?)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -111,96 +118,7 @@ impl Reader {
     }
 }
 
-/// What SQLite said, in words that say what to do.
+/// What SQLite said of a file, in words that say what to do.
 pub(crate) fn sqlite_error(place: &str, error: rusqlite::Error) -> IndexError {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
-    let (place, what) = (place.to_owned(), error.to_string());
-    match error.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked) => IndexError::Locked { place, what },
-        Some(DatabaseCorrupt | NotADatabase) => IndexError::Damaged { place, what },
-        _ if what.contains("no such table") || what.contains("no such column") => {
-            IndexError::Damaged { place, what }
-        }
-        _ => IndexError::Sqlite { path: place, source: error },
-    }
-}
-
-impl Value {
-    /// The number, if it is one.
-    pub fn integer(&self) -> Option<i64> {
-        match self {
-            Self::Integer(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The text of its own, if it is one.
-    pub fn owned(&self) -> Option<String> {
-        self.text().map(str::to_owned)
-    }
-
-    /// The pseudonym that these sixteen bytes are.
-    pub fn pseudonym(&self) -> Option<Pseudonym> {
-        match self {
-            Self::Blob(bytes) => Pseudonym::from_bytes(bytes.as_slice().try_into().ok()?).ok(),
-            _ => None,
-        }
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<Pseudonym> for Value {
-    fn from(pseudonym: Pseudonym) -> Self {
-        Self::Blob(pseudonym.as_bytes().to_vec())
-    }
-}
-
-/// As the column `id` of `decision` and `mention` has it.
-impl From<Id> for Value {
-    fn from(id: Id) -> Self {
-        Self::Text(id.to_string())
-    }
-}
-
-impl From<ValueRef<'_>> for Value {
-    fn from(value: ValueRef<'_>) -> Self {
-        match value {
-            ValueRef::Null => Self::Null,
-            ValueRef::Integer(number) => Self::Integer(number),
-            ValueRef::Real(number) => Self::Real(number),
-            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
-        }
-    }
-}
-
-impl rusqlite::ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(*number),
-            Self::Real(number) => ValueRef::Real(*number),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
+    explain(Path::new(place), error)
 }
