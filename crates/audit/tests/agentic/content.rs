@@ -23,6 +23,10 @@ pub const PRODUCT_DOCUMENTS: [&str; 2] = [
     r#"{"id":"PT-CAR","title":"Car loan","text":"With the vehicle as security 4.9 %; the vehicle may be at most eight years old."}"#,
 ];
 
+pub const PROMPT: &str = "You prepare decisions about consumer loans for a branch of the bank.\n\nUse the lending policies that you are given and nothing else. Ask the tools for figures; never estimate them. Recommend, and say which policy decides. A person may always decide otherwise.";
+
+pub const TOOLS: &str = r#"[{"type":"function","function":{"name":"credit_bureau","description":"Score and open credits","parameters":{"type":"object","properties":{"reference":{"type":"string"}}}}},{"type":"function","function":{"name":"income_register","description":"Confirmed income","parameters":{"type":"object","properties":{"reference":{"type":"string"}}}}},{"type":"function","function":{"name":"fraud_check","description":"Signs of fraud","parameters":{"type":"object","properties":{"reference":{"type":"string"}}}}}]"#;
+
 pub const PARAMS: &str = r#"{"max_tokens":900,"seed":4711,"temperature":0.1}"#;
 pub const PARAMS_EFFECTIVE: &str =
     r#"{"max_tokens":900,"repetition_penalty":1.05,"seed":4711,"temperature":0.1,"top_p":0.95}"#;

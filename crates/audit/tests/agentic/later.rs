@@ -72,7 +72,7 @@ impl Agentic {
             new: Some(name("8")),
             new_digest: Some(Digest([0x5f; 32])),
             old: Some(name("7")),
-            old_digest: Some(Digest([0x5e; 32])),
+            old_digest: Some(self.registered[0]),
         };
         for change in [version, prompt] {
             let change = self.sealer.world.life("credit", change);

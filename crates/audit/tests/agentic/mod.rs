@@ -13,11 +13,13 @@ mod steps;
 use std::path::Path;
 
 use inferlog_audit::{Openings, Story, StoryOptions, story};
-use inferlog_record::body::{Body, Outcome};
+use inferlog_log::{Flags, Payloads};
+use inferlog_record::body::{Body, Clock, Outcome};
 use inferlog_record::{
-    Capture, CaptureMethod, Completeness, Count, Event, Id, Level, MediaType, PayloadRole as Role, Purpose,
-    Reference, Timestamp, Why, violations,
+    Capture, CaptureMethod, Completeness, Count, Digest, Event, Id, Level, MediaType, PayloadRole as Role,
+    Pseudonym, Purpose, Reference, Signed, Timestamp, Why, violations,
 };
+use inferlog_registry::{REGISTRY_DIR, Registration, Registry};
 
 use crate::sealed::{Draft, Sealer};
 use crate::world::{DIR, closed, inference, name, opened};
@@ -32,6 +34,10 @@ pub struct Agentic {
     pub applicant: String,
     /// The guarantor's.
     pub guarantor: String,
+    /// SHA-256 of what is registered: the prompt, the tools.
+    registered: [Digest; 2],
+    /// The latest word on the clock.
+    clock: Id,
 }
 
 /// Ids of steps that later ones name.
@@ -49,12 +55,44 @@ pub fn agentic() -> Agentic {
     bystander(&mut sealer, "Grace");
     let draft = sealer.begin("Ada");
     let applicant = draft.subject.pseudonym().to_string();
-    let mut world = Agentic { sealer, draft, applicant, guarantor: String::new() };
+    let registered = register(&sealer);
+    let clock = clock(&mut sealer);
+    let mut world = Agentic { sealer, draft, applicant, guarantor: String::new(), registered, clock };
     let mut named = Named::default();
     world.decide(&mut named);
     world.live_on(&named);
     world.sealer.world.integrate();
     world
+}
+
+/// Registers the prompt, the tools and the model.
+fn register(sealer: &Sealer) -> [Digest; 2] {
+    let version = |text: &str| Some(name(text));
+    let model = Some(Digest([0xa7; 32]));
+    let registrations = [
+        Registration::prompt(name("loan-officer"), version("7"), content::PROMPT),
+        Registration::tools(name("loan-tools"), version("4"), content::TOOLS),
+        Registration::model(name("atlas-credit"), version("2026-09-14"), model, "models:/atlas-credit/31"),
+    ];
+    let registry = Registry::open(sealer.world.fs.clone(), &Path::new(DIR).join(REGISTRY_DIR)).unwrap();
+    let added = registry.add_all(&registrations, Timestamp(crate::world::START_NS)).unwrap();
+    [0, 1].map(|at: usize| added[at].as_ref().unwrap().sha256.unwrap())
+}
+
+/// The state of the clock that stamps what follows.
+fn clock(sealer: &mut Sealer) -> Id {
+    let body = Clock {
+        max_error_ns: Some(Count(1_300_000)),
+        offset_ns: Some(Signed(-41_000)),
+        source: name("chrony"),
+        synchronised: true,
+    };
+    let event = sealer.world.event("credit", body);
+    let id = event.id;
+    let nobody = Pseudonym::new([0; 16]);
+    let append = sealer.world.append(None, vec![event], "default", nobody, Payloads::default(), Flags::NONE);
+    sealer.world.commit("credit", &[append]);
+    id
 }
 
 /// A decision about somebody else, between the steps of this one.
@@ -83,6 +121,7 @@ impl Agentic {
         self.sealer.world.tick(MS / 4);
         let mut event = self.sealer.world.event("credit", body);
         event.after = after.to_vec().into();
+        event.clock = Some(self.clock);
         let adapter = if method == CaptureMethod::Gateway { "openai" } else { "rest" };
         event.capture = Some(Capture {
             adapter: name(adapter),

@@ -84,12 +84,12 @@ impl Agentic {
     fn retrievals(&mut self, after: Id) -> [Event; 2] {
         let policies = self.retrieval(
             (["lending-policies", "2026-10"], say::POLICY_QUERY),
-            (&say::POLICY_DOCUMENTS, &[912_400, 874_000, 641_300]),
+            (&say::POLICY_DOCUMENTS, &[912_400, 874_000, 641_300], 12),
             after,
         );
         let mut products = self.retrieval(
             (["product-terms", "2026-11"], say::PRODUCT_QUERY),
-            (&say::PRODUCT_DOCUMENTS, &[805_000, 512_750]),
+            (&say::PRODUCT_DOCUMENTS, &[805_000, 512_750], 2),
             after,
         );
         products.started_at = policies.started_at;
@@ -100,7 +100,7 @@ impl Agentic {
     fn retrieval(
         &mut self,
         ([index, version], query): ([&str; 2], &str),
-        (documents, scores): (&[&str], &[i64]),
+        (documents, scores, total): (&[&str], &[i64], u64),
         after: Id,
     ) -> Event {
         let mut found = self.sdk(
@@ -112,7 +112,7 @@ impl Agentic {
                 index_version: Some(name(version)),
                 outcome: StepOutcome::Ok,
                 source: Some(name("handbook")),
-                total: Some(Count(scores.len() as u64 + 9)),
+                total: Some(Count(total)),
             },
             &[after],
         );
@@ -134,7 +134,8 @@ impl Agentic {
     }
 
     fn first_call(&mut self, after: &[Id]) -> Event {
-        let mut call = self.gateway(asked(FinishReason::ToolCalls, [1_412, 118, 1_024, 64]), after);
+        let mut call =
+            self.gateway(asked(FinishReason::ToolCalls, [1_412, 118, 1_024, 64], self.registered), after);
         self.json(&mut call, Role::ParamsRequested, say::PARAMS);
         self.json(&mut call, Role::ParamsEffective, say::PARAMS_EFFECTIVE);
         self.json(&mut call, Role::InputAssembled, say::ASSEMBLED);
@@ -185,7 +186,8 @@ impl Agentic {
     }
 
     fn second_call(&mut self, after: &[Id], (input, joined): (inferlog_record::Reference, Id)) -> Event {
-        let mut call = self.gateway(asked(FinishReason::Stop, [1_893, 241, 1_408, 96]), after);
+        let mut call =
+            self.gateway(asked(FinishReason::Stop, [1_893, 241, 1_408, 96], self.registered), after);
         self.json(&mut call, Role::ParamsRequested, say::PARAMS);
         self.absent(&mut call, Role::ParamsEffective, Why::NotVisible);
         call.payloads.push(input.again(Role::InputAssembled, joined));
@@ -226,7 +228,11 @@ impl Agentic {
     }
 }
 
-fn asked(finish_reason: FinishReason, [input, output, cached, reasoning]: [u64; 4]) -> Inference {
+fn asked(
+    finish_reason: FinishReason,
+    [input, output, cached, reasoning]: [u64; 4],
+    [prompt, tools]: [Digest; 2],
+) -> Inference {
     let count = |count| Some(Count(count));
     let usage = Usage {
         cached: count(cached),
@@ -238,10 +244,10 @@ fn asked(finish_reason: FinishReason, [input, output, cached, reasoning]: [u64; 
         name: Some(name("loan-officer")),
         payload: None,
         role: PromptRole::System,
-        sha256: Some(Digest([0x5e; 32])),
+        sha256: Some(prompt),
         version: Some(name("7")),
     };
-    let tools = Toolset { name: name("loan-tools"), sha256: Digest([0x77; 32]), version: name("4") };
+    let tools = Toolset { name: name("loan-tools"), sha256: tools, version: name("4") };
     let model = Model {
         absent: None,
         deployment: Some(name("atlas-credit-eu-1")),
