@@ -1,0 +1,191 @@
+//! Tables of events and of payload references: one row each, the columns of `inferlog_record`.
+
+use std::io::Write;
+
+use inferlog_record::body::Body;
+use inferlog_record::{Column as RecordColumn, ColumnType as RecordType, Timestamp};
+use inferlog_record::{columns, reference_columns};
+use serde_json::Value as Json;
+
+use crate::content::{Birth, Opener};
+use crate::error::Result;
+use crate::selection::Selection;
+use crate::source::{ReadEntry, Source};
+use crate::table::{Column, ColumnType, TableWriter, Value};
+use crate::{Report, Tick};
+
+/// Where an event stands: the first columns of every row.
+fn position() -> Vec<Column> {
+    vec![
+        Column::new("log", ColumnType::Text),
+        Column::new("entry", ColumnType::Integer),
+        Column::new("place", ColumnType::Integer),
+        Column::new("decision", ColumnType::Text),
+    ]
+}
+
+/// Columns of the table of events.
+pub(crate) fn event_columns() -> Vec<Column> {
+    let own = columns().into_iter().map(|column| Column::new(column.name, column_type(column.r#type)));
+    position().into_iter().chain(own).collect()
+}
+
+/// Columns of the table of payload references, and what became of each payload.
+pub(crate) fn payload_columns() -> Vec<Column> {
+    let own = reference_columns().into_iter();
+    let own = own.map(|column| Column::new(column.name, column_type(column.r#type)));
+    let event = [Column::new("event", ColumnType::Text), Column::new("kind", ColumnType::Text)];
+    let outcome = [
+        Column::new("erased_by", ColumnType::Text),
+        Column::new("content", ColumnType::Text),
+        Column::new("content_form", ColumnType::Text),
+        Column::new("not_opened", ColumnType::Text),
+        Column::new("not_opened_why", ColumnType::Text),
+    ];
+    position().into_iter().chain(event).chain(own).chain(outcome).collect()
+}
+
+fn column_type(r#type: RecordType) -> ColumnType {
+    match r#type {
+        // Digests are in hexadecimal, as the record's JSON has them.
+        RecordType::Text | RecordType::Uuid | RecordType::Digest => ColumnType::Text,
+        RecordType::Timestamp => ColumnType::Timestamp,
+        RecordType::Unsigned | RecordType::Signed => ColumnType::Integer,
+        RecordType::Boolean => ColumnType::Boolean,
+        RecordType::TextList => ColumnType::TextList,
+        RecordType::Json => ColumnType::Json,
+    }
+}
+
+/// Writes a row for each event; not for the rest of an event that an earlier part of its write began.
+pub(crate) fn events<W: Write + Send>(
+    table: &mut TableWriter<W>,
+    sources: &[Source],
+    selection: &Selection,
+    tick: &mut Tick<'_>,
+) -> Result<()> {
+    let columns = columns();
+    for source in sources {
+        source.entries(|index, entry| {
+            tick.entry();
+            for (place, read) in entry.events.iter().enumerate() {
+                let is_rest = matches!(read.event.body, Body::Rest(_));
+                if is_rest || !selection.has_event(entry.decision, &read.event) {
+                    continue;
+                }
+                let json: Json =
+                    serde_json::from_str(read.raw.get()).map_err(|error| source.malformed(index, error))?;
+                let mut row = place_of(source, index, place, entry);
+                let kind = read.event.kind();
+                for column in &columns {
+                    let is_of_kind = column.kind.is_none() || column.kind == kind;
+                    row.push(if is_of_kind { value(column, &json) } else { Value::Null });
+                }
+                table.row(&row)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes a row for each payload reference.
+pub(crate) fn payloads<W: Write + Send>(
+    table: &mut TableWriter<W>,
+    opener: &Opener<'_>,
+    selection: &Selection,
+    tick: &mut Tick<'_>,
+    report: &mut Report,
+) -> Result<()> {
+    let columns = reference_columns();
+    for (log, source) in opener.sources.iter().enumerate() {
+        source.entries(|index, entry| {
+            tick.entry();
+            for (place, read) in entry.events.iter().enumerate() {
+                let event = &read.event;
+                if !selection.has_event(entry.decision, event) {
+                    continue;
+                }
+                for reference in &event.payloads {
+                    let mut row = place_of(source, index, place, entry);
+                    row.push(Value::Text(event.id.to_string()));
+                    row.push(Value::Text(event.body.kind_text().to_owned()));
+                    let json = serde_json::to_value(reference)?;
+                    row.extend(columns.iter().map(|column| value(column, &json)));
+                    let birth = Birth::of((log, index), entry, event, reference);
+                    let erasure =
+                        birth.as_ref().and_then(|birth| opener.erasures.of_payload(reference.payload, birth));
+                    row.push(erasure.map_or(Value::Null, |erasure| Value::Text(erasure.to_string())));
+                    match opener.open(reference, birth.as_ref()) {
+                        Ok(opened) => {
+                            let (form, text) = opened.text();
+                            row.extend([
+                                Value::Text(text),
+                                Value::Text(form.into()),
+                                Value::Null,
+                                Value::Null,
+                            ]);
+                        }
+                        Err(why) => {
+                            report.not_opened(why.state);
+                            let (state, why) = (Value::Text(why.state.into()), Value::Text(why.why));
+                            row.extend([Value::Null, Value::Null, state, why]);
+                        }
+                    }
+                    table.row(&row)?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn place_of(source: &Source, index: u64, place: usize, entry: &ReadEntry<'_>) -> Vec<Value> {
+    vec![
+        Value::Text(source.origin.clone()),
+        integer(index),
+        integer(place as u64),
+        entry.decision.map_or(Value::Null, |decision| Value::Text(decision.to_string())),
+    ]
+}
+
+/// A number that is beyond 64 bits with a sign is null.
+pub(crate) fn integer(number: u64) -> Value {
+    i64::try_from(number).map_or(Value::Null, Value::Integer)
+}
+
+/// The value of a column in an event's or reference's JSON; null where there is none, or none of the column's type.
+fn value(column: &RecordColumn, json: &Json) -> Value {
+    let Some(found) = column.path.iter().try_fold(json, |json, name| json.get(name)) else {
+        return Value::Null;
+    };
+    match (column.r#type, found) {
+        (RecordType::Text | RecordType::Uuid | RecordType::Digest, Json::String(text)) => {
+            Value::Text(text.clone())
+        }
+        (RecordType::Timestamp, Json::String(text)) => {
+            text.parse().map_or(Value::Null, |time: Timestamp| timestamp(time))
+        }
+        (RecordType::Unsigned | RecordType::Signed, Json::Number(number)) => {
+            number.as_i64().map_or(Value::Null, Value::Integer)
+        }
+        // Beyond 2^53 the record writes integers as texts.
+        (RecordType::Unsigned | RecordType::Signed, Json::String(text)) => {
+            text.parse().map_or(Value::Null, Value::Integer)
+        }
+        (RecordType::Boolean, Json::Bool(is)) => Value::Boolean(*is),
+        (RecordType::TextList, Json::Array(texts)) => {
+            let texts =
+                texts.iter().map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned));
+            Value::TextList(texts.collect())
+        }
+        (RecordType::Json, json) => Value::Json(json.to_string()),
+        _ => Value::Null,
+    }
+}
+
+/// A time that is beyond 64 bits with a sign (in the year 2262) is null.
+pub(crate) fn timestamp(time: Timestamp) -> Value {
+    i64::try_from(time.nanos()).map_or(Value::Null, Value::Timestamp)
+}
