@@ -28,7 +28,10 @@ pub use engine::{Engine, LogName, Position};
 pub use error::{IndexError, Result};
 pub use facets::{FacetFilter, OPEN};
 pub use fold::{HOUR_NS, MINUTE_NS};
-pub use follow::{Caught, FollowOptions, Follower, LogStatus, Progress, State, Status, StatusHandle};
+pub use follow::{
+    BACKOFF_MS_MAX, Caught, FollowOptions, Follower, LogStatus, POLL_MS, Progress, State, Status,
+    StatusHandle,
+};
 pub use locate::{Located, locate};
 pub use read::{Reader, Value};
 pub use rows::{

@@ -35,11 +35,6 @@ pub(super) struct Bundles {
 }
 
 impl Bundles {
-    /// The entry after the last one.
-    pub(super) fn end(&self) -> u64 {
-        self.range.end
-    }
-
     /// The entries, with their indices.
     pub(super) fn entries(&self, origin: &str) -> Result<Vec<(u64, &[u8])>> {
         let mut all = Vec::with_capacity((self.range.end - self.range.start) as usize);
