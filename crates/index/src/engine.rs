@@ -75,3 +75,53 @@ pub trait Engine: Send {
     /// Deletes everything that was derived: the follower begins anew.
     fn clear(&mut self) -> Result<()>;
 }
+
+impl<E: Engine + ?Sized> Engine for Box<E> {
+    fn logs(&mut self) -> Result<Vec<(LogName, Position)>> {
+        (**self).logs()
+    }
+
+    fn begin(&mut self, log: &LogName) -> Result<Position> {
+        (**self).begin(log)
+    }
+
+    fn load(&mut self, decisions: &[Id]) -> Result<HashMap<Id, DecisionRow>> {
+        (**self).load(decisions)
+    }
+
+    fn intern(&mut self, shared: &[Shared]) -> Result<Vec<i32>> {
+        (**self).intern(shared)
+    }
+
+    fn events(&mut self, ids: &[Id]) -> Result<HashMap<Id, EventNo>> {
+        (**self).events(ids)
+    }
+
+    fn write(&mut self, rows: &Rows) -> Result<()> {
+        (**self).write(rows)
+    }
+
+    fn identify(&mut self, identifiers: &[Identifier], contents: &[ClearContent]) -> Result<()> {
+        (**self).identify(identifiers, contents)
+    }
+
+    fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()> {
+        (**self).erase(subjects, keys)
+    }
+
+    fn skip(&mut self, log: u16, first: u64, last: u64, reason: &str, at_ns: i64) -> Result<()> {
+        (**self).skip(log, first, last, reason, at_ns)
+    }
+
+    fn commit(&mut self, position: Position) -> Result<()> {
+        (**self).commit(position)
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        (**self).rollback()
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        (**self).clear()
+    }
+}

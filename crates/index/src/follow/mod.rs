@@ -143,8 +143,8 @@ impl<E: Engine> Follower<E> {
         }
     }
 
-    /// Looks for new logs, at checkpoints and at the store's cursors. Returns how many entries wait.
-    fn look(&mut self) -> Result<u64> {
+    /// Looks for new logs, at checkpoints and at the store's cursors, and follows nothing. Returns how many entries wait.
+    pub fn look(&mut self) -> Result<u64> {
         Source::find(&self.fs, &self.data, &self.options.name, &mut self.sources)?;
         let positions = self.engine.logs()?;
         let mut waiting = 0;
@@ -155,12 +155,11 @@ impl<E: Engine> Follower<E> {
                 .map_or(Position { log: 0, next: 0, identified: 0, newest_ns: 0 }, |(_, position)| *position);
             let (position, size) = (source.position, source.size);
             waiting += size.saturating_sub(position.next);
+            let waiting_since = (position.next < size).then(|| source.logged_ns(position.next)).flatten();
             self.status.log(&source.name, |log| {
                 log.size = size;
                 log.at(position);
-                if position.next >= size {
-                    log.oldest_waiting_ns = None;
-                }
+                log.oldest_waiting_ns = waiting_since;
             });
         }
         Ok(waiting)
@@ -264,6 +263,7 @@ impl<E: Engine> Follower<E> {
     fn fail(&mut self, error: &IndexError) {
         let since_ns = SystemClock.now_ns();
         self.status.state(State::Failing { why: error.to_string(), since_ns });
+        self.status.lock().failures += 1;
         for source in &mut self.sources {
             source.size = source.reader.size().unwrap_or(source.size);
             let (next, size) = (source.position.next, source.size);

@@ -11,6 +11,8 @@ use crate::engine::{LogName, Position};
 pub struct Status {
     /// What it is doing.
     pub state: State,
+    /// Times it could not go on.
+    pub failures: u64,
     /// Every log that it follows, in the order of their origins.
     pub logs: Vec<LogStatus>,
 }

@@ -41,6 +41,12 @@ impl SqliteEngine {
         Ok(Self { path: path.to_owned(), connection, file, interned, sql, is_wal_due: false })
     }
 
+    /// Deletes what is at this path, whatever it is, and opens an index without rows there.
+    pub fn anew(path: &Path) -> Result<Self> {
+        open::remove(path)?;
+        Self::open(path)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
