@@ -27,6 +27,13 @@ impl Paint {
         self.with(Style::new().dimmed(), text)
     }
 
+    /// Text that was removed or added; `differs` for the very words that make the difference.
+    pub(crate) fn changed(self, text: &str, is_removed: bool, differs: bool) -> String {
+        let color = if is_removed { AnsiColor::Red } else { AnsiColor::Green };
+        let style = color.on_default();
+        self.with(if differs { style.bold().underline() } else { style }, text)
+    }
+
     fn with(self, style: Style, text: &str) -> String {
         if self.0 && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }

@@ -7,14 +7,18 @@
 mod around;
 mod build;
 mod diff;
+mod markdown;
 mod model;
+mod outline;
 mod parts;
+mod prov;
 mod reader;
 mod registered;
 mod rules;
 mod sections;
 mod stages;
 mod steps;
+mod text;
 mod verdict;
 
 use std::path::Path;

@@ -25,7 +25,12 @@ pub(super) fn apply(evidence: &Evidence<'_>, missing: &mut Vec<MissingItem>) {
                     missing.push(item(told, "retrieval.documents", why));
                 } else if total.is_some_and(|total| total > listed) {
                     let why = format!("{listed} of {} documents are listed", total.unwrap_or(0));
-                    missing.push(MissingItem { explained: true, ..item(told, "retrieval.documents", &why) });
+                    let level = Level::Recommended.letter();
+                    missing.push(MissingItem {
+                        explained: true,
+                        level,
+                        ..item(told, "retrieval.documents", &why)
+                    });
                 }
             }
             _ => {}

@@ -168,7 +168,12 @@ pub(super) fn context(reader: &Reader<'_>) -> Vec<ContextTold> {
             _ => None,
         }
     });
-    told.collect()
+    let says = |told: &ContextTold| {
+        let names = [&told.environment, &told.build, &told.region, &told.variant];
+        names.into_iter().any(Option::is_some) || !told.flags.is_empty()
+    };
+    // One that says nothing brought a content.
+    told.filter(says).collect()
 }
 
 fn opened_in(step: usize, context: &Context) -> ContextTold {

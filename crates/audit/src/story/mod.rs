@@ -31,7 +31,7 @@ pub use model::{
 };
 pub(crate) use search::{Hits, Wanted, search};
 pub use text::TextOptions;
-pub(crate) use text::{outcome, since, words};
+pub(crate) use text::{articles, in_all, lasted, outcome, shorten, since, tokens, words};
 
 use crate::error::{AuditError, Result};
 use crate::open::OpenLog;

@@ -81,7 +81,7 @@ fn head(out: &mut String, paint: Paint, story: &Story) {
     row("in all", in_all(&story.summary));
 }
 
-fn in_all(sum: &Summary) -> String {
+pub(crate) fn in_all(sum: &Summary) -> String {
     let failed = |failed: u64| if failed == 0 { String::new() } else { format!(" ({failed} failed)") };
     let mut parts = Vec::new();
     if sum.turns > 1 {
@@ -101,7 +101,7 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 /// Tokens in and out, and what of them was cached and spent on reasoning.
-fn tokens(tokens: &Tokens) -> Option<String> {
+pub(crate) fn tokens(tokens: &Tokens) -> Option<String> {
     let part = |count: Option<u64>, name: &str| match count {
         Some(count) if count > 0 => format!(" ({count} {name})"),
         _ => String::new(),
@@ -189,7 +189,8 @@ pub(crate) fn lasted(passed: u64) -> String {
         1_000_000..1_000_000_000 => in_unit(1e6, "ms"),
         1_000_000_000..120_000_000_000 => in_unit(1e9, "s"),
         120_000_000_000..7_200_000_000_000 => in_unit(6e10, "min"),
-        _ => in_unit(3.6e12, "h"),
+        7_200_000_000_000..172_800_000_000_000 => in_unit(3.6e12, "h"),
+        _ => in_unit(8.64e13, "d"),
     }
 }
 
