@@ -21,6 +21,7 @@ pub mod query;
 mod read;
 mod rows;
 pub mod schema;
+mod skipped;
 mod sqlite;
 pub mod stats;
 
@@ -38,4 +39,5 @@ pub use rows::{
     COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
     RefRow, RollupRow, Rows, Shared, key_no,
 };
+pub use skipped::{Skipped, skipped};
 pub use sqlite::{APPLICATION_ID, SqliteEngine, sqlite_path};

@@ -25,6 +25,12 @@ impl System {
                 NewContent::Sealed { media_type: MediaType::Text, class: DataClass::Personal, bytes };
             event = event.with(PayloadRole::AccessQuery, content);
         }
+        self.tell_sealed(event).await?;
+        Ok(id)
+    }
+
+    /// Says something in the system's log whose content is sealed under a key of its own, and waits until it is durable.
+    pub(crate) async fn tell_sealed(&self, event: NewEvent) -> Result<(), RecordError> {
         let (pending, steps) = {
             let _gate = self.inner.gate.read().await;
             self.inner.check_open()?;
@@ -37,6 +43,6 @@ impl System {
         };
         pending.durable().await?;
         steps.mark_durable();
-        Ok(id)
+        Ok(())
     }
 }

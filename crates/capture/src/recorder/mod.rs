@@ -30,6 +30,7 @@ mod identities;
 mod ids;
 mod keystore;
 mod lapse;
+mod left_out;
 mod life;
 mod ongoing;
 mod open;
@@ -48,6 +49,7 @@ pub use gap::GAP_PERIOD;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
 pub use lapse::Lapses;
+pub use left_out::FOLLOWER_SKIP;
 pub use ongoing::{Ongoing, Recorded};
 
 pub(crate) use answer::Answer;

@@ -172,8 +172,6 @@ impl<E: Engine> Follower<E> {
         if from >= source.size {
             return Ok(0);
         }
-        let waiting_since = source.logged_ns(from);
-        self.status.log(&source.name, |log| log.oldest_waiting_ns = waiting_since);
         let limits = (self.options.batch_entries_max, self.options.batch_bytes_max);
         let bundles = source.read(from, source.size, limits)?;
         let entries = bundles.entries(&source.name.origin)?;
