@@ -28,11 +28,17 @@
 //! sqlite = true
 //! postgres = "env:INDEX_URL"                    # or "file:PATH", or several
 //! clear_content = ["credit-scoring"]            # systems whose content may stand in an index in clear
+//!
+//! [reader]                                      # records read over HTTP (docs/reader.md); not without
+//! listen = "127.0.0.1:9001"                     # or "unix:/run/inferlog/reader.sock"; no other machine's
+//! token_file = "reader.token"                   # or token_env = "READER_TOKEN"
+//! content = true                                # default; false: payloads stay sealed
 //! ```
 
 mod access;
 mod index;
 mod place;
+mod reader;
 
 use crate::api::Access;
 use crate::route::{Failure, Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
@@ -47,6 +53,8 @@ use access::ApiFile;
 use index::IndexFile;
 pub use index::{IndexConfig, index};
 use place::Place;
+use reader::ReaderFile;
+pub use reader::{ReaderAddress, ReaderConfig, reader, token_from_file};
 
 /// Paths that the gateway itself answers; no route may claim one.
 pub const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/events"];
@@ -72,6 +80,7 @@ struct File {
     api: ApiFile,
     #[serde(default)]
     index: IndexFile,
+    reader: Option<ReaderFile>,
 }
 
 #[derive(Deserialize)]

@@ -41,10 +41,10 @@ impl Place<'_> {
             Some(field) if message.contains(" field `") => field,
             _ => source.split_once('=').map_or("toml", |(key, _)| key.trim()),
         };
-        let advice = if message.starts_with("missing field") {
-            ": every `[[route]]` needs `name`, `upstream` and `system`"
-        } else {
-            ""
+        let advice = match message.strip_prefix("missing field") {
+            Some(field) if field.contains("`listen`") => ": `[reader]` needs `listen` and a token",
+            Some(_) => ": every `[[route]]` needs `name`, `upstream` and `system`",
+            None => "",
         };
         ConfigError { line, key: key.to_owned(), what: format!("{message}{advice}") }
     }
