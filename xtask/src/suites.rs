@@ -27,9 +27,18 @@ pub(crate) fn core() -> Vec<Step> {
         },
         go(),
         Step {
+            name: "postgres",
+            what: "PostgreSQL, of which tests start servers of their own",
+            needs: &[],
+            run: |_| {
+                let server = Package { name: "postgresql", brings: Brings::Path("/usr/lib/postgresql") };
+                ensure(&[server]).map(no_tests)
+            },
+        },
+        Step {
             name: "rust",
             what: "all Rust tests, doc tests included (cargo test --workspace)",
-            needs: &["strace", "go"],
+            needs: &["strace", "go", "postgres"],
             run: rust,
         },
     ]

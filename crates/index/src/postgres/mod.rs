@@ -89,7 +89,7 @@ impl PostgresEngine {
         let Some(connection) = &self.connection else { return Err(self.not_begun()) };
         let interned = &mut self.interned;
         let done = connection.run_for(limit, async |link| call(link, interned).await);
-        done.inspect_err(|error| self.abandon(error))
+        done.inspect_err(|_| self.abandon())
     }
 
     /// The same within a transaction.
@@ -120,23 +120,12 @@ impl PostgresEngine {
         Ok(())
     }
 
-    /// Ends the transaction after an error. A connection whose state nobody knows is closed: the server then rolls back.
-    fn abandon(&mut self, error: &IndexError) {
+    /// Ends the transaction after an error, and the connection with it: the server then rolls back. What a connection's two
+    /// ends think of each other after an error is not always the same (a COPY that is refused at its beginning leaves the client
+    /// one answer behind), and errors are few.
+    fn abandon(&mut self) {
         self.forget();
-        let Some(connection) = &self.connection else { return };
-        let is_unknown = match error {
-            IndexError::Postgres { source, .. } => {
-                matches!(**source, PostgresError::NoAnswer(_) | PostgresError::Interrupted)
-            }
-            _ => false,
-        };
-        let limit = Duration::from_secs(ROLLBACK_SECONDS_MAX).min(self.place.answer);
-        let rolled_back = !is_unknown
-            && !connection.is_closed()
-            && connection.run_for(limit, async |link| link.client.batch_execute("ROLLBACK").await).is_ok();
-        if !rolled_back {
-            self.connection = None;
-        }
+        self.connection = None;
     }
 
     fn forget(&mut self) {
@@ -223,10 +212,9 @@ impl Engine for PostgresEngine {
         let numbers = self.run_begun(async |link, interned| intern::intern(link, interned, shared).await)?;
         let numbers: Option<Vec<i32>> = numbers.into_iter().collect();
         numbers.ok_or_else(|| {
+            self.abandon();
             let what = "a row of a shared table cannot be found by its key".to_owned();
-            let error = IndexError::Damaged { place: self.place.to_string(), what };
-            self.abandon(&error);
-            error
+            IndexError::Damaged { place: self.place.to_string(), what }
         })
     }
 
