@@ -125,7 +125,8 @@ impl fmt::Debug for DataKey {
     }
 }
 
-fn derive(from: &Key, info: &[&[u8]]) -> Key {
+/// HKDF-SHA256 without a salt.
+pub(crate) fn derive(from: &Key, info: &[&[u8]]) -> Key {
     let mut key = Key::new([0; 32]);
     #[expect(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8,160 bytes (RFC 5869, section 2.3)")]
     Hkdf::<Sha256>::new(None, from.bytes())

@@ -12,6 +12,7 @@ use crate::keys::{Subject, SubjectBirth};
 use crate::lookup::{self, Chain};
 use crate::page::header::Topic;
 use crate::page::plain::{self, LookupPlain, SubjectRef};
+use crate::seal;
 use crate::vault::{Inner, Vault};
 
 impl Vault {
@@ -36,6 +37,19 @@ impl Vault {
         self.inner.find(&mut chain, &digest)
     }
 
+    /// A keyed digest by which an index finds what others call a thing, without saying it: of `value`, as an id of this kind or, with
+    /// `None`, of any. It stays the same for the life of the keystore; without the keystore nobody can try values out
+    /// (format.md, section 7).
+    pub fn index_digest(&self, kind: Option<&str>, value: &[u8]) -> [u8; 16] {
+        let kind = kind.unwrap_or_default().as_bytes();
+        let key = seal::derive(&self.inner.table().lookup_key, &[b"inferlog/index/v1"]);
+        let mac = keyed(&key).chain_update(u32::try_from(kind.len()).unwrap_or(u32::MAX).to_be_bytes());
+        let digest: [u8; 32] = mac.chain_update(kind).chain_update(value).finalize().into_bytes().into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        half
+    }
+
     /// The births of a subject that an entry names and no key in its frame is wrapped for; empty once they are known to be
     /// durable ([`Subject::mark_durable`]).
     pub fn subject_births(&self, subject: &Subject) -> Result<Vec<u8>> {
@@ -45,14 +59,17 @@ impl Vault {
     }
 }
 
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 3)")]
+fn keyed(key: &Key) -> Hmac<Sha256> {
+    <Hmac<Sha256> as Mac>::new_from_slice(key.bytes()).expect("any length")
+}
+
 impl Inner {
     /// HMAC-SHA256(lookup key, length of system (4) ‖ system ‖ identifier).
     fn digest(&self, system: &SystemName, identifier: &[u8]) -> [u8; 32] {
         let system = system.as_str().as_bytes();
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 3)")]
-        let mac = <Hmac<Sha256> as Mac>::new_from_slice(self.table().lookup_key.bytes()).expect("any length");
         // A system's name has at most 63 bytes.
-        let mac = mac.chain_update((system.len() as u32).to_be_bytes());
+        let mac = keyed(&self.table().lookup_key).chain_update((system.len() as u32).to_be_bytes());
         mac.chain_update(system).chain_update(identifier).finalize().into_bytes().into()
     }
 

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 /// A text, borrowed where no escape stands in it.
 #[derive(Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// A text that may not be there.
-pub(super) type Name<'a> = Option<Text<'a>>;
+pub(crate) type Name<'a> = Option<Text<'a>>;
 
 /// The text as a column holds it.
 pub(super) fn owned(name: &Name<'_>) -> Option<String> {

@@ -3,7 +3,7 @@
 
 pub(crate) mod body;
 mod decision;
-mod parse;
+pub(crate) mod parse;
 mod rollup;
 
 use std::collections::{HashMap, HashSet};

@@ -12,30 +12,31 @@ use serde_json::value::RawValue;
 use super::body::{Name, Text};
 
 /// One entry.
-pub(super) struct EntryJson<'a> {
-    pub(super) decision: Option<Id>,
-    pub(super) events: Vec<EventJson<'a>>,
+pub(crate) struct EntryJson<'a> {
+    pub(crate) decision: Option<Id>,
+    pub(crate) events: Vec<EventJson<'a>>,
     /// Which part of its write it is, from 1.
-    pub(super) part: u32,
+    pub(crate) part: u32,
 }
 
 /// One event.
-pub(super) struct EventJson<'a> {
-    pub(super) id: Id,
-    pub(super) kind: Cow<'a, str>,
-    pub(super) logged_ns: i64,
-    pub(super) started_ns: Option<i64>,
-    pub(super) ended_ns: Option<i64>,
-    pub(super) session: Option<Id>,
-    pub(super) system: Cow<'a, str>,
-    pub(super) subjects: Vec<Pseudonym>,
+pub(crate) struct EventJson<'a> {
+    pub(crate) id: Id,
+    pub(crate) kind: Cow<'a, str>,
+    pub(crate) logged_ns: i64,
+    pub(crate) started_ns: Option<i64>,
+    pub(crate) ended_ns: Option<i64>,
+    pub(crate) session: Option<Id>,
+    pub(crate) retention: Cow<'a, str>,
+    pub(crate) system: Cow<'a, str>,
+    pub(crate) subjects: Vec<Pseudonym>,
     /// `None` of the rest of an event that an earlier part of its write began.
-    pub(super) body: Option<&'a str>,
-    pub(super) payloads: Vec<RefJson<'a>>,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) payloads: Vec<RefJson<'a>>,
     /// What many events share, as canonical JSON.
-    pub(super) common: String,
+    pub(crate) common: String,
     /// The other members, without `payloads`.
-    pub(super) rest: String,
+    pub(crate) rest: String,
 }
 
 #[derive(Deserialize)]
@@ -49,26 +50,26 @@ struct EntryWire<'a> {
 
 /// A payload reference, whose words may be those of a later version.
 #[derive(Deserialize)]
-pub(super) struct RefJson<'a> {
+pub(crate) struct RefJson<'a> {
     #[serde(borrow)]
-    pub(super) class: Name<'a>,
-    pub(super) commitment: Option<Digest>,
+    pub(crate) class: Name<'a>,
+    pub(crate) commitment: Option<Digest>,
     #[serde(borrow)]
-    pub(super) encoding: Name<'a>,
-    pub(super) first: Option<Id>,
-    pub(super) key_id: Option<KeyId>,
+    pub(crate) encoding: Name<'a>,
+    pub(crate) first: Option<Id>,
+    pub(crate) key_id: Option<KeyId>,
     #[serde(borrow)]
-    pub(super) media_type: Name<'a>,
-    pub(super) payload: Id,
+    pub(crate) media_type: Name<'a>,
+    pub(crate) payload: Id,
     #[serde(borrow)]
-    pub(super) reason: Name<'a>,
+    pub(crate) reason: Name<'a>,
     #[serde(borrow)]
-    pub(super) role: Text<'a>,
-    pub(super) sealed: Option<Digest>,
-    pub(super) sha256: Option<Digest>,
-    pub(super) size: Option<Count>,
+    pub(crate) role: Text<'a>,
+    pub(crate) sealed: Option<Digest>,
+    pub(crate) sha256: Option<Digest>,
+    pub(crate) size: Option<Count>,
     #[serde(borrow)]
-    pub(super) state: Text<'a>,
+    pub(crate) state: Text<'a>,
 }
 
 /// The members of an object, as they stand and in their order.
@@ -96,7 +97,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
 impl<'a> EntryJson<'a> {
     /// Reads an entry; refuses what is not one.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         let wire: EntryWire<'a> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if wire.v != ENTRY_VERSION {
@@ -110,7 +111,7 @@ impl<'a> EntryJson<'a> {
 impl<'a> EventJson<'a> {
     fn parse(members: Members<'a>) -> Result<Self, String> {
         let (mut common, mut rest) = (Object::new(), Object::new());
-        let (mut id, mut kind, mut logged, mut system) = (None, None, None, None);
+        let (mut id, mut kind, mut logged, mut system, mut retention) = (None, None, None, None, None);
         let (mut started_ns, mut ended_ns, mut session, mut body) = (None, None, None, None);
         let (mut subjects, mut payloads) = (Vec::new(), Vec::new());
         for (name, value) in &members.0 {
@@ -124,6 +125,7 @@ impl<'a> EventJson<'a> {
                     match &**name {
                         "kind" => kind = Some(text(name, value)?),
                         "system" => system = Some(text(name, value)?),
+                        "retention" => retention = Some(text(name, value)?),
                         _ => {}
                     }
                     common.push(name, value);
@@ -145,6 +147,7 @@ impl<'a> EventJson<'a> {
             kind: kind.ok_or_else(|| lacks("kind"))?,
             logged_ns: logged.ok_or_else(|| lacks("logged_at"))?,
             system: system.ok_or_else(|| lacks("system"))?,
+            retention: retention.ok_or_else(|| lacks("retention"))?,
             started_ns,
             ended_ns,
             session,

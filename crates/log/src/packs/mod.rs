@@ -6,7 +6,7 @@
 mod read;
 mod write;
 
-pub use read::{PackName, find_payload, list_packs};
+pub use read::{OpenPacks, PackName, find_payload, list_packs};
 pub use write::PackWriter;
 
 use inferlog_record::Timestamp;

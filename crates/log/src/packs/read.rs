@@ -1,5 +1,6 @@
 //! Finding payloads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use inferlog_disk::{File, Fs, Open};
@@ -58,36 +59,82 @@ pub fn find_payload(
     index: u64,
     payload: [u8; 16],
 ) -> Result<Option<Vec<u8>>> {
-    let dir = log.packs().join(class).join(day);
-    if !fs.exists(&dir)? {
-        return Ok(None);
-    }
-    let packs = packs_of(fs, class, day, &dir)?;
-    let Some(pack) = packs.iter().rev().find(|pack| pack.first <= index) else { return Ok(None) };
-    let index_file = fs.open(&pack.index, Open::Read)?;
-    let records = index_file.len()? / PACK_INDEX_BYTES as u64;
-    let Some(mut at) = first_record(&*index_file, records, index)? else { return Ok(None) };
-    let pack_file = fs.open(&pack.pack, Open::Read)?;
-    let mut damaged = None;
-    while at < records {
-        let (entry, offset) = read_index(&*index_file, at)?;
-        if entry != index {
-            break;
+    OpenPacks::default().find(fs, log, (class, day), index, payload)
+}
+
+/// Packs held open, for whoever reads many payloads in a row. What is written after a pack was opened may not be found: begin anew
+/// for every batch.
+#[derive(Debug, Default)]
+pub struct OpenPacks {
+    days: BTreeMap<(String, String), Vec<PackName>>,
+    /// The last one used: the next payload is likely there too.
+    open: Option<OpenPack>,
+}
+
+#[derive(Debug)]
+struct OpenPack {
+    name: PackName,
+    pack: Box<dyn File>,
+    index: Box<dyn File>,
+    records: u64,
+}
+
+impl OpenPacks {
+    /// As [`find_payload`]; `place` is class and day.
+    pub fn find(
+        &mut self,
+        fs: &dyn Fs,
+        log: &LogDir,
+        (class, day): (&str, &str),
+        index: u64,
+        payload: [u8; 16],
+    ) -> Result<Option<Vec<u8>>> {
+        let place = (class.to_owned(), day.to_owned());
+        if !self.days.contains_key(&place) {
+            let dir = log.packs().join(class).join(day);
+            let packs = if fs.exists(&dir)? { packs_of(fs, class, day, &dir)? } else { Vec::new() };
+            self.days.insert(place.clone(), packs);
         }
-        match read_record(&*pack_file, offset)?.as_deref().and_then(PayloadRecord::read) {
-            Some((record, _)) if record.payload == payload => return Ok(Some(record.sealed.to_vec())),
-            Some(_) => {}
-            None => damaged = Some(offset),
-        }
-        at += 1;
+        let packs = self.days.get(&place).map(Vec::as_slice).unwrap_or_default();
+        let Some(name) = packs.iter().rev().find(|pack| pack.first <= index) else { return Ok(None) };
+        let open = match self.open.take().filter(|open| open.name == *name) {
+            Some(open) => open,
+            None => {
+                let index = fs.open(&name.index, Open::Read)?;
+                let records = index.len()? / PACK_INDEX_BYTES as u64;
+                OpenPack { name: name.clone(), pack: fs.open(&name.pack, Open::Read)?, index, records }
+            }
+        };
+        let found = open.find(index, payload);
+        self.open = Some(open);
+        found
     }
-    match damaged {
-        Some(offset) => Err(LogError::damaged(
-            &pack.pack,
-            offset,
-            "no payload record checks here, where the index says that one is",
-        )),
-        None => Ok(None),
+}
+
+impl OpenPack {
+    fn find(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
+        let Some(mut at) = first_record(&*self.index, self.records, index)? else { return Ok(None) };
+        let mut damaged = None;
+        while at < self.records {
+            let (entry, offset) = read_index(&*self.index, at)?;
+            if entry != index {
+                break;
+            }
+            match read_record(&*self.pack, offset)?.as_deref().and_then(PayloadRecord::read) {
+                Some((record, _)) if record.payload == payload => return Ok(Some(record.sealed.to_vec())),
+                Some(_) => {}
+                None => damaged = Some(offset),
+            }
+            at += 1;
+        }
+        match damaged {
+            Some(offset) => Err(LogError::damaged(
+                &self.name.pack,
+                offset,
+                "no payload record checks here, where the index says that one is",
+            )),
+            None => Ok(None),
+        }
     }
 }
 

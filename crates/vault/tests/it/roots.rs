@@ -48,6 +48,16 @@ fn a_root_file_is_its_owners_alone_and_is_replaced() {
     let kept = home.path().join("kept");
     std::fs::hard_link(&root, &kept).unwrap();
     let old = std::fs::read_to_string(&kept).unwrap();
+    let digests =
+        |vault: &Vault| [Some("id"), Some("trace"), None].map(|kind| vault.index_digest(kind, b"r-1"));
+    let digest = digests(&vault);
+    assert!(
+        digest[0] != digest[1]
+            && digest[0] != digest[2]
+            && digest[0] != vault.index_digest(Some("id"), b"r-2")
+    );
+    // Lengths keep kind and value apart.
+    assert_ne!(vault.index_digest(Some("a"), b"bc"), vault.index_digest(Some("ab"), b"c"));
     let report = vault.erase(&erasure, (LOG, 1)).unwrap();
     assert_eq!((report.old_root, report.root_epoch), (OldRoot::Destroyed, 2));
     assert_eq!(mode(), 0o600);
@@ -56,7 +66,9 @@ fn a_root_file_is_its_owners_alone_and_is_replaced() {
     let new = std::fs::read_to_string(&root).unwrap();
     assert!(old.starts_with("inferlog-root-v1 1 ") && new.starts_with("inferlog-root-v1 2 "));
     drop(vault);
-    payload.assert_erased(&open(&dir, file(&root)).unwrap());
+    let vault = open(&dir, file(&root)).unwrap();
+    assert_eq!(digests(&vault), digest, "an index outlives the root key");
+    payload.assert_erased(&vault);
 
     // The old one, put back, is told apart.
     std::fs::write(&root, old).unwrap();
