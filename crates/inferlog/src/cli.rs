@@ -10,9 +10,10 @@ use inferlog::Settings;
 use inferlog_vault::RootSource;
 
 use crate::commands::{
-    attach, bench, demo, erase, find, keys, models, prompts, receipt, serve, show, tools, verify,
+    attach, bench, demo, erase, find, keys, models, prompts, query, receipt, serve, show, tools, verify,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
+use crate::query::{WORKER, work};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -43,6 +44,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Show(show::ShowArgs),
     Find(find::FindArgs),
+    Query(Box<query::QueryArgs>),
     Verify(verify::VerifyArgs),
     Receipt(receipt::ReceiptArgs),
     Human(attach::HumanArgs),
@@ -88,12 +90,17 @@ impl OpenArgs {
 
 /// Reads the command line, does what it says, and answers the exit status.
 pub(crate) fn run() -> ExitCode {
+    // Not a command for people: it reads no command line.
+    if std::env::args_os().nth(1).is_some_and(|word| word == WORKER) {
+        return work();
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Show(args) => show::run(args),
         Command::Find(args) => find::run(args),
+        Command::Query(args) => query::run(*args),
         Command::Verify(args) => verify::run(args),
         Command::Receipt(args) => receipt::run(args),
         Command::Human(args) => attach::human(&args),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod amount;
 mod bench;
 mod cli;
 mod commands;
@@ -11,6 +12,7 @@ mod logging;
 mod mlflow;
 mod model;
 mod output;
+mod query;
 mod when;
 
 /// Recording a decision takes some two hundred small allocations; the system's allocator took a tenth of its time.

@@ -34,7 +34,7 @@ impl Clock {
     }
 
     /// Does what is not the statement's doing.
-    pub(super) fn untimed<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub fn untimed<T>(&self, work: impl FnOnce() -> T) -> T {
         {
             let mut state = self.0.lock();
             state.left =

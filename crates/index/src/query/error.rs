@@ -80,7 +80,7 @@ impl QueryError {
     }
 
     /// Whoever takes the rows does not.
-    pub(crate) fn output(error: std::io::Error) -> Self {
+    pub fn output(error: std::io::Error) -> Self {
         Self::new(QueryFault::Output, error.to_string())
     }
 }

@@ -36,7 +36,7 @@ impl Default for Limits {
 
 impl Limits {
     /// That it took too long.
-    pub(crate) fn time_is_up(&self) -> super::QueryError {
+    pub fn time_is_up(&self) -> super::QueryError {
         super::QueryError::new(
             super::QueryFault::Time,
             format!("the query took longer than {} and was stopped", seconds(self.time_max)),

@@ -13,8 +13,10 @@ use inferlog_vault::{OldRoot, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::Reader;
 use super::registry::add;
 use crate::output::Failure;
+use crate::query::PayloadAt;
 
 /// A request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub(crate) enum Act {
     Checkpoint,
     /// Tell a decision, its content opened.
     Show { decision: Id, form: Form },
+    /// Open payloads that an answer refers to; recorded as an access before.
+    Open { wanted: Vec<PayloadAt>, reader: Reader, query: String },
     /// Say what an erasure would erase.
     PlanErasure { target: Target, system: Option<SystemName> },
     /// Erase.
@@ -44,6 +48,7 @@ impl Act {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::Show { .. } => "show",
+            Self::Open { .. } => "open",
             Self::PlanErasure { .. } => "plan_erasure",
             Self::Erase { .. } => "erase",
             Self::RotateKeys { .. } => "rotate_keys",
@@ -125,6 +130,9 @@ pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure>
                 tokio::task::spawn_blocking(move || tell(&env, &data, decision, Some(&vault), form))
                     .await??,
             )
+        }
+        Act::Open { wanted, reader, query } => {
+            json(super::open::open(instance, wanted, reader, query).await?)
         }
         Act::PlanErasure { target, system } => json(plan(instance, target, system.as_ref()).await?),
         Act::Erase { target, system } => {

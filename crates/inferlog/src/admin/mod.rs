@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod door;
 mod events;
+mod open;
 mod registry;
 mod server;
 mod socket;

@@ -8,6 +8,7 @@ pub(crate) mod find;
 pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod prompts;
+pub(crate) mod query;
 pub(crate) mod receipt;
 mod registered;
 pub(crate) mod serve;
