@@ -7,6 +7,8 @@
 mod around;
 mod build;
 mod diff;
+mod graph;
+mod html;
 mod markdown;
 mod model;
 mod outline;
@@ -30,6 +32,7 @@ use inferlog_registry::{REGISTRY_DIR, Snapshot};
 
 pub use around::Around;
 pub use diff::{DIFF_BYTES_MAX, Diff, DiffLine, DiffPiece, Side};
+pub use html::to_html;
 pub use model::{
     ACCOUNT_FORMAT, Account, Change, ClockTold, Content, Edge, Held, Identity, Mention, Proof, Stages, Step,
     StepProof, Timing, Why,
