@@ -61,7 +61,7 @@ impl Selection {
     }
 
     /// In words that stand in an export's metadata: what was asked for, and nothing of what was found.
-    pub(crate) fn described(&self) -> serde_json::Value {
+    pub fn described(&self) -> serde_json::Value {
         let logs = (self.select != Select::default()).then(|| self.select.to_string());
         let described = Described {
             logs,
