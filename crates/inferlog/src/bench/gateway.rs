@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use inferlog_capture::config::{routes, routes_from_flags};
 use inferlog_capture::forward::forward;
@@ -16,6 +16,7 @@ use inferlog_capture::recorder::Recorder;
 use inferlog_capture::route::Route;
 use inferlog_capture::upstream::Client;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::measure::{Stopwatch, percentile};
@@ -116,6 +117,10 @@ pub(crate) async fn run(address: SocketAddr, connections: usize, time: Duration)
     for _ in 0..connections {
         tasks.spawn(ask(address, end));
     }
+    phase(&watch, tasks).await
+}
+
+async fn phase(watch: &Stopwatch, mut tasks: JoinSet<Result<Vec<u32>, Failure>>) -> Result<Phase, Failure> {
     let mut waits = Vec::new();
     while let Some(done) = tasks.join_next().await {
         waits.append(&mut done??);
@@ -130,23 +135,86 @@ pub(crate) async fn run(address: SocketAddr, connections: usize, time: Duration)
 
 /// One connection. Answers how long each request took, microseconds.
 async fn ask(address: SocketAddr, end: Instant) -> Result<Vec<u32>, Failure> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut send, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move { drop(connection.await) });
+    let mut send = connect(address).await?;
     let mut waits = Vec::new();
     while Instant::now() < end {
         let began = Instant::now();
-        let request = Request::post(PATH)
-            .header("host", "bench")
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from_static(REQUEST.as_bytes())))?;
-        let (head, body) = send.send_request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        if head.status != StatusCode::OK {
-            return Err(Failure::new(format!("{}: {}", head.status, String::from_utf8_lossy(&body))));
-        }
-        waits.push(began.elapsed().as_micros().try_into().unwrap_or(u32::MAX));
+        request(&mut send).await?;
+        waits.push(micros_since(began));
     }
     Ok(waits)
+}
+
+/// One connection that sends at its times, whether the answer before was late or not: a wait is from when a request was due.
+/// Ends with `end`, or when `ended` closes.
+async fn ask_at(
+    address: SocketAddr,
+    first: Instant,
+    every: Duration,
+    end: Instant,
+    ended: watch::Receiver<()>,
+) -> Result<Vec<u32>, Failure> {
+    let mut send = connect(address).await?;
+    let (mut waits, mut due) = (Vec::new(), first);
+    while due < end && ended.has_changed().is_ok() {
+        tokio::time::sleep_until(due.into()).await;
+        request(&mut send).await?;
+        waits.push(micros_since(due));
+        due += every;
+    }
+    Ok(waits)
+}
+
+/// Sends so many requests a second over so many connections, for so long.
+pub(crate) async fn run_at(
+    address: SocketAddr,
+    connections: u32,
+    per_second: u32,
+    time: Duration,
+) -> Result<Phase, Failure> {
+    let (_end, ended) = watch::channel(());
+    run_until(address, connections, per_second, time, ended).await
+}
+
+/// The same, for so long at most: it ends as soon as the sender of `ended` is dropped.
+pub(crate) async fn run_until(
+    address: SocketAddr,
+    connections: u32,
+    per_second: u32,
+    time: Duration,
+    ended: watch::Receiver<()>,
+) -> Result<Phase, Failure> {
+    let (watch, began) = (Stopwatch::start(), Instant::now());
+    let step = Duration::from_secs(1) / per_second.max(1);
+    let mut tasks = JoinSet::new();
+    for connection in 0..connections {
+        let (first, end) = (began + step * connection, began + time);
+        tasks.spawn(ask_at(address, first, step * connections, end, ended.clone()));
+    }
+    phase(&watch, tasks).await
+}
+
+async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(send)
+}
+
+async fn request(send: &mut SendRequest<Full<Bytes>>) -> Result<(), Failure> {
+    let request = Request::post(PATH)
+        .header("host", "bench")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(REQUEST.as_bytes())))?;
+    let (head, body) = send.send_request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    match head.status {
+        StatusCode::OK => Ok(()),
+        status => Err(Failure::new(format!("{status}: {}", String::from_utf8_lossy(&body)))),
+    }
+}
+
+fn micros_since(began: Instant) -> u32 {
+    began.elapsed().as_micros().try_into().unwrap_or(u32::MAX)
 }

@@ -6,6 +6,7 @@
 
 mod floor;
 mod gateway;
+pub(crate) mod index;
 mod measure;
 pub(crate) mod memory;
 mod recorder;
@@ -100,11 +101,13 @@ pub(crate) enum Part {
     Stream,
     /// Verification.
     Verify,
+    /// The index: its follower, its answers, its size.
+    Index,
 }
 
 impl Part {
-    /// All of it.
-    pub(crate) const ALL: [Self; 4] = [Self::Recorder, Self::Gateway, Self::Stream, Self::Verify];
+    /// What is measured unless parts are named.
+    pub(crate) const USUAL: [Self; 4] = [Self::Recorder, Self::Gateway, Self::Stream, Self::Verify];
 }
 
 /// Measures in `dir`, an empty directory; the Recorder's phases take `time` together. Tells what it does through `tell`.
@@ -153,7 +156,7 @@ pub(crate) async fn run(
     for bench in &benches {
         bench.instance.recorder.close().await?;
     }
-    let mut results = Results { cores: core_count(), cpu: cpu_class(), rounds: ROUNDS, ..Results::default() };
+    let mut results = Results::of_this_machine();
     if parts.contains(&Part::Verify) {
         tell("verification".into());
         results.verification = Some(verify(&dir.join("verify")).await?);
@@ -175,6 +178,13 @@ pub(crate) async fn run(
         results.stream = rows.collect();
     }
     Ok(results)
+}
+
+impl Results {
+    /// Nothing measured yet.
+    pub(crate) fn of_this_machine() -> Self {
+        Self { cores: core_count(), cpu: cpu_class(), rounds: ROUNDS, ..Self::default() }
+    }
 }
 
 /// The phases of one round with so many streams: gateway and proxy in haste, gateway and proxy at a model's pace.

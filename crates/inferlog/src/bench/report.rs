@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::index::IndexResults;
 use crate::output::{BOLD, DIM, styled};
 
 /// Everything that was measured.
@@ -23,6 +24,7 @@ pub(crate) struct Results {
     pub(crate) gateway: Vec<GatewayRow>,
     pub(crate) stream: Vec<StreamRow>,
     pub(crate) verification: Option<Verification>,
+    pub(crate) index: Option<IndexResults>,
 }
 
 /// A rate, and the one it is held against.
@@ -121,15 +123,10 @@ impl Results {
         if !self.stream.is_empty() {
             self.print_stream(out)?;
         }
-        let Some(verification) = &self.verification else { return Ok(()) };
-        let Verification { entries, entry_bytes, entries_per_second, entries_per_second_per_core } =
-            verification;
-        section(out, "Verification", "without keys")?;
-        writeln!(
-            out,
-            "{entries} entries of {entry_bytes:.0} bytes: {entries_per_second:.0} entries/s, \
-             {entries_per_second_per_core:.0} a second a core"
-        )
+        if let Some(verification) = &self.verification {
+            print_verification(out, verification)?;
+        }
+        self.index.as_ref().map_or(Ok(()), |index| index.print(out))
     }
 
     fn print_recorder(&self, out: &mut impl Write) -> io::Result<()> {
@@ -265,10 +262,20 @@ impl Results {
     }
 }
 
-fn section(out: &mut impl Write, title: &str, what: &str) -> io::Result<()> {
+fn print_verification(out: &mut impl Write, verification: &Verification) -> io::Result<()> {
+    let Verification { entries, entry_bytes, entries_per_second, entries_per_second_per_core } = verification;
+    section(out, "Verification", "without keys")?;
+    writeln!(
+        out,
+        "{entries} entries of {entry_bytes:.0} bytes: {entries_per_second:.0} entries/s, \
+         {entries_per_second_per_core:.0} a second a core"
+    )
+}
+
+pub(super) fn section(out: &mut impl Write, title: &str, what: &str) -> io::Result<()> {
     writeln!(out, "\n{}  {}", styled(BOLD, title), styled(DIM, what))
 }
 
-fn micros(us: f64) -> String {
+pub(super) fn micros(us: f64) -> String {
     if us < 10_000.0 { format!("{us:.0} µs") } else { format!("{:.1} ms", us / 1e3) }
 }
