@@ -10,7 +10,8 @@ use inferlog::Settings;
 use inferlog_vault::RootSource;
 
 use crate::commands::{
-    attach, bench, demo, erase, find, keys, models, prompts, query, receipt, serve, show, tools, verify,
+    attach, bench, demo, erase, export, find, keys, models, prompts, query, receipt, serve, show, tools,
+    verify,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -45,6 +46,7 @@ enum Command {
     Show(show::ShowArgs),
     Find(find::FindArgs),
     Query(Box<query::QueryArgs>),
+    Export(Box<export::ExportArgs>),
     Verify(verify::VerifyArgs),
     Receipt(receipt::ReceiptArgs),
     Human(attach::HumanArgs),
@@ -101,6 +103,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Find(args) => find::run(args),
         Command::Query(args) => query::run(*args),
+        Command::Export(args) => export::run(*args),
         Command::Verify(args) => verify::run(args),
         Command::Receipt(args) => receipt::run(args),
         Command::Human(args) => attach::human(&args),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::Reader;
+use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
 use crate::output::Failure;
 use crate::query::PayloadAt;
@@ -38,6 +39,10 @@ pub(crate) enum Act {
     BackUpKeys { to: PathBuf },
     /// Register prompts, tools or models.
     Register { registrations: Vec<Registration> },
+    /// Record that content is exported, before any of it is opened.
+    BeginExport { begun: ExportBegun },
+    /// Hand out the opening of one payload, for an export.
+    Opening { sought: Sought },
     /// Attach a batch of events to their decisions (docs/events.md).
     Events { batch: String },
 }
@@ -54,6 +59,8 @@ impl Act {
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
             Self::Register { .. } => "register",
+            Self::BeginExport { .. } => "begin_export",
+            Self::Opening { .. } => "opening",
             Self::Events { .. } => "events",
         }
     }
@@ -149,6 +156,11 @@ pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure>
             let vault = instance.vault.clone();
             tokio::task::spawn_blocking(move || vault.backup(&to)).await??;
             Ok(Value::Null)
+        }
+        Act::BeginExport { begun } => json(export::begin(instance, begun).await?),
+        Act::Opening { sought } => {
+            let vault = instance.vault.clone();
+            json(tokio::task::spawn_blocking(move || export::opening(&vault, sought)).await?)
         }
         Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::Register { registrations } => {

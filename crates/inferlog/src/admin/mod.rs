@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod door;
 mod events;
+mod export;
 mod open;
 mod registry;
 mod server;
@@ -17,6 +18,7 @@ pub(crate) use access::{Reader, Reading, record_access};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;
+pub(crate) use export::{ExportBegun, ExportOpenings};
 pub(crate) use registry::register;
 pub(crate) use server::AdminServer;
 

@@ -49,7 +49,13 @@ async fn answer(current: Current, request: Request<Incoming>) -> Response<Body> 
         let body = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
         let body = body.map_err(|error| Failure::new(error.to_string()))?.to_bytes();
         let asked: Act = serde_json::from_slice(&body)?;
-        tracing::info!(act = asked.name(), "a command came through admin.sock");
+        match asked {
+            // One for each payload of an export, whose beginning was told.
+            Act::Opening { .. } => {
+                tracing::debug!(act = asked.name(), "an opening is asked for through admin.sock")
+            }
+            _ => tracing::info!(act = asked.name(), "a command came through admin.sock"),
+        }
         act(&*current.get().await, asked).await
     });
     match done.await {

@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod erase;
+pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod keys;
 pub(crate) mod models;
