@@ -9,10 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use inferlog::Settings;
 use inferlog_vault::RootSource;
 
-use crate::commands::{
-    attach, bench, demo, erase, export, find, keys, models, prompts, query, receipt, serve, show, tools,
-    verify,
-};
+use crate::commands::{serve, show, stats, tail, tools, verify};
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
 
@@ -44,7 +41,10 @@ enum Command {
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Show(show::ShowArgs),
-    Find(find::FindArgs),
+    Find(Box<find::FindArgs>),
+    Stats(Box<stats::StatsArgs>),
+    Tail(tail::TailArgs),
+    Followers(followers::FollowersArgs),
     Query(Box<query::QueryArgs>),
     Export(Box<export::ExportArgs>),
     Verify(verify::VerifyArgs),
@@ -101,7 +101,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Show(args) => show::run(args),
-        Command::Find(args) => find::run(args),
+        Command::Find(args) => find::run(*args),
+        Command::Stats(args) => stats::run(*args),
+        Command::Tail(args) => tail::run(args),
+        Command::Followers(args) => followers::run(args),
         Command::Query(args) => query::run(*args),
         Command::Export(args) => export::run(*args),
         Command::Verify(args) => verify::run(args),

@@ -13,6 +13,8 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::followers::Followers;
+
 /// Time between two looks at how the directory is doing.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// Time between two attempts to open it again: it doubles from the first to the second.
@@ -22,9 +24,12 @@ const FINISH_TIME: Duration = Duration::from_secs(2);
 /// How long what works with the directory, a command or a backup, is waited for.
 const WORK_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The directory in use. Cheap to clone.
+/// The directory in use, and what follows its log. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Current(Arc<RwLock<Instance>>);
+pub(crate) struct Current {
+    instance: Arc<RwLock<Instance>>,
+    followers: Followers,
+}
 
 /// Keeps a directory open until it is stopped.
 pub(crate) struct Keeper {
@@ -45,14 +50,32 @@ enum ReopenError {
 
 impl From<Instance> for Current {
     fn from(instance: Instance) -> Self {
-        Self(Arc::new(RwLock::new(instance)))
+        Self { instance: Arc::new(RwLock::new(instance)), followers: Followers::default() }
     }
 }
 
 impl Current {
     /// The directory, to work with: it is not opened again as long as the guard is held.
     pub(crate) async fn get(&self) -> OwnedRwLockReadGuard<Instance> {
-        self.0.clone().read_owned().await
+        self.instance.clone().read_owned().await
+    }
+
+    /// The same with followers, which are started.
+    pub(crate) async fn followed(self, followers: Followers) -> Self {
+        let current = Self { followers, ..self };
+        current.follow(&*current.get().await).await;
+        current
+    }
+
+    /// What follows the log.
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.followers
+    }
+
+    /// Starts the followers, or starts them again with what came of opening the directory anew.
+    async fn follow(&self, instance: &Instance) {
+        let (followers, instance) = (self.followers.clone(), instance.clone());
+        drop(tokio::task::spawn_blocking(move || followers.start(&instance)).await);
     }
 
     async fn has_failed(&self) -> bool {
@@ -62,7 +85,7 @@ impl Current {
 
     /// Closes what failed, and records with what a new start makes of it.
     async fn reopen(&self, gateway: &Gateway, settings: &Settings) -> Result<(), ReopenError> {
-        let instance = timeout(WORK_TIME_MAX, self.0.write()).await;
+        let instance = timeout(WORK_TIME_MAX, self.instance.write()).await;
         let mut instance = instance.map_err(|_| ReopenError::InUse)?;
         if instance.recorder.health().log.poisoned.is_none() {
             sleep(FINISH_TIME).await;
@@ -75,6 +98,7 @@ impl Current {
             drop(again.recorder.close().await);
             return Err(error.into());
         }
+        self.follow(&again).await;
         *instance = again;
         Ok(())
     }

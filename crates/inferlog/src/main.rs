@@ -7,12 +7,14 @@ mod cli;
 mod commands;
 mod current;
 mod demo;
+mod followers;
 mod http_server;
 mod logging;
 mod mlflow;
 mod model;
 mod output;
 mod query;
+mod tail;
 mod when;
 
 /// Recording a decision takes some two hundred small allocations; the system's allocator took a tenth of its time.

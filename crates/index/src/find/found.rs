@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::error::Result;
 use crate::facets::{Facets, list};
+use crate::find::Token;
 use crate::find::pick::Spot;
 use crate::read::{Reader, Value};
 
@@ -52,6 +53,8 @@ pub struct Found {
     pub tokens_input: u64,
     /// See [`Found::tokens_input`].
     pub tokens_output: u64,
+    /// Its place: older decisions come before it ([`Query::before`](crate::find::Query::before)).
+    pub token: Token,
 }
 
 /// Reads what is said of decisions, in the order given.
@@ -98,6 +101,7 @@ fn decisions(reader: &mut Reader, facets: &Facets, numbers: &str) -> Result<Hash
             events: count(events),
             tokens_input: count(input),
             tokens_output: count(output),
+            token: Token::at(started.integer().unwrap_or_default(), no.integer().unwrap_or_default()),
         };
         found.insert(no.integer().unwrap_or_default(), decision);
         Ok(())

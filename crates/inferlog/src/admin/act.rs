@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::access::Reader;
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
+use crate::followers::{Followers, SkipAsked, skip};
 use crate::output::Failure;
 use crate::query::PayloadAt;
 
@@ -25,6 +26,15 @@ use crate::query::PayloadAt;
 pub(crate) enum Act {
     /// Sign a checkpoint over all that is acknowledged.
     Checkpoint,
+    /// Bring the index in this store up to date, its external ids too where they are asked for; what its follower says then, if
+    /// there is one.
+    Fresh { store: String, identified: bool },
+    /// The keyed digest by which an index knows an id that others have.
+    IndexDigest { id: String },
+    /// Say how the followers are doing.
+    Followers,
+    /// Leave entries out of an index.
+    SkipEntries(SkipAsked),
     /// Tell a decision, its content opened.
     Show { decision: Id, form: Form },
     /// Open payloads that an answer refers to; recorded as an access before.
@@ -52,6 +62,10 @@ impl Act {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
+            Self::Fresh { .. } => "fresh",
+            Self::IndexDigest { .. } => "index_digest",
+            Self::Followers => "followers",
+            Self::SkipEntries(_) => "skip_entries",
             Self::Show { .. } => "show",
             Self::Open { .. } => "open",
             Self::PlanErasure { .. } => "plan_erasure",
@@ -124,11 +138,34 @@ pub(crate) struct Rotated {
 }
 
 /// Does what is asked, with a directory that this process holds.
-pub(crate) async fn act(instance: &Instance, act: Act) -> Result<Value, Failure> {
+pub(crate) async fn act(instance: &Instance, asked: Act) -> Result<Value, Failure> {
+    act_following(instance, &Followers::default(), asked).await
+}
+
+/// The same with followers that this process runs.
+pub(crate) async fn act_following(
+    instance: &Instance,
+    followers: &Followers,
+    act: Act,
+) -> Result<Value, Failure> {
     match act {
         Act::Checkpoint => {
             instance.recorder.integrate().await?;
             Ok(Value::Null)
+        }
+        Act::Fresh { store, identified } => {
+            instance.recorder.integrate().await?;
+            let (instance, followers) = (instance.clone(), followers.clone());
+            json(tokio::task::spawn_blocking(move || followers.wait(&instance, &store, identified)).await??)
+        }
+        Act::IndexDigest { id } => json(instance.vault.index_digest(None, id.as_bytes())),
+        Act::Followers => {
+            let (data, followers) = (instance.data.clone(), followers.clone());
+            json(tokio::task::spawn_blocking(move || followers.full_reports(&data)).await?)
+        }
+        Act::SkipEntries(asked) => {
+            instance.recorder.integrate().await?;
+            json(skip(instance, followers, asked).await?)
         }
         Act::Show { decision, form } => {
             instance.recorder.integrate().await?;

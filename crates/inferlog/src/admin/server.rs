@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::act::{Act, act};
+use super::act::{Act, act_following};
 use super::socket::AdminSocket;
 use crate::current::Current;
 use crate::http_server::{Body, json_response, serve};
@@ -56,7 +56,7 @@ async fn answer(current: Current, request: Request<Incoming>) -> Response<Body> 
             }
             _ => tracing::info!(act = asked.name(), "a command came through admin.sock"),
         }
-        act(&*current.get().await, asked).await
+        act_following(&*current.get().await, current.followers(), asked).await
     });
     match done.await {
         Ok(Ok(value)) => json_response(StatusCode::OK, &value),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use inferlog::{Instance, Settings, real_env};
 use inferlog_capture::api::Access;
-use inferlog_capture::config::{self, ConfigError};
+use inferlog_capture::config::{self, ConfigError, IndexConfig};
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::route::Route;
 use inferlog_record::SystemName;
@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin::AdminServer;
 use crate::cli::OpenArgs;
 use crate::current::{Current, Keeper};
+use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 
@@ -66,6 +67,10 @@ pub(crate) struct ServeArgs {
     /// Keep a copy of the keystore here, brought up to date at start, at erasures and at the end; may be given several times.
     #[arg(long, value_name = "DIR")]
     pub(crate) backup: Vec<PathBuf>,
+    /// The index that follows the log: sqlite (in the data directory), none, or a PostgreSQL database: postgres://USER@HOST/DATABASE, or
+    /// env:NAME or file:PATH that holds the URL; may be given several times [default: what the file says, else sqlite]
+    #[arg(long, value_name = "PLACE", value_parser = IndexChoice::parse)]
+    pub(crate) index: Vec<IndexChoice>,
     /// Begin a new log for each system, after data was lost; the old one stays readable.
     #[arg(long)]
     pub(crate) new_epoch: bool,
@@ -96,6 +101,7 @@ fn raise_descriptor_limit() {
 
 async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let (routes, access, configuration) = routes(&args)?;
+    let followers = followers(&args, &configuration)?;
     // Bound before anything is opened: an address that is taken is told at once.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}: {error}: give another --listen", args.listen))
@@ -113,8 +119,9 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let mut config = GatewayConfig::new(routes.clone());
     config.registry = Some(instance.registry.clone());
     config.api = access;
+    config.followers = Some(followers.samples());
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
-    let (data, current) = (instance.data.clone(), Current::from(instance));
+    let (data, current) = (instance.data.clone(), Current::from(instance).followed(followers).await);
     let admin = AdminServer::start(&data, current.clone())?;
     // Whoever reads that it listens may ask it to stop.
     let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
@@ -142,6 +149,8 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     keeper.stop().await;
     let instance = current.get().await;
     instance.recorder.close().await?;
+    let followers = current.followers().clone();
+    drop(tokio::task::spawn_blocking(move || followers.stop()).await);
     back_up(&instance).await;
     if let Some((count, _)) = instance.recorder.lapses().untold() {
         tracing::error!(
@@ -176,6 +185,32 @@ fn routes(args: &ServeArgs) -> Result<(Vec<Route>, Access, String), Failure> {
     let header = args.subject_header.as_deref();
     let text = format!("upstream={upstream} system={system} subject-header={header:?}");
     Ok((config::routes_from_flags(upstream, system, header)?, Access::default(), text))
+}
+
+/// What follows the log: as the command line says, else as the file does, else an index in SQLite.
+fn followers(args: &ServeArgs, configuration: &str) -> Result<Followers, Failure> {
+    let file = match &args.config {
+        Some(path) => config::index(configuration)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?,
+        None => IndexConfig::default(),
+    };
+    let mut stores = Vec::new();
+    if args.index.is_empty() {
+        stores.extend(file.sqlite.then_some(Store::Sqlite));
+        for place in &file.postgres {
+            stores.push(Store::parse(place).map_err(Failure::new)?);
+        }
+    }
+    for choice in &args.index {
+        match choice {
+            IndexChoice::Store(store) => stores.push(store.clone()),
+            IndexChoice::None if args.index.len() > 1 => {
+                return Err(Failure::new("--index none stands alone"));
+            }
+            IndexChoice::None => {}
+        }
+    }
+    Ok(Followers::new(stores, file.clear_content))
 }
 
 fn systems(routes: &[Route]) -> Vec<SystemName> {

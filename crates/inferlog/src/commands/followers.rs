@@ -1,0 +1,192 @@
+//! `inferlog followers`: what follows the log, and how far it is.
+
+use std::io::Write;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+
+use crate::admin::{self, Act, Door};
+use crate::cli::{DataArg, OpenArgs};
+use crate::followers::{FollowerReport, SkipAsked, SkipDone, Store, local_report, rebuild};
+use crate::output::{self, BAD, BOLD, DIM, Failure, GOOD, Verdict, counted, styled};
+
+/// Show what follows the log, and how far it is.
+///
+/// A follower reads the log in order, keeps its own cursor, and derives something from it: an index. While `serve` runs these are
+/// its own; otherwise the index in the data directory, which commands bring up to date when they ask it. Whatever a follower derived
+/// can be deleted and built again.
+#[derive(Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_long_help = "\
+Examples:
+  inferlog followers --data /var/lib/inferlog
+  inferlog followers rebuild --data /var/lib/inferlog
+  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/1 --to 4711 --reason \"damaged, see INC-7\""
+)]
+pub(crate) struct FollowersArgs {
+    #[command(subcommand)]
+    command: Option<FollowersCommand>,
+    #[command(flatten)]
+    list: Option<ListArgs>,
+}
+
+#[derive(Subcommand)]
+enum FollowersCommand {
+    Rebuild(RebuildArgs),
+    Skip(SkipArgs),
+}
+
+#[derive(Args)]
+struct ListArgs {
+    #[command(flatten)]
+    dir: DataArg,
+    /// Print one JSON object a line, one for each follower.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Delete an index and build it again.
+///
+/// Mends one that is damaged, of a newer program, or lost. May run while `serve` does: its follower goes on in the new one. External
+/// ids and content in clear come back when a process with the root key follows.
+#[derive(Args)]
+struct RebuildArgs {
+    #[command(flatten)]
+    dir: DataArg,
+    /// Which index: sqlite (in the data directory), or postgres://…, env:NAME or file:PATH.
+    #[arg(long, value_name = "PLACE", default_value = "sqlite", value_parser = Store::parse)]
+    index: Store,
+}
+
+/// Leave out entries that cannot be indexed.
+///
+/// The follower goes on behind them. Answers lack what they say, and say so; an `alert` event in the log says who left out how
+/// many, and why. Try `inferlog verify` first.
+#[derive(Args)]
+struct SkipArgs {
+    #[command(flatten)]
+    open: OpenArgs,
+    /// The log, by its origin.
+    #[arg(long, value_name = "ORIGIN")]
+    log: String,
+    /// The last entry to leave out; the first is the one that the follower stands at.
+    #[arg(long, value_name = "INDEX")]
+    to: u64,
+    /// Why; stands in the index, and sealed in the log.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Which index: sqlite (in the data directory), or postgres://…, env:NAME or file:PATH.
+    #[arg(long, value_name = "PLACE", default_value = "sqlite", value_parser = Store::parse)]
+    index: Store,
+}
+
+pub(crate) fn run(args: FollowersArgs) -> Result<Verdict, Failure> {
+    match (args.command, args.list) {
+        (Some(FollowersCommand::Rebuild(args)), _) => run_rebuild(&args),
+        (Some(FollowersCommand::Skip(args)), _) => run_skip(&args),
+        (None, Some(args)) => run_list(&args),
+        (None, None) => Err(Failure::new("give --data, the data directory")),
+    }
+}
+
+fn run_list(args: &ListArgs) -> Result<Verdict, Failure> {
+    let data = &args.dir.data;
+    admin::require_data(data)?;
+    let served = tokio::runtime::Runtime::new()?.block_on(async {
+        match Door::to_server(data).await? {
+            Some(mut server) => server.ask::<Vec<FollowerReport>>(Act::Followers).await.map(Some),
+            None => Ok::<_, Failure>(None),
+        }
+    })?;
+    let (reports, is_served) = match served {
+        Some(reports) => (reports, true),
+        None => (vec![local_report(data, &Store::Sqlite)?], false),
+    };
+    let mut out = output::stdout();
+    for report in &reports {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(report)?)?;
+        } else {
+            write_report(&mut out, report)?;
+        }
+    }
+    if !args.json && !is_served {
+        writeln!(
+            out,
+            "{}",
+            styled(DIM, "nobody serves: commands bring the index up to date when they ask it")
+        )?;
+    }
+    if !args.json && reports.is_empty() {
+        writeln!(out, "{}", styled(DIM, "the process that serves has no follower"))?;
+    }
+    Ok(if reports.iter().any(FollowerReport::is_failing) { Verdict::No } else { Verdict::Well })
+}
+
+fn write_report(out: &mut impl Write, report: &FollowerReport) -> Result<(), Failure> {
+    let style = match report.state.as_str() {
+        "following" => GOOD,
+        "failing" => BAD,
+        _ => DIM,
+    };
+    writeln!(
+        out,
+        "{}  {}  {}",
+        styled(BOLD, &report.name),
+        styled(style, &report.state),
+        styled(DIM, &report.store)
+    )?;
+    if let Some(why) = &report.why {
+        writeln!(out, "  {}", styled(BAD, why))?;
+    }
+    for log in &report.logs {
+        let lag = match log.lag_entries {
+            0 => "up to date".to_owned(),
+            lag => format!(
+                "{} behind, for {:.1} s",
+                counted(lag, "entry").replace("entrys", "entries"),
+                log.lag_seconds
+            ),
+        };
+        let behind = log.next.saturating_sub(log.identified);
+        let ids = if behind > 0 { format!(", external ids {behind} behind") } else { String::new() };
+        writeln!(out, "  {}  {} of {}  {}", log.log, log.next, log.size, styled(DIM, format!("{lag}{ids}")))?;
+    }
+    for skipped in &report.skipped {
+        writeln!(out, "  left out: {} {}", skipped.to_text(), styled(DIM, &skipped.at))?;
+    }
+    Ok(())
+}
+
+fn run_rebuild(args: &RebuildArgs) -> Result<Verdict, Failure> {
+    admin::require_data(&args.dir.data)?;
+    admin::refresh(&args.dir.data);
+    let began = Instant::now();
+    let entries = rebuild(&args.dir.data, &args.index)?;
+    writeln!(
+        output::stdout(),
+        "{} is built anew: {entries} entries in {:.1} s",
+        args.index.place(&args.dir.data),
+        began.elapsed().as_secs_f64()
+    )?;
+    Ok(Verdict::Well)
+}
+
+fn run_skip(args: &SkipArgs) -> Result<Verdict, Failure> {
+    let asked = SkipAsked {
+        store: args.index.place(&args.open.dir.data),
+        log: args.log.clone(),
+        to: args.to,
+        reason: args.reason.clone(),
+    };
+    let done: SkipDone = tokio::runtime::Runtime::new()?.block_on(async {
+        let mut door = Door::open(&args.open).await?;
+        let done = door.ask(Act::SkipEntries(asked)).await;
+        door.close().await?;
+        done
+    })?;
+    let SkipDone { first, last, event } = done;
+    writeln!(output::stdout(), "entries {first} to {last} are left out of the index; event {event} says so")?;
+    Ok(Verdict::Well)
+}
