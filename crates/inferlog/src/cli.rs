@@ -9,7 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use inferlog::Settings;
 use inferlog_vault::RootSource;
 
-use crate::commands::{serve, show, stats, tail, tools, verify};
+use crate::commands::{
+    attach, bench, demo, erase, export, find, followers, keys, models, prompts, query, receipt, reconstruct,
+    serve, show, stats, tail, tools, verify,
+};
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
 
@@ -41,6 +44,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Show(show::ShowArgs),
+    Reconstruct(reconstruct::ReconstructArgs),
     Find(Box<find::FindArgs>),
     Stats(Box<stats::StatsArgs>),
     Tail(tail::TailArgs),
@@ -96,11 +100,26 @@ pub(crate) fn run() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == WORKER) {
         return work();
     }
-    let cli = Cli::parse();
-    let done = match cli.command {
+    do_as(Cli::parse().command)
+}
+
+/// The same with a command line that came another way.
+pub(crate) fn run_words(words: Vec<String>) -> ExitCode {
+    match Cli::try_parse_from(std::iter::once("inferlog".to_owned()).chain(words)) {
+        Ok(cli) => do_as(cli.command),
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn do_as(command: Command) -> ExitCode {
+    let done = match command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Show(args) => show::run(args),
+        Command::Reconstruct(args) => reconstruct::run(args),
         Command::Find(args) => find::run(*args),
         Command::Stats(args) => stats::run(*args),
         Command::Tail(args) => tail::run(args),

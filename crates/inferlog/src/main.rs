@@ -9,6 +9,7 @@ mod current;
 mod demo;
 mod followers;
 mod http_server;
+mod located;
 mod logging;
 mod mlflow;
 mod model;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::Reader;
+use super::account::Wanted;
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
 use crate::followers::{Followers, SkipAsked, skip};
@@ -37,6 +38,8 @@ pub(crate) enum Act {
     SkipEntries(SkipAsked),
     /// Tell a decision, its content opened.
     Show { decision: Id, form: Form },
+    /// Give the account of a decision, its content opened; recorded as an access before.
+    Reconstruct { wanted: Wanted, reader: Reader },
     /// Open payloads that an answer refers to; recorded as an access before.
     Open { wanted: Vec<PayloadAt>, reader: Reader, query: String },
     /// Say what an erasure would erase.
@@ -67,6 +70,7 @@ impl Act {
             Self::Followers => "followers",
             Self::SkipEntries(_) => "skip_entries",
             Self::Show { .. } => "show",
+            Self::Reconstruct { .. } => "reconstruct",
             Self::Open { .. } => "open",
             Self::PlanErasure { .. } => "plan_erasure",
             Self::Erase { .. } => "erase",
@@ -174,6 +178,9 @@ pub(crate) async fn act_following(
                 tokio::task::spawn_blocking(move || tell(&env, &data, decision, Some(&vault), form))
                     .await??,
             )
+        }
+        Act::Reconstruct { wanted, reader } => {
+            json(super::account::give(instance, followers, wanted, reader).await?)
         }
         Act::Open { wanted, reader, query } => {
             json(super::open::open(instance, wanted, reader, query).await?)

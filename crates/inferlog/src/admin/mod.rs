@@ -5,6 +5,7 @@
 //! ([`act`]). Whoever may connect to the socket may do all of it: it is its owner's alone.
 
 mod access;
+mod account;
 mod act;
 mod door;
 mod events;
@@ -15,6 +16,7 @@ mod server;
 mod socket;
 
 pub(crate) use access::{Reader, Reading, record_access};
+pub(crate) use account::{AccountForm, Wanted, Written, save, sealed};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;
