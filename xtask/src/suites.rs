@@ -26,15 +26,7 @@ pub(crate) fn core() -> Vec<Step> {
             run: |_| ensure(&[Package { name: "strace", brings: Brings::Program("strace") }]).map(no_tests),
         },
         go(),
-        Step {
-            name: "postgres",
-            what: "PostgreSQL, of which tests start servers of their own",
-            needs: &[],
-            run: |_| {
-                let server = Package { name: "postgresql", brings: Brings::Path("/usr/lib/postgresql") };
-                ensure(&[server]).map(no_tests)
-            },
-        },
+        postgres(),
         Step {
             name: "rust",
             what: "all Rust tests, doc tests included (cargo test --workspace)",
@@ -48,6 +40,7 @@ pub(crate) fn core() -> Vec<Step> {
 pub(crate) fn interop() -> Vec<Step> {
     vec![
         go(),
+        postgres(),
         Step {
             name: "python",
             what: "a virtual environment in .cache/py with clients, MLServer and MLflow, pinned",
@@ -75,7 +68,7 @@ pub(crate) fn interop() -> Vec<Step> {
         Step {
             name: "interop-python",
             what: "interop/python: official clients and servers through the gateway, record compared field by field",
-            needs: &["python", "python-servers", "binary"],
+            needs: &["python", "python-servers", "postgres", "binary"],
             run: |root| interop_python(root, &CLIENTS, &["--ignore=test_kserve.py", "."]),
         },
         Step {
@@ -109,6 +102,18 @@ fn go() -> Step {
                 },
             ])
             .map(no_tests)
+        },
+    }
+}
+
+fn postgres() -> Step {
+    Step {
+        name: "postgres",
+        what: "PostgreSQL, of which tests start servers of their own",
+        needs: &[],
+        run: |_| {
+            let server = Package { name: "postgresql", brings: Brings::Path("/usr/lib/postgresql") };
+            ensure(&[server]).map(no_tests)
         },
     }
 }
