@@ -124,21 +124,29 @@ impl<E: Engine> Follower<E> {
             if waiting > 0 {
                 self.status.state(State::CatchingUp);
             }
-            let mut is_identified = true;
+            let before = caught.entries;
+            let (mut is_identified, mut stuck) = (true, None);
             for at in 0..self.sources.len() {
-                let followed = if waiting > 0 { self.follow(at)? } else { 0 };
-                caught.entries += followed;
+                match self.follow(at) {
+                    Ok(followed) => caught.entries += followed,
+                    // The other logs go on.
+                    Err(error @ (IndexError::Entry { .. } | IndexError::Read { .. })) => {
+                        stuck = stuck.or(Some(error))
+                    }
+                    Err(error) => return Err(error),
+                }
                 is_identified &= waiting > 0 || self.identify(at)?;
-                if followed > 0 && progress(Progress { entries: caught.entries, of }).is_break() {
+                if progress(Progress { entries: caught.entries, of }).is_break() {
                     return Ok(());
                 }
             }
-            if waiting == 0 && is_identified {
-                caught.is_complete = true;
-                return Ok(());
-            }
-            if waiting == 0 && progress(Progress { entries: caught.entries, of }).is_break() {
-                return Ok(());
+            match stuck {
+                Some(error) if caught.entries == before => return Err(error),
+                _ if waiting == 0 && is_identified => {
+                    caught.is_complete = true;
+                    return Ok(());
+                }
+                _ => {}
             }
         }
     }
@@ -155,7 +163,7 @@ impl<E: Engine> Follower<E> {
                 .map_or(Position { log: 0, next: 0, identified: 0, newest_ns: 0 }, |(_, position)| *position);
             let (position, size) = (source.position, source.size);
             waiting += size.saturating_sub(position.next);
-            let waiting_since = (position.next < size).then(|| source.logged_ns(position.next)).flatten();
+            let waiting_since = source.waiting_since_ns();
             self.status.log(&source.name, |log| {
                 log.size = size;
                 log.at(position);
@@ -167,9 +175,13 @@ impl<E: Engine> Follower<E> {
 
     /// Follows one log by one transaction. Returns how many entries it had.
     fn follow(&mut self, at: usize) -> Result<u64> {
-        let Some(source) = self.sources.get_mut(at) else { return Ok(0) };
+        let (before, rest) = self.sources.split_at_mut(at);
+        let Some(source) = rest.first_mut() else { return Ok(0) };
+        // Epochs follow each other here as they did when they were written: a rebuild gives what following them gave.
+        let is_early =
+            before.iter().any(|before| source.is_epoch_of(before) && before.position.next < before.size);
         let from = source.position.next;
-        if from >= source.size {
+        if from >= source.size || is_early {
             return Ok(0);
         }
         let limits = (self.options.batch_entries_max, self.options.batch_bytes_max);
@@ -264,8 +276,7 @@ impl<E: Engine> Follower<E> {
         self.status.lock().failures += 1;
         for source in &mut self.sources {
             source.size = source.reader.size().unwrap_or(source.size);
-            let (next, size) = (source.position.next, source.size);
-            let oldest = (next < size).then(|| source.logged_ns(next)).flatten();
+            let (size, oldest) = (source.size, source.waiting_since_ns());
             self.status.log(&source.name, |log| (log.size, log.oldest_waiting_ns) = (size, oldest));
         }
     }

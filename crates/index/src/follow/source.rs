@@ -7,6 +7,7 @@ use std::sync::Arc;
 use inferlog_disk::Fs;
 use inferlog_log::{Cursor, LogDir, LogIdentity, LogReader, ReadError, list_logs};
 use inferlog_merkle::{TILE_WIDTH, entries};
+use inferlog_record::EntryView;
 
 use crate::engine::{LogName, Position};
 use crate::error::{IndexError, Result};
@@ -22,6 +23,8 @@ pub(super) struct Source {
     pub(super) position: Position,
     /// Entries under the checkpoint that was last read.
     pub(super) size: u64,
+    /// When the log was created, RFC 3339.
+    created: String,
     cursor: Cursor,
     /// What the cursor's file says; `None` before it was written.
     cursor_at: Option<u64>,
@@ -67,17 +70,27 @@ impl Source {
         let cursor = Cursor::open(fs.clone(), &dir, follower)?;
         let position = Position { log: 0, next: 0, identified: 0, newest_ns: 0 };
         let reader = LogReader::new(fs.clone(), dir);
-        Ok(Self { name, reader, position, size: 0, cursor, cursor_at: None })
+        Ok(Self { name, reader, position, size: 0, created: identity.created, cursor, cursor_at: None })
     }
 
-    /// Adds logs that are new in the data directory, in their order.
+    /// Adds logs that are new in the data directory. Epochs of one system and shard stand in the order in which they were created.
     pub(super) fn find(fs: &Arc<dyn Fs>, data: &Path, follower: &str, known: &mut Vec<Source>) -> Result<()> {
         for dir in list_logs(&**fs, data)? {
             if !known.iter().any(|source| *source.reader.dir() == dir) {
                 known.push(Self::open(fs, dir, follower)?);
             }
         }
+        known.sort_by(|one, other| one.order().cmp(&other.order()));
         Ok(())
+    }
+
+    fn order(&self) -> (&str, &str, &str, &str) {
+        (&self.name.system, &self.name.shard, &self.created, &self.name.epoch)
+    }
+
+    /// Whether what this log says may rest on what the other one says: it is an epoch of the same system and shard.
+    pub(super) fn is_epoch_of(&self, other: &Source) -> bool {
+        (&self.name.system, &self.name.shard) == (&other.name.system, &other.name.shard)
     }
 
     /// Reads whole bundles from `from` on, until one of the limits is passed or `to` is reached.
@@ -96,12 +109,13 @@ impl Source {
         Ok(read)
     }
 
-    /// When an entry under the checkpoint was logged.
-    pub(super) fn logged_ns(&self, index: u64) -> Option<i64> {
-        let entry = self.reader.entry(index, self.size).ok()?;
-        inferlog_record::EntryView::parse(&entry)
-            .ok()
-            .and_then(|entry| i64::try_from(entry.events.first()?.logged_at.nanos()).ok())
+    /// When the first entry that is not in the store was logged; if it does not say, when the one before it was.
+    pub(super) fn waiting_since_ns(&self) -> Option<i64> {
+        let next = Some(self.position.next).filter(|next| *next < self.size)?;
+        let entry = self.reader.entry(next, self.size).ok();
+        let view = entry.as_deref().and_then(|entry| EntryView::parse(entry).ok());
+        let logged = view.and_then(|view| i64::try_from(view.events.first()?.logged_at.nanos()).ok());
+        Some(logged.unwrap_or(self.position.newest_ns))
     }
 
     /// Writes the follower's cursor, which purges and the operator read. It says no more than what is committed; an older one,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "a test may fail by panicking")]
 
 pub mod dump;
+pub mod dying;
 pub mod stories;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use ed25519_dalek::{Signer as _, SigningKey};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, ManualClock, SeededRng};
-use inferlog_index::{Caught, FollowOptions, Follower, SqliteEngine};
+use inferlog_index::{Caught, Engine, FollowOptions, Follower, SqliteEngine};
 use inferlog_log::recover::{create_log, recover};
 use inferlog_log::wal::Commit;
 use inferlog_log::{
@@ -120,8 +121,12 @@ impl World {
     }
 
     pub fn follower_with(&self, path: &Path, options: FollowOptions) -> Follower<SqliteEngine> {
+        self.follower_of(SqliteEngine::open(path).unwrap(), options)
+    }
+
+    pub fn follower_of<E: Engine>(&self, engine: E, options: FollowOptions) -> Follower<E> {
         let fs: Arc<dyn Fs> = Arc::new(self.fs.clone());
-        Follower::new(fs, Path::new("/data"), SqliteEngine::open(path).unwrap(), options)
+        Follower::new(fs, Path::new("/data"), engine, options)
     }
 }
 
