@@ -1,6 +1,7 @@
 """A small credit model, served by MLServer, and language models; and the gateway in front, for the whole session."""
 
 import contextlib
+import subprocess
 
 import pytest
 
@@ -8,6 +9,7 @@ pytest.register_assert_rewrite("passage", "reader")
 
 import servers
 from passage import Path
+from reader import BINARY, Inferlog
 from recompress import recompressing
 from replay import Answer, replaying
 from tap import tapping
@@ -64,6 +66,21 @@ wire = "{wire}"
 upstream = "{replay}"
 system = "credit-scoring"
 """
+
+
+DEMO_SECONDS_MAX = 300
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The log of the demo: models of two wires, tools, retrieval, a person's override, an applicant who was erased."""
+    folder = tmp_path_factory.mktemp("demo")
+    log = Inferlog(folder / "data", folder / "root.key")
+    subprocess.run(
+        [BINARY, "demo", "--once", "--data", log.data, "--root-key", f"file:{log.root_key}"],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=DEMO_SECONDS_MAX, check=True,
+    )
+    return log
 
 
 @pytest.fixture(scope="session")
