@@ -15,6 +15,7 @@ mod mlflow;
 mod model;
 mod output;
 mod query;
+mod reader;
 mod tail;
 mod when;
 

@@ -15,12 +15,13 @@ mod registry;
 mod server;
 mod socket;
 
-pub(crate) use access::{Reader, Reading, record_access};
+pub(crate) use access::Reader;
 pub(crate) use account::{AccountForm, Wanted, Written, save, sealed};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;
 pub(crate) use export::{ExportBegun, ExportOpenings};
+pub(crate) use open::{open, refuse_open};
 pub(crate) use registry::register;
 pub(crate) use server::AdminServer;
 

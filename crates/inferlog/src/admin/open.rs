@@ -43,7 +43,7 @@ pub(crate) async fn open(
 }
 
 /// Records that content was asked for and not given.
-pub(crate) async fn refuse(
+pub(crate) async fn refuse_open(
     instance: &Instance,
     wanted: &[PayloadAt],
     reader: Reader,

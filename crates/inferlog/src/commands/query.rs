@@ -10,10 +10,11 @@ use inferlog_index::query::{
 };
 use rustix::termios::tcgetwinsize;
 
-use crate::admin::{self, Act, Door, Reader};
+use crate::admin::{Act, Door, Reader};
 use crate::amount::{parse_bytes, parse_time};
 use crate::cli::OpenArgs;
-use crate::output::{self, Failure, Verdict};
+use crate::followers::{Store, freshen};
+use crate::output::{self, DIM, Failure, Verdict, styled};
 use crate::query::{Format, IndexAt, Job, Output, answer_to, explain, open};
 
 /// Answer a question in SQL.
@@ -37,9 +38,9 @@ pub(crate) struct QueryArgs {
     sql: Option<String>,
     #[command(flatten)]
     open_args: OpenArgs,
-    /// Ask this index: a file of SQLite, or postgres://…, env:NAME or file:PATH [default: the data directory's own].
-    #[arg(long, value_name = "PLACE")]
-    index: Option<String>,
+    /// Ask this index: sqlite (in the data directory), or postgres://…, env:NAME or file:PATH.
+    #[arg(long, value_name = "PLACE", default_value = "sqlite", value_parser = Store::parse)]
+    index: Store,
     /// List views and columns.
     #[arg(long)]
     schema: bool,
@@ -82,14 +83,16 @@ enum FormatArg {
 }
 
 pub(crate) fn run(args: QueryArgs) -> Result<Verdict, Failure> {
-    admin::require_data(&args.open_args.dir.data)?;
+    for lack in freshen(&args.open_args.dir.data, &args.index)? {
+        writeln!(output::stderr(), "{} {lack}", styled(DIM, "note:"))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(answer(args))
 }
 
 async fn answer(args: QueryArgs) -> Result<Verdict, Failure> {
     let data = &args.open_args.dir.data;
-    let index = IndexAt::of(data, args.index.as_deref());
+    let index = IndexAt::of(data, &args.index);
     let sql = match args.sql.as_deref() {
         Some("-") => io::read_to_string(io::stdin().lock())?,
         Some(sql) => sql.to_owned(),

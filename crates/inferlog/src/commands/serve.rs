@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use inferlog::{Instance, Settings, real_env};
 use inferlog_capture::api::Access;
-use inferlog_capture::config::{self, ConfigError, IndexConfig};
+use inferlog_capture::config::{self, ConfigError, IndexConfig, ReaderAddress, ReaderConfig};
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::route::Route;
 use inferlog_record::SystemName;
@@ -22,6 +22,7 @@ use crate::current::{Current, Keeper};
 use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
+use crate::reader::{ReaderListener, ReaderServer, TokenPlace};
 
 /// Stand in front of a model server and record every inference.
 ///
@@ -71,6 +72,12 @@ pub(crate) struct ServeArgs {
     /// env:NAME or file:PATH that holds the URL; may be given several times [default: what the file says, else sqlite]
     #[arg(long, value_name = "PLACE", value_parser = IndexChoice::parse)]
     pub(crate) index: Vec<IndexChoice>,
+    /// Where records are read over HTTP (docs/reader.md), apart from the gateway: 127.0.0.1:PORT, [::1]:PORT or unix:PATH.
+    #[arg(long, value_name = "ADDR", value_parser = ReaderAddress::parse)]
+    pub(crate) reader: Option<ReaderAddress>,
+    /// What reading needs: env:NAME or file:PATH that holds a token [default: env:INFERLOG_READER_TOKEN]
+    #[arg(long, value_name = "PLACE", requires = "reader", value_parser = TokenPlace::parse)]
+    pub(crate) reader_token: Option<TokenPlace>,
     /// Begin a new log for each system, after data was lost; the old one stays readable.
     #[arg(long)]
     pub(crate) new_epoch: bool,
@@ -102,10 +109,15 @@ fn raise_descriptor_limit() {
 async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let (routes, access, configuration) = routes(&args)?;
     let followers = followers(&args, &configuration)?;
+    let reader = reader_config(&args, &configuration)?;
     // Bound before anything is opened: an address that is taken is told at once.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}: {error}: give another --listen", args.listen))
     })?;
+    let reader = match reader {
+        Some(config) => Some((ReaderListener::bind(&config.listen).await?, config)),
+        None => None,
+    };
     let mut settings = Settings::new(&args.open.dir.data);
     settings.root_key.clone_from(&args.open.root_key);
     settings.org.clone_from(&args.org);
@@ -123,8 +135,13 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let (data, current) = (instance.data.clone(), Current::from(instance).followed(followers).await);
     let admin = AdminServer::start(&data, current.clone())?;
+    let reader = reader.map(|(listener, config)| ReaderServer::start(listener, config, current.clone()));
+    let reader = reader.transpose()?;
     // Whoever reads that it listens may ask it to stop.
     let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
+    if let Some(reader) = &reader {
+        tracing::info!("records are read at {}", reader.address());
+    }
     announce(&args, &routes, listener.local_addr()?);
     let backups = tokio::spawn(keep_backups(current.clone()));
     let again = Settings { new_epochs: Vec::new(), ..settings };
@@ -144,7 +161,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
             return Err(Failure::new("stopped at once: decisions in progress will be recorded as interrupted by the next start"));
         }
     }
-    drop(admin);
+    drop((admin, reader));
     backups.abort();
     keeper.stop().await;
     let instance = current.get().await;
@@ -185,6 +202,17 @@ fn routes(args: &ServeArgs) -> Result<(Vec<Route>, Access, String), Failure> {
     let header = args.subject_header.as_deref();
     let text = format!("upstream={upstream} system={system} subject-header={header:?}");
     Ok((config::routes_from_flags(upstream, system, header)?, Access::default(), text))
+}
+
+/// Where records are read over HTTP: as the command line says, else as the file does.
+fn reader_config(args: &ServeArgs, configuration: &str) -> Result<Option<ReaderConfig>, Failure> {
+    if let Some(listen) = args.reader.clone() {
+        let token = args.reader_token.clone().unwrap_or_default().read().map_err(Failure::new)?;
+        return Ok(Some(ReaderConfig { listen, token, content: true }));
+    }
+    let Some(path) = &args.config else { return Ok(None) };
+    let env = |name: &str| std::env::var(name).ok();
+    config::reader(configuration, &env).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// What follows the log: as the command line says, else as the file does, else an index in SQLite.

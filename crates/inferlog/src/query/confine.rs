@@ -23,6 +23,11 @@ pub(super) fn confine(limits: &Limits) -> io::Result<()> {
     bound(Resource::Fsize, limits.temp_bytes_max)?;
     // What is mapped already, reserves of the allocator among it, is not the statement's.
     bound(Resource::As, mapped_bytes()? + OWN_BYTES + limits.memory_bytes_max)?;
+    end_with_parent()
+}
+
+/// Has the system end this process when its parent ends, however that does.
+pub(super) fn end_with_parent() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())

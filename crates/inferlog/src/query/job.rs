@@ -3,8 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use inferlog_index::query::{Limits, QueryError};
-use inferlog_index::{postgres, sqlite_path};
+use inferlog_index::sqlite_path;
 use serde::{Deserialize, Serialize};
+
+use crate::followers::Store;
+
+/// What a worker does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// It answers a statement.
+    Query(Job),
+    /// It runs a command of this program for a server: the words come this way and not on a command line, which others see.
+    Command(Vec<String>),
+}
 
 /// A statement to be answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,22 +39,29 @@ pub(crate) struct Job {
 pub(crate) enum IndexAt {
     /// A file.
     Sqlite(PathBuf),
-    /// A database, as [`postgres::Place::parse`] reads it.
+    /// A database, as a command line names it.
     Postgres(String),
 }
 
 impl IndexAt {
-    /// The index of a data directory, or the one that is named instead.
-    pub(crate) fn of(data: &Path, named: Option<&str>) -> Self {
-        match named {
-            None => Self::Sqlite(sqlite_path(data)),
-            Some(text) if postgres::Place::is_meant(text) => Self::Postgres(text.to_owned()),
-            Some(path) => Self::Sqlite(path.into()),
+    /// The index of a data directory in this store.
+    pub(crate) fn of(data: &Path, store: &Store) -> Self {
+        match store {
+            Store::Sqlite => Self::Sqlite(sqlite_path(data)),
+            Store::Postgres(place) => Self::Postgres(place.named().to_owned()),
+        }
+    }
+
+    /// As a command line names it.
+    pub(crate) fn named(&self) -> &str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(text) => text,
         }
     }
 
     /// The environment variable that holds where it is.
-    pub(super) fn variable(&self) -> Option<&str> {
+    pub(crate) fn variable(&self) -> Option<&str> {
         match self {
             Self::Postgres(text) => text.strip_prefix("env:"),
             Self::Sqlite(_) => None,

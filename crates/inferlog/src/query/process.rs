@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use super::job::{Ending, Job};
+use super::job::{Ending, Job, Task};
 use super::worker::WORKER;
 
 /// What a worker gets of this process's environment: where temporary files go, and whom TLS trusts. No keys.
@@ -16,26 +16,31 @@ const ENVIRONMENT: [&str; 5] = ["TMPDIR", "SQLITE_TMPDIR", "SSL_CERT_FILE", "SSL
 /// The most of a worker's standard error that is read, bytes.
 const SAID_BYTES_MAX: u64 = 64 << 10;
 
-/// A process that answers one statement; it ends when this is dropped.
+/// A process that does one task; it ends when this is dropped.
 pub(crate) struct Worker {
     child: Child,
     out: ChildStdout,
     said: JoinHandle<String>,
+    /// What a statement may cost.
     limits: Limits,
 }
 
 impl Worker {
     /// Starts a process for a statement.
     pub(crate) async fn start(job: &Job) -> Result<Self, QueryError> {
-        Self::try_start(job).await.map_err(|error| {
-            QueryError::new(QueryFault::IndexFailed, format!("no process for the query: {error}"))
-        })
+        let started = Self::task(&Task::Query(job.clone()), job.index.variable(), job.limits).await;
+        started.map_err(no_process)
     }
 
-    async fn try_start(job: &Job) -> io::Result<Self> {
+    /// Starts a process for a command of this program; `variable` is one that it needs of the environment.
+    pub(crate) async fn command(words: Vec<String>, variable: Option<&str>) -> Result<Self, QueryError> {
+        Self::task(&Task::Command(words), variable, Limits::default()).await.map_err(no_process)
+    }
+
+    async fn task(task: &Task, variable: Option<&str>, limits: Limits) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(WORKER).env_clear().kill_on_drop(true);
-        for name in ENVIRONMENT.into_iter().chain(job.index.variable()) {
+        for name in ENVIRONMENT.into_iter().chain(variable) {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -51,9 +56,9 @@ impl Worker {
             String::from_utf8_lossy(&said).into_owned()
         });
         // A worker that ends before it has read all says why.
-        let _ = input.write_all(&serde_json::to_vec(job)?).await;
+        let _ = input.write_all(&serde_json::to_vec(task)?).await;
         drop(input);
-        Ok(Self { child, out, said, limits: job.limits })
+        Ok(Self { child, out, said, limits })
     }
 
     /// The next bytes of the answer; none at its end.
@@ -82,20 +87,28 @@ impl Worker {
         }
     }
 
-    /// Waits for its end, once the answer was read: how many rows it has.
-    pub(crate) async fn end(mut self) -> Result<u64, QueryError> {
-        let failed = |error: io::Error| QueryError::new(QueryFault::IndexFailed, error.to_string());
+    /// Waits for its end, once its output was read: its exit status and what it said on standard error.
+    pub(crate) async fn status(mut self) -> io::Result<(ExitStatus, String)> {
         // Nobody reads the rest, if there is one.
         drop(self.out);
-        let status = self.child.wait().await.map_err(failed)?;
-        let said = self.said.await.unwrap_or_default();
+        Ok((self.child.wait().await?, self.said.await.unwrap_or_default()))
+    }
+
+    /// Waits for its end, once the answer was read: how many rows it has.
+    pub(crate) async fn end(self) -> Result<u64, QueryError> {
+        let limits = self.limits;
+        let (status, said) = self.status().await.map_err(no_process)?;
         let ending = said.lines().rev().find_map(|line| serde_json::from_str(line).ok());
         match ending {
             Some(Ending::Done(rows)) if status.success() => Ok(rows),
             Some(Ending::Failed(error)) => Err(error),
-            _ => Err(ended(status, &said, &self.limits)),
+            _ => Err(ended(status, &said, &limits)),
         }
     }
+}
+
+fn no_process(error: io::Error) -> QueryError {
+    QueryError::new(QueryFault::IndexFailed, format!("no process for the query: {error}"))
 }
 
 /// Why a worker ended that did not say so.

@@ -9,9 +9,10 @@ use inferlog_index::Reader;
 use inferlog_index::postgres::{Interrupt, Place};
 use inferlog_index::query::{Clock, Limits, QueryError, QueryFault, query_postgres, query_sqlite};
 
-use super::confine::confine;
-use super::job::{Ending, IndexAt, Job};
+use super::confine::{confine, end_with_parent};
+use super::job::{Ending, IndexAt, Job, Task};
 use super::output::Output;
+use crate::cli;
 
 /// The command that makes this program a worker. It stands in no help.
 pub(crate) const WORKER: &str = "query-worker";
@@ -23,10 +24,12 @@ const LOOK_PERIOD: Duration = Duration::from_millis(200);
 /// By how much an engine may overstep the time that it looks at itself, before it is ended from outside.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Reads a [`Job`] from standard input, writes the answer to standard output, and says on standard error how it went.
+/// Reads a [`Task`] from standard input and does it. Of a statement the answer goes to standard output, and how it went to standard
+/// error; a command does as it does on a command line.
 pub(crate) fn work() -> ExitCode {
-    let ending = match job() {
-        Ok(job) => answer(&job).map_or_else(Ending::Failed, Ending::Done),
+    let ending = match task() {
+        Ok(Task::Command(words)) => return cli::run_words(words),
+        Ok(Task::Query(job)) => answer(&job).map_or_else(Ending::Failed, Ending::Done),
         Err(error) => Ending::Failed(QueryError::new(
             QueryFault::IndexFailed,
             format!("the query's process could not begin: {error}"),
@@ -36,10 +39,14 @@ pub(crate) fn work() -> ExitCode {
     if matches!(ending, Ending::Done(_)) { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
-fn job() -> io::Result<Job> {
-    let job: Job = serde_json::from_reader(io::stdin().lock())?;
-    confine(&job.limits)?;
-    Ok(job)
+fn task() -> io::Result<Task> {
+    let task: Task = serde_json::from_reader(io::stdin().lock())?;
+    match &task {
+        Task::Query(job) => confine(&job.limits)?,
+        // It costs what the command costs, and ends with the server.
+        Task::Command(_) => end_with_parent()?,
+    }
+    Ok(task)
 }
 
 fn say(ending: &Ending) {
