@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use inferlog_record::body::Body;
-use inferlog_record::{Column as RecordColumn, ColumnType as RecordType, Timestamp};
+use inferlog_record::{Column as RecordColumn, ColumnType as RecordType, Content, State, Timestamp};
 use inferlog_record::{columns, reference_columns};
 use serde_json::Value as Json;
 
@@ -116,6 +116,13 @@ pub(crate) fn payloads<W: Write + Send>(
                     let erasure =
                         birth.as_ref().and_then(|birth| opener.erasures.of_payload(reference.payload, birth));
                     row.push(erasure.map_or(Value::Null, |erasure| Value::Text(erasure.to_string())));
+                    if let Content::First(first, State::Present) = reference.content {
+                        let why = format!("recorded by event {first}");
+                        let why = [Value::Text("first".into()), Value::Text(why)];
+                        row.extend([Value::Null, Value::Null].into_iter().chain(why));
+                        table.row(&row)?;
+                        continue;
+                    }
                     match opener.open(reference, birth.as_ref()) {
                         Ok(opened) => {
                             let (form, text) = opened.text();
