@@ -252,3 +252,43 @@ impl Engine for SqliteEngine {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::IndexError;
+    use crate::rows::EventRow;
+
+    #[test]
+    fn a_full_disk_is_told_and_nothing_of_the_batch_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut engine = SqliteEngine::open(&temp.path().join("index.sqlite")).unwrap();
+        let limit = |engine: &SqliteEngine, pages: u32| {
+            let pragma = format!("PRAGMA max_page_count = {pages}");
+            engine.connection.query_row(&pragma, [], |_| Ok(())).unwrap();
+        };
+        let log = LogName { origin: "o".into(), system: "s".into(), shard: "0".into(), epoch: "e".into() };
+        let event = |n: u16| EventRow {
+            no: EventNo::new(1, u64::from(n), 0).unwrap(),
+            id: Id::new(u64::from(n), &[0; 10]),
+            decision: None,
+            common: 1,
+            logged_ns: 0,
+            started_ns: None,
+            ended_ns: None,
+            rest: "{}".to_owned(),
+        };
+        let rows = Rows { events: (0..20_000).map(event).collect(), ..Rows::default() };
+        limit(&engine, 100);
+        let position = engine.begin(&log).unwrap();
+        let error = engine.write(&rows).unwrap_err();
+        assert!(matches!(error, IndexError::Full { .. }), "{error}");
+        // Space is free again; nothing has to be opened anew.
+        limit(&engine, 1 << 30);
+        assert_eq!(engine.begin(&log).unwrap(), position);
+        assert!(engine.events(&[rows.events[0].id]).unwrap().is_empty());
+        engine.write(&rows).unwrap();
+        engine.commit(Position { next: 20_000, ..position }).unwrap();
+        assert_eq!(engine.events(&[rows.events[9].id]).unwrap().len(), 1);
+    }
+}
