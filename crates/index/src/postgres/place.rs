@@ -34,6 +34,7 @@ pub struct Place {
     pub(super) roots: Option<PathBuf>,
     pub(super) answer: Duration,
     shown: String,
+    named: String,
 }
 
 /// Why a text names no database. Never quotes it, for it may hold a password.
@@ -76,19 +77,28 @@ impl Place {
     pub fn parse(text: &str) -> Result<Place, PlaceError> {
         if let Some(name) = text.strip_prefix("env:") {
             let url = std::env::var(name).map_err(|_| PlaceError::Variable(name.to_owned()))?;
-            return Place::of_url(url.trim());
+            return Ok(Place::of_url(url.trim())?.named_as(text));
         }
         if let Some(path) = text.strip_prefix("file:") {
             let path = PathBuf::from(path);
             let read = std::fs::read_to_string(&path);
             let url = read.map_err(|source| PlaceError::File { path, source })?;
-            return Place::of_url(url.trim());
+            return Ok(Place::of_url(url.trim())?.named_as(text));
         }
         let place = Place::of_url(text)?;
         if place.config.get_password().is_some() {
             return Err(PlaceError::Password);
         }
-        Ok(place)
+        Ok(place.named_as(text))
+    }
+
+    fn named_as(self, text: &str) -> Place {
+        Place { named: text.to_owned(), ..self }
+    }
+
+    /// What [`Place::parse`] made it of, for another process to do the same; empty for one that was made of a URL otherwise.
+    pub fn named(&self) -> &str {
+        &self.named
     }
 
     /// Whether a text means a database and no file of SQLite.
@@ -127,7 +137,7 @@ impl Place {
         });
         let shown = shown(&config);
         let answer = Duration::from_secs(ANSWER_SECONDS_MAX);
-        Ok(Place { config, trust, roots, answer, shown })
+        Ok(Place { config, trust, roots, answer, shown, named: String::new() })
     }
 
     /// The same with another deadline for each answer than [`ANSWER_SECONDS_MAX`].
