@@ -131,8 +131,13 @@ fn answer(json: &str) -> Option<String> {
     texts(&json["content"]).or_else(outputs)
 }
 
+/// The words of a model server's answer, where a content is one.
+pub(super) fn words_of(content: &Content) -> Option<String> {
+    readable(content)?.words
+}
+
 /// JSON over several lines, every token as it stands.
-fn indented(json: &str) -> String {
+pub(super) fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     let mut last = ' ';

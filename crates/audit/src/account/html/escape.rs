@@ -3,20 +3,34 @@
 //! What HTML reads as markup is escaped, in text and in attributes alike. What would change how text is read without being seen
 //! (controls, bidirectional overrides, invisible and tag characters) is named instead of passed on: `⟨U+202E⟩`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Escapes text for an element or for an attribute in double quotes.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+    for c in visible(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text in which all that is there can be seen.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
             // A line's end is one line's end.
             '\r' if chars.peek() == Some(&'\n') => {}
             c if is_hidden(c) => {
@@ -25,12 +39,12 @@ pub(crate) fn escape(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Characters that show nothing and may change the reading of what is around them.
 fn is_hidden(c: char) -> bool {
-    c.is_control()
+    (c.is_control() && c != '\n' && c != '\t')
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')

@@ -83,7 +83,8 @@ fn quote(account: &Account, held: &Held, name: &str) -> Option<String> {
             escape(&super::marks::why_not(content, account.verdict.opened))
         ));
     };
-    let text = text.trim();
+    let words = crate::account::diff::words_of(content);
+    let text = words.as_deref().unwrap_or(text).trim();
     let cut: String = text.chars().take(ANSWER_CHARS_MAX).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
     Some(format!(

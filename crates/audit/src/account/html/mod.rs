@@ -53,15 +53,23 @@ pub fn to_html(account: &Account) -> String {
     let links: Vec<String> =
         sections.iter().map(|(anchor, title)| format!("<a href=\"#{anchor}\">{title}</a>")).collect();
     let decision = account.identity.decision;
-    let title = escape(&format!("Decision {decision} of {}", account.identity.system));
+    let title = format!("Decision {decision} of {}", account.identity.system);
+    let body = format!("{}<nav aria-label=\"Sections\">{}</nav>\n{body}", head.out, links.join(""));
+    document(&title, &format!("Decision {decision}"), &body, FOOTER)
+}
+
+/// A page that loads nothing and runs nothing. `running` stands on top of each sheet of paper.
+pub(crate) fn document(title: &str, running: &str, body: &str, footer: &str) -> String {
+    // In a style sheet only these need care, and a style sheet must not end early.
+    let running: String = running.chars().filter(|c| c.is_alphanumeric() || " ·-.".contains(*c)).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>\n{STYLE}\n@page {{ @top-left {{ content: \"Decision {decision}\" }} }}\n</style>\n\
-         </head>\n<body>\n<main>\n{}<nav aria-label=\"Sections\">{}</nav>\n{body}</main>\n<footer>\n<p>{FOOTER}</p>\n</footer>\n</body>\n</html>\n",
-        head.out,
-        links.join("")
+         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{}</title>\n<style>\n{STYLE}\n@page {{ @top-left {{ content: \"{running}\" }} }}\n</style>\n\
+         </head>\n<body>\n<main>\n{body}</main>\n<footer>\n<p>{}</p>\n</footer>\n</body>\n</html>\n",
+        escape(title),
+        escape(footer)
     )
 }

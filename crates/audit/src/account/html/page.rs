@@ -246,67 +246,7 @@ fn first_line(text: &str) -> String {
     if cut.len() < line.len() { cut + "…" } else { cut }
 }
 
-/// JSON over several lines where it is long. Only white space between tokens changes: every number and string stays as it came.
-pub(crate) fn indented(json: &str) -> String {
-    if json.len() <= JSON_LINE_BYTES_MAX {
-        return json.to_owned();
-    }
-    const DEPTH_MAX: usize = 40;
-    let (mut out, mut depth) = (String::with_capacity(json.len() * 2), 0_usize);
-    let (mut in_string, mut escaped) = (false, false);
-    let mut chars = json.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth.min(DEPTH_MAX)));
-    };
-    while let Some(c) = chars.next() {
-        if in_string {
-            out.push(c);
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            continue;
-        }
-        match c {
-            c if c.is_ascii_whitespace() => continue,
-            '{' | '[' => {
-                while chars.next_if(char::is_ascii_whitespace).is_some() {}
-                out.push(c);
-                if let Some(end) = chars.next_if(|next| matches!(next, '}' | ']')) {
-                    out.push(end);
-                    continue;
-                }
-                depth += 1;
-                line(&mut out, depth);
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut out, depth);
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            '"' => {
-                in_string = true;
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::indented;
-
-    #[test]
-    fn json_is_indented_and_no_token_changes() {
-        let json = r#"{"a":[1,2.50,{}],"b":"x\\\",{[: ","c":{"d":null},"e":[ ],"long":"0123456789012345678901234567890123456789"}"#;
-        let expected = "{\n  \"a\": [\n    1,\n    2.50,\n    {}\n  ],\n  \"b\": \"x\\\\\\\",{[: \",\n  \"c\": {\n    \"d\": null\n  },\n  \"e\": [],\n  \"long\": \"0123456789012345678901234567890123456789\"\n}";
-        assert_eq!(indented(json), expected);
-        assert_eq!(indented("{\"a\":1}"), "{\"a\":1}");
-    }
+/// JSON over several lines where it is long.
+fn indented(json: &str) -> String {
+    if json.len() <= JSON_LINE_BYTES_MAX { json.to_owned() } else { crate::account::diff::indented(json) }
 }
