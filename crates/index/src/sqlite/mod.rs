@@ -6,6 +6,7 @@ mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use inferlog_record::{Id, KeyId, Pseudonym};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::rows::{ClearContent, DecisionRow, EventNo, Identifier, Rows, Shared, key_no};
 
 use intern::Interned;
+use open::BUSY_TIMEOUT_MS;
 pub(crate) use open::explain;
 pub use open::{APPLICATION_ID, sqlite_path};
 use write::Sql;
@@ -28,7 +30,7 @@ pub struct SqliteEngine {
     file: Option<(u64, u64)>,
     interned: Interned,
     sql: Sql,
-    /// The WAL still holds pages with what an erasure deleted.
+    /// The WAL may hold pages with what an erasure deleted: one of this process, or of one that ended before it was emptied.
     is_wal_due: bool,
 }
 
@@ -38,7 +40,7 @@ impl SqliteEngine {
         let connection = open::open(path)?;
         let file = open::identity(path);
         let (interned, sql) = (Interned::default(), Sql::new());
-        Ok(Self { path: path.to_owned(), connection, file, interned, sql, is_wal_due: false })
+        Ok(Self { path: path.to_owned(), connection, file, interned, sql, is_wal_due: true })
     }
 
     /// Deletes what is at this path, whatever it is, and opens an index without rows there.
@@ -77,10 +79,15 @@ impl SqliteEngine {
         Ok(())
     }
 
-    /// Empties the WAL, if no reader needs it: else it is tried again after the next commit.
+    /// Empties the WAL, if no reader needs it: else it is tried again after the next commit. Nobody waits for a reader.
     fn empty_wal(&mut self) {
+        let wait = |time| self.connection.busy_timeout(time).is_ok();
+        if !wait(Duration::ZERO) {
+            return;
+        }
         let busy =
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        wait(Duration::from_millis(BUSY_TIMEOUT_MS));
         self.is_wal_due = !matches!(busy, Ok(0));
     }
 }

@@ -13,7 +13,7 @@ use crate::schema::{Dialect, SCHEMA_VERSION, views};
 pub const APPLICATION_ID: i32 = 0x696c_6f67;
 
 /// How long a writer waits for another, milliseconds.
-pub(crate) const BUSY_TIMEOUT_MS: u64 = 5_000;
+pub(super) const BUSY_TIMEOUT_MS: u64 = 5_000;
 
 /// The index of a data directory: `DIR/index/index.sqlite`.
 pub fn sqlite_path(data: &Path) -> PathBuf {
