@@ -2,7 +2,7 @@
 //!
 //! A *follower* reads what checkpoints cover, in order, and writes it in batches; its cursor is committed with the rows, so that
 //! each entry takes effect once, whatever is killed when. Both engines store the same base tables ([`schema`]) from the same
-//! [`rows`], which are folded by the same code: a decision's row is loaded, merged with what the batch says of it, and
+//! rows ([`Rows`]), which are folded by the same code: a decision's row is loaded, merged with what the batch says of it, and
 //! written back; rollups get the difference. The views over the base tables are the interface (docs/index.md).
 //!
 //! Nothing personal stands here but pseudonyms, keyed digests of external ids, and the content of systems whose configuration

@@ -6,6 +6,7 @@ mod world;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use inferlog_disk::{ManualClock, SeededRng};
 use inferlog_index::FollowOptions;
