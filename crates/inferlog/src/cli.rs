@@ -10,8 +10,8 @@ use inferlog::Settings;
 use inferlog_vault::RootSource;
 
 use crate::commands::{
-    attach, bench, demo, erase, export, find, followers, keys, models, prompts, query, receipt, reconstruct,
-    serve, show, stats, tail, tools, verify,
+    attach, bench, demo, erase, explain, export, find, followers, keys, models, prompts, query, receipt,
+    reconstruct, serve, show, stats, tail, tools, verify,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -45,6 +45,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Show(show::ShowArgs),
     Reconstruct(reconstruct::ReconstructArgs),
+    Explain(explain::ExplainArgs),
     Find(Box<find::FindArgs>),
     Stats(Box<stats::StatsArgs>),
     Tail(tail::TailArgs),
@@ -120,6 +121,7 @@ fn do_as(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Show(args) => show::run(args),
         Command::Reconstruct(args) => reconstruct::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Find(args) => find::run(*args),
         Command::Stats(args) => stats::run(*args),
         Command::Tail(args) => tail::run(args),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use inferlog::Instance;
-use inferlog_audit::account::{Account, Completeness, reconstruct, to_html};
+use inferlog_audit::account::{Account, Completeness, explain, reconstruct, to_html};
 use inferlog_audit::{AuditError, Locator, Openings, StoryOptions, TextOptions};
 use inferlog_log::Env;
 use inferlog_record::body::AccessAction;
-use inferlog_record::{Id, SystemName};
+use inferlog_record::{Id, Pseudonym, SystemName};
 use inferlog_registry::Snapshot;
 use inferlog_vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,28 @@ use crate::output::Failure;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AccountForm {
-    Text { color: bool, full: bool },
+    Text {
+        color: bool,
+        full: bool,
+    },
     Json,
     Html,
     Markdown,
     Prov,
+    /// Not the account but the draft of an explanation, for this person.
+    Draft {
+        form: DraftForm,
+        subject: Option<Pseudonym>,
+    },
+}
+
+/// How the draft of an explanation is written.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DraftForm {
+    Text,
+    Markdown,
+    Html,
 }
 
 /// An account that is wanted.
@@ -104,6 +121,14 @@ fn written(account: &Account, form: AccountForm) -> Result<Written, Failure> {
         AccountForm::Html => to_html(account),
         AccountForm::Markdown => account.to_markdown(),
         AccountForm::Prov => account.to_prov(),
+        AccountForm::Draft { form, subject } => {
+            let draft = explain(account, subject)?;
+            match form {
+                DraftForm::Text => draft.to_text(),
+                DraftForm::Markdown => draft.to_markdown(),
+                DraftForm::Html => draft.to_html(),
+            }
+        }
     };
     let verdict = &account.verdict;
     Ok(Written {

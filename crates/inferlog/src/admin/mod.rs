@@ -16,7 +16,7 @@ mod server;
 mod socket;
 
 pub(crate) use access::Reader;
-pub(crate) use account::{AccountForm, Wanted, Written, save, sealed};
+pub(crate) use account::{AccountForm, DraftForm, Wanted, Written, save, sealed};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;

@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod erase;
+pub(crate) mod explain;
 pub(crate) mod export;
 mod facet;
 pub(crate) mod find;
