@@ -14,7 +14,8 @@ fn the_index_is_measured_and_what_was_kept_is_used_again() {
     let (scratch, kept) = (world.path("scratch"), world.path("kept"));
     let [scratch, keep] = [&scratch, &kept].map(|path| path.to_str().unwrap());
     let events = EVENTS.to_string();
-    let args = ["bench", "--only", "index", "--events", &events, "--seconds", "3", "--json", "--data", scratch];
+    let args =
+        ["bench", "--only", "index", "--events", &events, "--seconds", "3", "--json", "--data", scratch];
     let args: Vec<&str> = args.into_iter().chain(["--keep", keep]).collect();
 
     let first = world.run(&args);

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use inferlog::audit::account::reconstruct;
-use inferlog::audit::{Located, Locator, StoryOptions};
+use inferlog::audit::{Locator, StoryOptions};
 use inferlog::real_env;
-use inferlog_index::{Reader, Value, locate};
+use inferlog_index::{Reader, Value};
 use inferlog_record::Id;
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::finds;
 use super::report::{Find, Waits};
 use crate::bench::measure::percentile;
+use crate::located::IndexLocator;
 use crate::output::Failure;
 
 /// Decisions asked for.
@@ -46,8 +46,9 @@ pub(super) fn run(dir: &Path, index: &Path) -> Result<Asked, Failure> {
         })?;
         expect(rows == 1, id)
     })?;
-    let locator = IndexLocator(Mutex::new(Reader::sqlite(index)?));
-    let (fs, options) = (real_env().fs, StoryOptions { locator: Some(&locator), ..StoryOptions::default() });
+    let locator = IndexLocator::open(dir, &[]);
+    let locator = locator.as_ref().map(|locator| locator as &dyn Locator);
+    let (fs, options) = (real_env().fs, StoryOptions { locator, ..StoryOptions::default() });
     let reconstruct = waits(&ids, |id| {
         let account = reconstruct(&fs, dir, id, &options, None)?;
         expect(!black_box(serde_json::to_vec(&account)?).is_empty(), id)
@@ -104,23 +105,5 @@ fn draw(reader: &mut Reader) -> Result<Vec<Id>, Failure> {
     match ids.is_empty() {
         true => Err(Failure::new("the index has no decision to ask for")),
         false => Ok(ids),
-    }
-}
-
-/// The index as the auditor asks it.
-struct IndexLocator(Mutex<Reader>);
-
-impl Locator for IndexLocator {
-    fn locate(&self, decision: Id) -> Result<Vec<Located>, String> {
-        let logs = locate(&mut self.0.lock(), decision).map_err(|error| error.to_string())?;
-        let told = |log: inferlog_index::Located| Located {
-            origin: log.origin,
-            through: log.through,
-            entries: log.entries,
-            mentions: log.mentions,
-            erasures: log.erasures,
-            changes: log.changes,
-        };
-        Ok(logs.into_iter().map(told).collect())
     }
 }
