@@ -1,5 +1,6 @@
 -- Base tables: what is stored, compactly. The views over them are the documented interface (docs/index.md).
--- {uuid} {blob} {json} {id} stand for the engine's types; {compact} for its clustered form.
+-- {uuid} {blob} {json} {id} {no} stand for the engine's types; {compact} for its clustered form. Ids by which rows are asked for
+-- are {id}, readable in both engines; a {no} is the row's own number in SQLite.
 
 -- One log that is followed, and how far. Numbered from 1.
 CREATE TABLE log (
@@ -53,7 +54,7 @@ CREATE TABLE facet (
 );
 
 CREATE TABLE decision (
-  no BIGINT NOT NULL PRIMARY KEY,
+  no {no} NOT NULL PRIMARY KEY,
   id {id} NOT NULL UNIQUE,
   facet INTEGER NOT NULL,
   session {id},
@@ -107,8 +108,8 @@ CREATE TABLE decision_term (
 ) {compact};
 
 CREATE TABLE event (
-  no BIGINT NOT NULL PRIMARY KEY,
-  id {uuid} NOT NULL UNIQUE,
+  no {no} NOT NULL PRIMARY KEY,
+  id {id} NOT NULL UNIQUE,
   decision BIGINT,
   common INTEGER NOT NULL,
   logged_ns BIGINT NOT NULL,
@@ -122,7 +123,7 @@ CREATE INDEX event_of_life ON event (common, no) WHERE decision IS NULL;
 
 -- Places of entries that continue an event.
 CREATE TABLE continuation (
-  no BIGINT NOT NULL PRIMARY KEY,
+  no {no} NOT NULL PRIMARY KEY,
   event BIGINT NOT NULL
 );
 CREATE INDEX continuation_by_event ON continuation (event);
@@ -217,5 +218,5 @@ CREATE TABLE erased_subject (
   subject {uuid} NOT NULL PRIMARY KEY
 ) {compact};
 CREATE TABLE erased_key (
-  key_id BIGINT NOT NULL PRIMARY KEY
+  key_id {no} NOT NULL PRIMARY KEY
 );

@@ -23,14 +23,20 @@ pub enum Dialect {
 impl Dialect {
     /// Statements that make the base tables.
     pub fn base(self) -> String {
-        let [uuid, blob, json, id, compact] = match self {
-            Dialect::Sqlite => ["BLOB", "BLOB", "TEXT", "TEXT", "WITHOUT ROWID"],
-            Dialect::Postgres => ["UUID", "BYTEA", "JSONB", "UUID", ""],
+        let [uuid, blob, json, id, no, compact] = match self {
+            Dialect::Sqlite => ["BLOB", "BLOB", "TEXT", "TEXT", "INTEGER", "WITHOUT ROWID"],
+            Dialect::Postgres => ["UUID", "BYTEA", "JSONB", "UUID", "BIGINT", ""],
         };
         let counters = ["decisions", "ended", "latency_sum_ns"].into_iter().chain(COUNTERS);
         let counters: String = counters.map(|name| format!("{name} BIGINT NOT NULL,\n  ")).collect();
-        let words =
-            [("{uuid}", uuid), ("{blob}", blob), ("{json}", json), ("{id}", id), ("{compact}", compact)];
+        let words = [
+            ("{uuid}", uuid),
+            ("{blob}", blob),
+            ("{json}", json),
+            ("{id}", id),
+            ("{no}", no),
+            ("{compact}", compact),
+        ];
         let base = BASE.replace("{counters}", counters.trim_end());
         words.iter().fold(base, |sql, (word, meant)| sql.replace(word, meant))
     }

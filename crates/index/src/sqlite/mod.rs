@@ -158,13 +158,13 @@ impl Engine for SqliteEngine {
 
     fn events(&mut self, ids: &[Id]) -> Result<HashMap<Id, EventNo>> {
         self.run(|this| {
-            let newest: Option<Vec<u8>> =
+            let newest: Option<String> =
                 this.connection.query_row("SELECT max(id) FROM event", [], |row| row.get(0))?;
-            let Some(newest) = newest else { return Ok(HashMap::new()) };
+            let newest = newest.and_then(|id| id.parse::<Id>().ok());
             let mut select = this.connection.prepare_cached("SELECT no FROM event WHERE id = ?1")?;
             let mut found = HashMap::new();
-            for id in ids.iter().filter(|id| id.as_bytes()[..] <= newest[..]) {
-                let no = select.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?;
+            for id in ids.iter().filter(|id| newest.is_some_and(|newest| **id <= newest)) {
+                let no = select.query_row([id.to_string()], |row| row.get(0)).optional()?;
                 found.extend(no.map(|no| (*id, EventNo(no))));
             }
             Ok(found)

@@ -100,7 +100,7 @@ fn events(connection: &Connection, events: &[EventRow]) -> Result<()> {
     for event in events {
         insert.execute(params![
             event.no.0,
-            &event.id.as_bytes()[..],
+            event.id.to_string(),
             event.decision.map(|no| no.0),
             event.common,
             event.logged_ns,

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 /// Questions whose answers must not depend on where batches were cut.
 const ANSWERS: [&str; 9] = [
     "SELECT * FROM (SELECT d.*, f.key FROM decision d JOIN facet f USING (facet)) ORDER BY no",
-    "SELECT e.no, hex(e.id), e.decision, c.key, e.logged_ns, e.started_ns, e.ended_ns, e.rest FROM event e JOIN common c USING (common) ORDER BY e.no",
+    "SELECT e.no, e.id, e.decision, c.key, e.logged_ns, e.started_ns, e.ended_ns, e.rest FROM event e JOIN common c USING (common) ORDER BY e.no",
     "SELECT r.event, r.place, hex(r.payload), k.key, r.size, r.key_id, hex(r.commitment), hex(r.sealed), hex(r.first) FROM payload_ref r JOIN ref_kind k USING (ref_kind) ORDER BY 1, 2",
     "SELECT hex(subject), decision FROM decision_subject ORDER BY 1, 2",
     "SELECT t.aspect, t.name, d.decision FROM decision_term d JOIN term t USING (term) ORDER BY 1, 2, 3",

@@ -47,7 +47,7 @@ fn of_kind(dialect: Dialect, kind: Kind, columns: &[Column]) -> String {
   {PLACE}, e.no
 {FROM} WHERE c.kind = '{kind}';\n",
         kind.as_str().replace('.', "_"),
-        dialect.uuid("e.id"),
+        "e.id",
         dialect.time("e.logged_ns"),
         dialect.time("e.started_ns"),
         dialect.time("e.ended_ns"),
@@ -56,7 +56,7 @@ fn of_kind(dialect: Dialect, kind: Kind, columns: &[Column]) -> String {
 
 fn value(dialect: Dialect, column: &Column) -> String {
     match column.path[..] {
-        ["id"] => dialect.uuid("e.id"),
+        ["id"] => "e.id".to_owned(),
         ["kind"] => "c.kind".to_owned(),
         ["logged_at"] => dialect.time("e.logged_ns"),
         ["started_at"] => dialect.time("e.started_ns"),

@@ -51,7 +51,7 @@ fn requests(dialect: Dialect) -> String {
   t0.content -> 'outputs' AS outputs,
   {} AS raw_request
 {};\n",
-        dialect.uuid_text("e.id"),
+        dialect.id_text("e.id"),
         dialect.time("coalesce(e.started_ns, e.logged_ns)"),
         content(dialect, 1, None),
         content(dialect, 0, Some("inputs")),
@@ -76,7 +76,7 @@ WHERE {} = 'ok';\n",
         model("returned"),
         model("requested"),
         model("version"),
-        dialect.uuid_text("e.id"),
+        dialect.id_text("e.id"),
         dialect.time("coalesce(e.ended_ns, e.logged_ns)"),
         content(dialect, 0, Some("outputs")),
         content(dialect, 0, None),
@@ -93,7 +93,7 @@ fn errors(dialect: Dialect) -> String {
   {} AS response
 {}
 WHERE {} <> 'ok';\n",
-        dialect.uuid_text("e.id"),
+        dialect.id_text("e.id"),
         dialect.text("e.rest", &["body", "error"]),
         dialect.text("e.rest", &["body", "outcome"]),
         content(dialect, 0, None),
@@ -103,12 +103,8 @@ WHERE {} <> 'ok';\n",
 }
 
 fn metadata(dialect: Dialect) -> String {
-    let id = match dialect {
-        Dialect::Sqlite => "d.id",
-        Dialect::Postgres => "d.id::text",
-    };
     let object = dialect.object(&[
-        ("decision", id),
+        ("decision", &dialect.id_text("d.id")),
         ("system", "f.system"),
         ("route", "f.route"),
         ("environment", "f.environment"),
@@ -120,6 +116,6 @@ fn metadata(dialect: Dialect) -> String {
         "CREATE VIEW inference_metadata AS SELECT {} AS id, {object} AS metadata
 FROM event e JOIN common c ON c.common = e.common AND c.kind = 'inference'
 LEFT JOIN decision d ON d.no = e.decision LEFT JOIN facet f ON f.facet = d.facet;\n",
-        dialect.uuid_text("e.id"),
+        dialect.id_text("e.id"),
     )
 }

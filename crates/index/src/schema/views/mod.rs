@@ -52,7 +52,7 @@ fn payload_refs(dialect: Dialect) -> String {
 FROM payload_ref r JOIN ref_kind k ON k.ref_kind = r.ref_kind JOIN event e ON e.no = r.event
 LEFT JOIN decision d ON d.no = e.decision;\n",
         dialect.uuid("r.payload"),
-        dialect.uuid("e.id"),
+        "e.id",
         dialect.hex("r.commitment"),
         dialect.hex("r.sealed"),
         dialect.hex("r.sha256"),

@@ -86,6 +86,14 @@ impl Dialect {
         format!("{function}({})", members.join(", "))
     }
 
+    /// An id, which SQLite stores as text, as text in both engines.
+    pub(super) fn id_text(self, column: &str) -> String {
+        match self {
+            Dialect::Sqlite => column.to_owned(),
+            Dialect::Postgres => format!("{column}::text"),
+        }
+    }
+
     /// A UUID as text in both engines.
     pub(super) fn uuid_text(self, column: &str) -> String {
         match self {
