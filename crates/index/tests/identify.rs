@@ -20,7 +20,7 @@ use world::{START_NS, World, append, catch_up};
 
 fn vault(world: &World) -> Vault {
     let fs = Arc::new(world.fs.clone());
-    let root = Box::new(FileRoot::without_modes(fs.clone(), "/root/inferlog.root".into()));
+    let root = Box::new(FileRoot::without_modes(fs.clone(), "/home/inferlog.root".into()));
     let (rng, clock) = (Arc::new(SeededRng::new(9)), Arc::new(ManualClock::new(START_NS)));
     Vault::create(fs, rng, clock, Path::new("/data/keystore"), KeystoreId([3; 16]), root).unwrap()
 }

@@ -121,7 +121,7 @@ impl<E: Engine> Follower<E> {
         loop {
             let waiting = self.look()?;
             let of = caught.entries + waiting;
-            if waiting > 0 {
+            if waiting > self.options.batch_entries_max {
                 self.status.state(State::CatchingUp);
             }
             let before = caught.entries;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
-use inferlog_log::{Cursor, LogDir, LogIdentity, LogReader, ReadError, list_logs};
+use inferlog_log::{Cursor, LogDir, LogError, LogIdentity, LogReader, ReadError, list_logs};
 use inferlog_merkle::{TILE_WIDTH, entries};
 use inferlog_record::EntryView;
 
@@ -25,7 +25,8 @@ pub(super) struct Source {
     pub(super) size: u64,
     /// When the log was created, RFC 3339.
     created: String,
-    cursor: Cursor,
+    /// `None` where none can be made: a copy of the log that may only be read.
+    cursor: Option<Cursor>,
     /// What the cursor's file says; `None` before it was written.
     cursor_at: Option<u64>,
 }
@@ -67,7 +68,10 @@ impl Source {
             shard: dir.shard().to_owned(),
             epoch: dir.epoch().to_owned(),
         };
-        let cursor = Cursor::open(fs.clone(), &dir, follower)?;
+        let cursor = match Cursor::open(fs.clone(), &dir, follower) {
+            Err(error @ LogError::Name { .. }) => return Err(error.into()),
+            cursor => cursor.ok(),
+        };
         let position = Position { log: 0, next: 0, identified: 0, newest_ns: 0 };
         let reader = LogReader::new(fs.clone(), dir);
         Ok(Self { name, reader, position, size: 0, created: identity.created, cursor, cursor_at: None })
@@ -121,7 +125,10 @@ impl Source {
     /// Writes the follower's cursor, which purges and the operator read. It says no more than what is committed; an older one,
     /// or none, only holds purges back, so that an error here is no reason to stop.
     pub(super) fn store_cursor(&mut self) {
-        if self.cursor_at != Some(self.position.next) && self.cursor.store(self.position.next).is_ok() {
+        let Some(cursor) = self.cursor.as_ref().filter(|_| self.cursor_at != Some(self.position.next)) else {
+            return;
+        };
+        if cursor.store(self.position.next).is_ok() {
             self.cursor_at = Some(self.position.next);
         }
     }

@@ -22,7 +22,7 @@ pub struct Status {
 pub enum State {
     /// Everything under the checkpoints was there when they were last looked at.
     Following,
-    /// It reads what it has not seen yet.
+    /// More waits than one batch holds.
     #[default]
     CatchingUp,
     /// It could not go on, and tries again.

@@ -56,7 +56,7 @@ impl Dialect {
         match (r#type, self) {
             (ColumnType::TextList | ColumnType::Json, _) => self.json(column, path),
             (ColumnType::Unsigned | ColumnType::Signed, Dialect::Sqlite) => {
-                format!("CASE WHEN {text} GLOB '*[0-9]*' THEN CAST({text} AS INTEGER) END")
+                format!("CASE WHEN {text} NOT GLOB '*[^-0-9]*' THEN CAST({text} AS INTEGER) END")
             }
             (ColumnType::Unsigned | ColumnType::Signed, Dialect::Postgres) => {
                 let number = format!("least({text}::numeric, 9223372036854775807)::bigint");
