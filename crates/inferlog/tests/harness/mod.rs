@@ -39,8 +39,8 @@ pub fn request(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
+    // In one piece: a second write would wait until the first one is acknowledged.
+    stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
     read_answer(&mut BufReader::new(stream))
 }
 
@@ -102,8 +102,7 @@ fn serve_model(stream: TcpStream) -> Option<()> {
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             answer.len()
         );
-        writer.write_all(head.as_bytes()).ok()?;
-        writer.write_all(answer.as_bytes()).ok()?;
+        writer.write_all((head + &answer).as_bytes()).ok()?;
     }
 }
 
