@@ -65,7 +65,7 @@ pub(crate) fn happenings(
     tick: &mut Tick<'_>,
     visitor: &mut dyn Visitor,
 ) -> Result<()> {
-    let mut memory = Memory { late, known: HashMap::new() };
+    let mut memory = Memory { late, known: HashMap::new(), life: Known::default() };
     for (log, source) in sources.iter().enumerate() {
         let mut parts = Parts::default();
         source.entries(|index, entry| {
@@ -82,6 +82,8 @@ pub(crate) fn happenings(
             visitor.event(&happening)?;
         }
         visitor.log_ends(log)?;
+        // What comes in another log comes late.
+        memory.known.retain(|decision, _| late.contains_key(decision));
     }
     Ok(())
 }
@@ -125,6 +127,8 @@ impl Known {
 struct Memory<'a> {
     late: &'a Late,
     known: HashMap<Id, Known>,
+    /// Of the system's life.
+    life: Known,
 }
 
 impl Memory<'_> {
@@ -153,7 +157,11 @@ impl Parts {
     ) -> Vec<Happening> {
         match entry.decision {
             Some(decision) => self.add(memory.known.entry(decision).or_default(), place, entry),
-            None => self.add(&mut Known::default(), place, entry),
+            None => {
+                // Nothing refers to their content later; their ids alone are kept.
+                memory.life.births.clear();
+                self.add(&mut memory.life, place, entry)
+            }
         }
     }
 

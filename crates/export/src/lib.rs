@@ -16,6 +16,7 @@ mod jsonl;
 mod manifest;
 mod oip;
 mod output;
+mod repeats;
 mod rows;
 mod selection;
 mod source;
@@ -43,6 +44,7 @@ use happening::happenings;
 use manifest::Manifest;
 use oip::Oip;
 use output::{NewDir, Sink};
+use repeats::Repeats;
 use source::Source;
 use survey::Erasures;
 use table::{TableFormat, TableWriter};
@@ -125,6 +127,10 @@ pub struct Report {
 }
 
 impl Report {
+    fn repeated(&mut self) {
+        *self.skipped.entry("stands in the log before".to_owned()).or_default() += 1;
+    }
+
     fn not_opened(&mut self, state: &str) {
         *self.not_opened.entry(state.to_owned()).or_default() += 1;
     }
@@ -208,16 +214,27 @@ impl<'a> Job<'a> {
     }
 
     fn table(&mut self, table: Table, format: TableFormat, sink: Sink) -> Result<()> {
-        let (mut tick, selection) = (self.tick(), &self.options.selection);
+        let (late, mut tick, selection) = (survey::late(self.sources)?, self.tick(), &self.options.selection);
+        let mut repeats = Repeats::new(&late);
         let columns = match table {
             Table::Events => rows::event_columns(),
             Table::Payloads => rows::payload_columns(),
         };
         let mut writer = TableWriter::new(sink, format, columns, self.manifest.pairs()?)?;
         match table {
-            Table::Events => rows::events(&mut writer, self.sources, selection, &mut tick)?,
+            Table::Events => {
+                rows::events(
+                    &mut writer,
+                    self.sources,
+                    selection,
+                    &mut repeats,
+                    &mut tick,
+                    &mut self.report,
+                )?;
+            }
             Table::Payloads => {
-                rows::payloads(&mut writer, &self.opener()?, selection, &mut tick, &mut self.report)?;
+                let opener = self.opener()?;
+                rows::payloads(&mut writer, &opener, selection, &mut repeats, &mut tick, &mut self.report)?;
             }
         }
         self.report.rows = writer.rows();

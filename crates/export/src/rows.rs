@@ -3,12 +3,15 @@
 use std::io::Write;
 
 use inferlog_record::body::Body;
-use inferlog_record::{Column as RecordColumn, ColumnType as RecordType, Content, State, Timestamp};
+use inferlog_record::{
+    Column as RecordColumn, ColumnType as RecordType, Content, Reference, State, Timestamp,
+};
 use inferlog_record::{columns, reference_columns};
 use serde_json::Value as Json;
 
 use crate::content::{Birth, Opener};
 use crate::error::Result;
+use crate::repeats::Repeats;
 use crate::selection::Selection;
 use crate::source::{ReadEntry, Source};
 use crate::table::{Column, ColumnType, TableWriter, Value};
@@ -62,7 +65,9 @@ pub(crate) fn events<W: Write + Send>(
     table: &mut TableWriter<W>,
     sources: &[Source],
     selection: &Selection,
+    repeats: &mut Repeats<'_>,
     tick: &mut Tick<'_>,
+    report: &mut Report,
 ) -> Result<()> {
     let columns = columns();
     for source in sources {
@@ -70,7 +75,12 @@ pub(crate) fn events<W: Write + Send>(
             tick.entry();
             for (place, read) in entry.events.iter().enumerate() {
                 let is_rest = matches!(read.event.body, Body::Rest(_));
+                let is_repeated = repeats.is_repeated(entry, &read.event);
                 if is_rest || !selection.has_event(entry.decision, &read.event) {
+                    continue;
+                }
+                if is_repeated {
+                    report.repeated();
                     continue;
                 }
                 let json: Json =
@@ -83,6 +93,7 @@ pub(crate) fn events<W: Write + Send>(
                 }
                 table.row(&row)?;
             }
+            repeats.entry_ends(entry);
             Ok(())
         })?;
     }
@@ -94,6 +105,7 @@ pub(crate) fn payloads<W: Write + Send>(
     table: &mut TableWriter<W>,
     opener: &Opener<'_>,
     selection: &Selection,
+    repeats: &mut Repeats<'_>,
     tick: &mut Tick<'_>,
     report: &mut Report,
 ) -> Result<()> {
@@ -103,7 +115,8 @@ pub(crate) fn payloads<W: Write + Send>(
             tick.entry();
             for (place, read) in entry.events.iter().enumerate() {
                 let event = &read.event;
-                if !selection.has_event(entry.decision, event) {
+                let is_repeated = repeats.is_repeated(entry, event);
+                if is_repeated || !selection.has_event(entry.decision, event) {
                     continue;
                 }
                 for reference in &event.payloads {
@@ -113,39 +126,41 @@ pub(crate) fn payloads<W: Write + Send>(
                     let json = serde_json::to_value(reference)?;
                     row.extend(columns.iter().map(|column| value(column, &json)));
                     let birth = Birth::of((log, index), entry, event, reference);
-                    let erasure =
-                        birth.as_ref().and_then(|birth| opener.erasures.of_payload(reference.payload, birth));
-                    row.push(erasure.map_or(Value::Null, |erasure| Value::Text(erasure.to_string())));
-                    if let Content::First(first, State::Present) = reference.content {
-                        let why = format!("recorded by event {first}");
-                        let why = [Value::Text("first".into()), Value::Text(why)];
-                        row.extend([Value::Null, Value::Null].into_iter().chain(why));
-                        table.row(&row)?;
-                        continue;
-                    }
-                    match opener.open(reference, birth.as_ref()) {
-                        Ok(opened) => {
-                            let (form, text) = opened.text();
-                            row.extend([
-                                Value::Text(text),
-                                Value::Text(form.into()),
-                                Value::Null,
-                                Value::Null,
-                            ]);
-                        }
-                        Err(why) => {
-                            report.not_opened(why.state);
-                            let (state, why) = (Value::Text(why.state.into()), Value::Text(why.why));
-                            row.extend([Value::Null, Value::Null, state, why]);
-                        }
-                    }
+                    row.extend(outcome(opener, reference, birth.as_ref(), report));
                     table.row(&row)?;
                 }
             }
+            repeats.entry_ends(entry);
             Ok(())
         })?;
     }
     Ok(())
+}
+
+/// What became of a payload: the last columns of its row.
+fn outcome(
+    opener: &Opener<'_>,
+    reference: &Reference,
+    birth: Option<&Birth>,
+    report: &mut Report,
+) -> [Value; 5] {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let erasure = birth.and_then(|birth| opener.erasures.of_payload(reference.payload, birth));
+    let erased_by = erasure.map_or(Value::Null, |erasure| text(&erasure.to_string()));
+    if let Content::First(first, State::Present) = reference.content {
+        let why = format!("recorded by event {first}");
+        return [erased_by, Value::Null, Value::Null, text("first"), Value::Text(why)];
+    }
+    match opener.open(reference, birth) {
+        Ok(opened) => {
+            let (form, content) = opened.text();
+            [erased_by, Value::Text(content), text(form), Value::Null, Value::Null]
+        }
+        Err(why) => {
+            report.not_opened(why.state);
+            [erased_by, Value::Null, Value::Null, text(why.state), Value::Text(why.why)]
+        }
+    }
 }
 
 fn place_of(source: &Source, index: u64, place: usize, entry: &ReadEntry<'_>) -> Vec<Value> {

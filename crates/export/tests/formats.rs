@@ -107,14 +107,18 @@ fn jsonl_with_content_says_what_became_of_each_payload() {
 fn a_table_of_events_has_every_field() {
     let (loans, dir) = (loans(), dir());
     let path = dir.path().join("events.parquet");
-    loans.export(Format::Table(Table::Events, TableFormat::Parquet), Selection::default(), false, &path);
+    let report =
+        loans.export(Format::Table(Table::Events, TableFormat::Parquet), Selection::default(), false, &path);
+    assert_eq!(report.skipped.values().sum::<u64>(), 1);
     let (metadata, rows) = rows(&path);
     let logs: Value = serde_json::from_str(&metadata["inferlog.logs"]).unwrap();
     assert_eq!(logs[0]["first_index"], 0);
     assert!(logs[0]["checkpoint"].as_str().unwrap().starts_with("tests.inferlog.example/credit/"));
     assert!(!dir.path().join("events.parquet.meta.json").exists());
-    let log = loans.log();
-    assert_eq!(rows.len(), log.len());
+    // What stands in the log twice is one row.
+    let (mut log, mut seen) = (loans.log(), std::collections::HashSet::new());
+    log.retain(|(.., event)| seen.insert(event["id"].clone()));
+    assert_eq!(rows.len(), loans.log().len() - 1);
     let columns = inferlog_record::columns();
     for (row, (index, place, event)) in rows.iter().zip(&log) {
         assert_eq!(
@@ -155,8 +159,10 @@ fn a_table_of_payloads_tells_erased_from_absent() {
     loans.export(Format::Table(Table::Payloads, TableFormat::Csv), Selection::default(), true, &path);
     let mut reader = csv::Reader::from_path(&path).unwrap();
     let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let (mut log, mut seen) = (loans.log(), std::collections::HashSet::new());
+    log.retain(|(.., event)| seen.insert(event["id"].clone()));
     let references: usize =
-        loans.log().iter().map(|(.., event)| event["payloads"].as_array().map_or(0, Vec::len)).sum();
+        log.iter().map(|(.., event)| event["payloads"].as_array().map_or(0, Vec::len)).sum();
     assert_eq!(rows.len(), references);
     let row = |what: &str, role: &str| {
         let decision = loans.id(what).to_string();

@@ -19,8 +19,9 @@ pub(super) struct Buffer {
 struct Levels {
     /// 0 for a null, 1 for a value or an empty list, 2 for an element of a list.
     definition: Vec<i16>,
-    /// Of lists alone: 0 for what begins a row, 1 for further elements.
+    /// Of lists alone, empty for others: 0 for what begins a row, 1 for further elements.
     repetition: Vec<i16>,
+    is_list: bool,
 }
 
 enum Values {
@@ -47,7 +48,7 @@ pub(super) struct Misfit {
 impl Buffer {
     pub(super) fn new(r#type: Option<ColumnType>) -> Self {
         let values = r#type.map_or(Values::Any(Vec::new()), |r#type| Values::Of(r#type, Typed::new(r#type)));
-        Self { levels: Levels::default(), values }
+        Self { levels: Levels::new(r#type), values }
     }
 
     pub(super) fn push(&mut self, value: &Value) -> Result<(), Misfit> {
@@ -75,7 +76,7 @@ impl Buffer {
         let values = std::mem::take(values);
         let r#type = common(&values);
         let mut typed = Typed::new(r#type);
-        let waited = std::mem::take(&mut self.levels);
+        let waited = std::mem::replace(&mut self.levels, Levels::new(Some(r#type)));
         let mut rest = values.iter();
         for level in waited.definition {
             match (level > 0).then(|| rest.next()).flatten() {
@@ -97,7 +98,8 @@ impl Buffer {
 
     /// Writes what waits, and forgets it.
     pub(super) fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
-        let levels = std::mem::take(&mut self.levels);
+        let empty = Levels { is_list: self.levels.is_list, ..Levels::default() };
+        let levels = std::mem::replace(&mut self.levels, empty);
         let Values::Of(_, typed) = &mut self.values else { return Ok(()) };
         match typed {
             Typed::Bytes(values) => batch::<ByteArrayType>(writer.typed(), values, &levels),
@@ -125,15 +127,24 @@ fn batch<T: DataType>(
 }
 
 impl Levels {
+    fn new(r#type: Option<ColumnType>) -> Self {
+        Self { is_list: r#type == Some(ColumnType::TextList), ..Self::default() }
+    }
+
+    fn push(&mut self, definition: i16, repetition: i16) {
+        self.definition.push(definition);
+        if self.is_list {
+            self.repetition.push(repetition);
+        }
+    }
+
     fn null(&mut self) {
-        self.definition.push(0);
-        self.repetition.push(0);
+        self.push(0, 0);
     }
 
     /// A value in a column that has no lists, or an empty list.
     fn value(&mut self) {
-        self.definition.push(1);
-        self.repetition.push(0);
+        self.push(1, 0);
     }
 
     /// A value that is no null, in a column of this type.
@@ -141,8 +152,7 @@ impl Levels {
         match (r#type, value) {
             (ColumnType::TextList, Value::TextList(texts)) if !texts.is_empty() => {
                 for element in 0..texts.len() {
-                    self.definition.push(2);
-                    self.repetition.push(i16::from(element > 0));
+                    self.push(2, i16::from(element > 0));
                 }
             }
             _ => self.value(),
