@@ -83,10 +83,11 @@ const EXAMPLES: &str = "\
 Formats:
   jsonl            one event a line, as it stands in the log, with its place there
   csv, parquet     one row an event, or with --table payloads one a payload
-  oip              request and response bodies of the Open Inference Protocol, with outcome, labels and
-                   people's interventions, one pair a line: for retraining
+  oip              bodies of the Open Inference Protocol with outcome, labels and people's
+                   interventions, one pair of request and response a line: for retraining
   aiact-audit-log  the directory of @systima/aiact-audit-log, with a valid hash chain
-  databricks       the columns of Databricks' inference tables; Parquet, or .jsonl and .csv by the name's end
+  databricks       the columns of Databricks' inference tables, in Parquet; in JSON lines or CSV
+                   if the output's name ends with .jsonl or .csv
 
 Examples:
   inferlog export --data /var/lib/inferlog --format parquet --output events.parquet
