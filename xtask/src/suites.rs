@@ -38,7 +38,7 @@ pub(crate) fn core() -> Vec<Step> {
 
 /// The suites that put `inferlog` against software written by others.
 pub(crate) fn interop() -> Vec<Step> {
-    vec![
+    let mut steps = vec![
         go(),
         postgres(),
         Step {
@@ -77,7 +77,9 @@ pub(crate) fn interop() -> Vec<Step> {
             needs: &["python-servers", "binary"],
             run: |root| interop_python(root, &SERVERS, &["test_kserve.py"]),
         },
-    ]
+    ];
+    steps.extend(crate::browser::steps());
+    steps
 }
 
 /// Everything; what both need is set up once.
