@@ -263,7 +263,6 @@ fn thousands_of_steps_take_seconds_and_no_more_than_their_number() {
             .binary_search_by_key(&(pair[0].number, pair[1].number), |edge| (edge.from, edge.to))
             .is_ok()
     }));
-    eprintln!("1,000 steps: {short:?}, 5,000 steps: {long:?}");
     // Twenty-five times, if every step looked at every other.
     assert!(long < short * 12 && long.as_secs() < 20, "1,000 steps: {short:?}, 5,000 steps: {long:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use inferlog_record::{Event, Id, PayloadRole as Role, Timestamp};
 
 use super::model::{Content, Held};
-use crate::story::{Story, StoryEvent};
+use crate::story::{Place, Story, StoryEvent};
 
 /// A step.
 pub(super) struct Told<'s> {
@@ -21,6 +21,8 @@ pub(super) struct Reader<'s> {
     numbers: BTreeMap<Id, usize>,
     /// When the decision first ended.
     pub(super) first_end: Option<Timestamp>,
+    /// Where and when that was logged.
+    end_logged: Option<(Place, Timestamp)>,
 }
 
 impl<'s> Reader<'s> {
@@ -29,16 +31,25 @@ impl<'s> Reader<'s> {
         let steps: Vec<Told<'_>> = story.events.iter().map(|step| Told { step, event: read(step) }).collect();
         let numbers = story.events.iter().map(|step| (step.id, step.order)).collect();
         let closings = steps.iter().filter(|told| told.step.kind == "decision.closed");
-        let first_end = closings
-            .min_by_key(|told| told.step.place)
-            .and_then(|told| told.event.as_ref())
-            .map(|event| event.ended_at.unwrap_or(event.logged_at));
-        Self { story, steps, numbers, first_end }
+        let first = closings.min_by_key(|told| told.step.place);
+        let first = first.and_then(|told| Some((told.step.place, told.event.as_ref()?)));
+        let first_end = first.map(|(_, event)| event.ended_at.unwrap_or(event.logged_at));
+        let end_logged = first.map(|(place, event)| (place, event.logged_at));
+        Self { story, steps, numbers, first_end, end_logged }
     }
 
     /// The number of the step that is this event.
     pub(super) fn number(&self, event: Id) -> Option<usize> {
         self.numbers.get(&event).copied()
+    }
+
+    /// Whether a step came after the decision's first end: behind it in the log, or later in another log.
+    pub(super) fn is_late(&self, told: &Told<'_>) -> bool {
+        let (Some((end, ended)), Some(event)) = (self.end_logged, &told.event) else { return false };
+        match told.step.place.log == end.log {
+            true => told.step.place.index > end.index,
+            false => event.logged_at > ended,
+        }
     }
 
     /// The steps that this version can read.

@@ -58,9 +58,7 @@ fn step(
         offset_ns: began.zip(begins).map(|(from, to)| difference(from, to)),
         took_ns: event.and_then(took),
         serves: story.serves.to_owned(),
-        late: event.zip(reader.first_end).is_some_and(|(event, end)| {
-            event.logged_at > end && !matches!(event.body, Body::DecisionClosed(_)) && begins > Some(end)
-        }),
+        late: reader.is_late(told),
         subjects: event
             .map_or_else(Vec::new, |event| event.subjects.iter().map(ToString::to_string).collect()),
         holds: told.holds().collect(),

@@ -162,21 +162,27 @@ fn model(call: &ModelCall) -> Item<'_> {
 }
 
 fn prompts(account: &Account) -> Vec<Item<'_>> {
-    let is_registered = |prompt: &&PromptUsed| prompt.name.is_some() || prompt.found_in == "nowhere";
-    let prompts = account.prompts.iter().filter(is_registered).map(|prompt| {
+    // One prompt with other values in it is another content; its words are shown once.
+    let mut prompts: Vec<(&PromptUsed, Vec<usize>)> = Vec::new();
+    for prompt in account.prompts.iter().filter(|one| one.name.is_some() || one.found_in == "nowhere") {
+        let same = |known: &PromptUsed| {
+            (&known.role, &known.name, &known.version, &known.sha256)
+                == (&prompt.role, &prompt.name, &prompt.version, &prompt.sha256)
+        };
+        match prompts.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, steps)) => steps.extend(&prompt.steps),
+            None => prompts.push((prompt, prompt.steps.clone())),
+        }
+    }
+    let prompts = prompts.into_iter().map(|(prompt, steps)| {
         let name = format!("{} prompt {}", prompt.role, prompt.name.as_deref().unwrap_or("?"));
         let names = (prompt.version.as_deref(), prompt.sha256.as_deref());
-        registered(&name, names, &prompt.steps, prompt.text.as_deref(), "text/plain")
+        registered(&name, names, &steps, prompt.text.as_deref(), "text/plain")
     });
     let tools = account.toolsets.iter().map(|tools: &RegisteredTools| {
         let names = (Some(tools.version.as_str()), Some(tools.sha256.as_str()));
-        registered(
-            &format!("tools {}", tools.name),
-            names,
-            &tools.steps,
-            tools.json.as_deref(),
-            "application/json",
-        )
+        let json = tools.json.as_deref();
+        registered(&format!("tools {}", tools.name), names, &tools.steps, json, "application/json")
     });
     prompts.chain(tools).collect()
 }
@@ -311,25 +317,39 @@ fn mentions(account: &Account) -> Vec<Block<'_>> {
     vec![Block::Items(account.mentions.iter().map(mention).collect()), Block::Note(untold)]
 }
 
+/// What is missing for one reason is told together.
 fn missing(account: &Account) -> Vec<Block<'_>> {
-    let item = |item: &MissingItem| {
-        let step = item.step.map_or(String::new(), |step| format!("#{step} "));
-        let serves = if item.serves.is_empty() {
-            String::new()
-        } else {
-            format!(", serves {}", articles(&item.serves))
-        };
-        Item {
-            head: format!("{step}{}", item.field),
-            tone: if item.explained { Tone::Plain } else { Tone::Bad },
-            aside: format!("{}{}{serves}", item.level, if item.explained { ", explained" } else { "" }),
-            lines: vec![item.why.clone()],
-            ..Item::default()
-        }
-    };
-    let items: Vec<Item<'_>> = account.verdict.missing.iter().map(item).collect();
+    let mut reasons: Vec<Vec<&MissingItem>> = Vec::new();
+    let mut known: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    for item in &account.verdict.missing {
+        let at = *known.entry((&item.why, item.explained)).or_insert_with(|| {
+            reasons.push(Vec::new());
+            reasons.len() - 1
+        });
+        reasons[at].push(item);
+    }
+    let items: Vec<Item<'_>> = reasons.iter().map(|items| lacks(items)).collect();
     let claim = if items.is_empty() { String::new() } else { account.verdict.claim.to_owned() };
     vec![Block::Items(items), Block::Note(claim)]
+}
+
+fn lacks<'a>(items: &[&MissingItem]) -> Item<'a> {
+    let is_explained = items.iter().all(|item| item.explained);
+    let field = |item: &&MissingItem| {
+        let step = item.step.map_or(String::new(), |step| format!("#{step} "));
+        let serves = match item.serves.as_str() {
+            "" => String::new(),
+            serves => format!(": {}", articles(serves)),
+        };
+        format!("{step}{} [{}{serves}]", item.field, item.level)
+    };
+    Item {
+        head: items.first().map_or(String::new(), |item| item.why.clone()),
+        tone: if is_explained { Tone::Plain } else { Tone::Bad },
+        aside: if is_explained { "explained" } else { "not explained" }.to_owned(),
+        lines: items.iter().map(field).collect(),
+        ..Item::default()
+    }
 }
 
 fn problem(problem: &str) -> Item<'_> {
