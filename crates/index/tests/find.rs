@@ -104,6 +104,11 @@ fn write(path: &Path, made: &[Made]) {
             transaction.execute(sql, params![digest, made.no]).unwrap();
         }
     }
+    let sql = format!(
+        "INSERT INTO rollup_hour SELECT started_ns / 3600000000000 * 3600000000000, facet, count(*), 0, 0, {zeros} \
+         FROM decision GROUP BY 1, 2"
+    );
+    transaction.execute(&sql, []).unwrap();
     transaction.commit().unwrap();
 }
 

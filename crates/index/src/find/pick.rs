@@ -199,14 +199,17 @@ impl Search {
 }
 
 impl Range {
-    /// Conditions on the decision `d`; always at least one.
+    /// Conditions on the decision `d`; always at least one. A token is a bound of the index's first column too: engines use one
+    /// upper bound, and `until` would have them walk over every page before.
     fn sql(&self) -> String {
         let mut sql = format!("d.started_ns >= {}", self.since.unwrap_or(i64::MIN + 1));
-        if let Some(until) = self.until {
-            sql.push_str(&format!(" AND d.started_ns < {until}"));
+        let last = self.until.map(|until| until.saturating_sub(1));
+        let before = self.before.map(|before| before.started_ns);
+        if let Some(last) = last.into_iter().chain(before).min() {
+            sql.push_str(&format!(" AND d.started_ns <= {last}"));
         }
         if let Some(Token { started_ns, no }) = self.before {
-            sql.push_str(&format!(" AND (d.started_ns, d.no) < ({started_ns}, {no})"));
+            sql.push_str(&format!(" AND (d.started_ns < {started_ns} OR d.no < {no})"));
         }
         sql
     }

@@ -56,7 +56,15 @@ impl Reader {
         // All questions see the same moment.
         connection.batch("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1")?;
         let connection = Connected::Postgres(Box::new(connection));
-        Ok(Self { connection, place: place.to_string() })
+        let mut reader = Self { connection, place: place.to_string() };
+        let there = reader.row("SELECT to_regclass('inferlog_schema') IS NOT NULL", &[])?;
+        let found = match there.as_deref() {
+            Some([Value::Integer(1)]) => reader.row("SELECT max(version) FROM inferlog_schema", &[])?,
+            _ => None,
+        };
+        let found = found.and_then(|row| row.first()?.integer());
+        reader.check_version(found.unwrap_or(0))?;
+        Ok(reader)
     }
 
     fn check_version(&self, found: i64) -> Result<()> {

@@ -19,7 +19,10 @@ pub struct Price {
     pub cached: Option<f64>,
 }
 
-const MILLION: f64 = 1e6;
+/// Parts of a unit of currency that prices are taken to.
+const NANO: f64 = 1e9;
+/// What sums are told in parts of: of a token, whose price is per million, in [`NANO`].
+const SUM_PARTS: f64 = 1e15;
 
 /// The price of the facet's model at a time: of the name that fits best, the newest.
 pub(super) fn at<'a>(prices: &'a [Price], facet: &Facet, at_ns: i64) -> Option<&'a Price> {
@@ -29,11 +32,11 @@ pub(super) fn at<'a>(prices: &'a [Price], facet: &Facet, at_ns: i64) -> Option<&
 }
 
 impl Price {
-    /// What so many tokens cost, in its currency.
-    pub(super) fn of(&self, input: i64, output: i64, cached: i64) -> f64 {
-        let fresh = (input - cached).max(0) as f64;
-        let cached = cached as f64 * self.cached.unwrap_or(self.input);
-        (fresh * self.input + cached + output as f64 * self.output) / MILLION
+    /// What so many tokens cost, in parts of its currency: whole numbers, whose sum is the same in any order.
+    pub(super) fn of(&self, input: i64, output: i64, cached: i64) -> i128 {
+        let cost = |tokens: i64, price: f64| i128::from(tokens) * (price * NANO).round() as i128;
+        let fresh = cost((input - cached).max(0), self.input);
+        fresh + cost(cached, self.cached.unwrap_or(self.input)) + cost(output, self.output)
     }
 
     fn is_of(&self, model: &str) -> bool {
@@ -42,4 +45,9 @@ impl Price {
             None => self.model == model,
         }
     }
+}
+
+/// A sum of costs in whole units of currency.
+pub(super) fn amount(parts: i128) -> f64 {
+    parts as f64 / SUM_PARTS
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::latency::middle;
 use crate::rows::Facet;
-use crate::stats::price::Price;
+use crate::stats::price::{Price, amount};
 use crate::stats::read::Counts;
 use crate::stats::{Dimension, time};
 
@@ -20,7 +20,7 @@ pub(super) struct Tally {
     overridden: i64,
     counts: BTreeMap<&'static str, i64>,
     latencies: BTreeMap<i32, i64>,
-    costs: BTreeMap<String, f64>,
+    costs: BTreeMap<String, i128>,
     unpriced: i64,
 }
 
@@ -166,7 +166,7 @@ impl Tally {
             override_rate: share(self.overridden, self.decisions),
             labels: count("labels"),
             unpriced_decisions: priced.then_some(self.unpriced),
-            cost: priced.then_some(self.costs),
+            cost: priced.then(|| self.costs.into_iter().map(|(of, parts)| (of, amount(parts))).collect()),
             outcomes: self.outcomes.into_iter().filter(|(_, decisions)| *decisions != 0).collect(),
         }
     }

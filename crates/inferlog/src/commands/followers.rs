@@ -1,6 +1,7 @@
 //! `inferlog followers`: what follows the log, and how far it is.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
@@ -16,34 +17,26 @@ use crate::output::{self, BAD, BOLD, DIM, Failure, GOOD, Verdict, counted, style
 /// its own; otherwise the index in the data directory, which commands bring up to date when they ask it. Whatever a follower derived
 /// can be deleted and built again.
 #[derive(Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_long_help = "\
+#[command(after_long_help = "\
 Examples:
   inferlog followers --data /var/lib/inferlog
   inferlog followers rebuild --data /var/lib/inferlog
-  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/1 --to 4711 --reason \"damaged, see INC-7\""
-)]
+  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/1 --to 4711 --reason \"damaged, see INC-7\"")]
 pub(crate) struct FollowersArgs {
     #[command(subcommand)]
     command: Option<FollowersCommand>,
-    #[command(flatten)]
-    list: Option<ListArgs>,
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = "INFERLOG_DATA")]
+    data: Option<PathBuf>,
+    /// Print one JSON object a line, one for each follower.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum FollowersCommand {
     Rebuild(RebuildArgs),
     Skip(SkipArgs),
-}
-
-#[derive(Args)]
-struct ListArgs {
-    #[command(flatten)]
-    dir: DataArg,
-    /// Print one JSON object a line, one for each follower.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Delete an index and build it again.
@@ -82,16 +75,15 @@ struct SkipArgs {
 }
 
 pub(crate) fn run(args: FollowersArgs) -> Result<Verdict, Failure> {
-    match (args.command, args.list) {
+    match (args.command, args.data) {
         (Some(FollowersCommand::Rebuild(args)), _) => run_rebuild(&args),
         (Some(FollowersCommand::Skip(args)), _) => run_skip(&args),
-        (None, Some(args)) => run_list(&args),
+        (None, Some(data)) => run_list(&data, args.json),
         (None, None) => Err(Failure::new("give --data, the data directory")),
     }
 }
 
-fn run_list(args: &ListArgs) -> Result<Verdict, Failure> {
-    let data = &args.dir.data;
+fn run_list(data: &Path, json: bool) -> Result<Verdict, Failure> {
     admin::require_data(data)?;
     let served = tokio::runtime::Runtime::new()?.block_on(async {
         match Door::to_server(data).await? {
@@ -105,20 +97,20 @@ fn run_list(args: &ListArgs) -> Result<Verdict, Failure> {
     };
     let mut out = output::stdout();
     for report in &reports {
-        if args.json {
+        if json {
             writeln!(out, "{}", serde_json::to_string(report)?)?;
         } else {
             write_report(&mut out, report)?;
         }
     }
-    if !args.json && !is_served {
+    if !json && !is_served {
         writeln!(
             out,
             "{}",
             styled(DIM, "nobody serves: commands bring the index up to date when they ask it")
         )?;
     }
-    if !args.json && reports.is_empty() {
+    if !json && reports.is_empty() {
         writeln!(out, "{}", styled(DIM, "the process that serves has no follower"))?;
     }
     Ok(if reports.iter().any(FollowerReport::is_failing) { Verdict::No } else { Verdict::Well })

@@ -26,7 +26,7 @@ struct Entry {
 }
 
 /// Of what an event of each kind speaks first; of the others every simple member is told.
-const TOLD: [(&str, &[&str]); 11] = [
+const TOLD: [(&str, &[&str]); 13] = [
     ("decision.opened", &["/route", "/wire", "/context/environment"]),
     ("decision.joined", &["/route", "/wire"]),
     ("inference", &["/model/returned", "/model/version", "/outcome", "/error"]),
@@ -37,6 +37,8 @@ const TOLD: [(&str, &[&str]); 11] = [
     ("label", &["/name", "/origin"]),
     ("decision.closed", &["/outcome", "/error", "/exchange"]),
     ("recorder.started", &["/build", "/last_end"]),
+    ("clock", &["/source", "/synchronised"]),
+    ("alert", &["/monitor", "/severity", "/statistic"]),
     ("system.changed", &["/aspect", "/old", "/new"]),
 ];
 
@@ -53,6 +55,17 @@ impl Line {
         let Entry { decision, events } = serde_json::from_slice(entry)?;
         let events = events.into_iter().filter(|event| event.get("body").is_some());
         Ok(events.map(|event| Self { origin: origin.clone(), index, decision, event }).collect())
+    }
+
+    /// An entry that does not parse.
+    pub(super) fn unreadable(origin: &Arc<str>, index: u64, error: &serde_json::Error) -> Self {
+        let body = json!({ "entry": index, "error": error.to_string(), "advice": "run `inferlog verify`" });
+        Self {
+            origin: origin.clone(),
+            index,
+            decision: None,
+            event: json!({ "kind": "unreadable", "body": body }),
+        }
     }
 
     pub(super) fn is(&self, wanted: &Wanted) -> bool {
@@ -80,7 +93,7 @@ impl Line {
         let mut words: Vec<String> = self.told().into_iter().map(word).collect();
         words.extend(self.tokens());
         words.extend(self.took());
-        words.extend(self.absent());
+        words.extend(self.gone());
         format!(
             "{}  {:<16}  {}  {}  {}",
             styled(DIM, time),
@@ -122,11 +135,14 @@ impl Line {
         Some(styled(DIM, format!("{:.1} ms", ns as f64 / 1e6)).to_string())
     }
 
-    /// Payloads that are not there.
-    fn absent(&self) -> Option<String> {
+    /// Payloads that are not there any more, or were kept out.
+    fn gone(&self) -> Option<String> {
         let payloads = self.event["payloads"].as_array()?;
-        let absent = payloads.iter().filter(|payload| payload["state"] != "present").count();
-        (absent > 0).then(|| styled(BAD, format!("{absent} absent")).to_string())
+        let is_gone = |payload: &&Value| {
+            ["redacted", "erased", "purged"].iter().any(|state| payload["state"] == *state)
+        };
+        let gone = payloads.iter().filter(is_gone).count();
+        (gone > 0).then(|| styled(BAD, format!("{gone} gone")).to_string())
     }
 }
 

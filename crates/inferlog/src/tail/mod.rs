@@ -111,22 +111,22 @@ impl Followed {
     /// Events of the entries from one up to another of a log of `size` entries.
     fn read_until(&self, wanted: &Wanted, from: u64, end: u64, size: u64) -> Result<Vec<Line>, Failure> {
         let needle = wanted.decision.map(|decision| decision.to_string());
-        let (mut lines, mut failed) = (Vec::new(), None);
-        let scanned = self.reader.scan(from, size, |index, entry| {
+        let mut lines = Vec::new();
+        self.reader.scan(from, size, |index, entry| {
             if index >= end {
                 return false;
             }
             let is_candidate =
                 needle.as_ref().is_none_or(|needle| memmem::find(entry, needle.as_bytes()).is_some());
             if is_candidate {
-                match Line::of_entry(&self.origin, index, entry) {
-                    Ok(events) => lines.extend(events.into_iter().filter(|line| line.is(wanted))),
-                    Err(error) => failed = Some(format!("entry {index} of {}: {error}", self.origin)),
-                }
+                let events = Line::of_entry(&self.origin, index, entry);
+                // What stands behind an entry that is damaged is worth seeing.
+                let events =
+                    events.unwrap_or_else(|error| vec![Line::unreadable(&self.origin, index, &error)]);
+                lines.extend(events.into_iter().filter(|line| line.is(wanted)));
             }
-            failed.is_none()
-        });
-        scanned?;
-        failed.map_or(Ok(lines), |failed| Err(Failure::new(format!("{failed}: run `inferlog verify`"))))
+            true
+        })?;
+        Ok(lines)
     }
 }
