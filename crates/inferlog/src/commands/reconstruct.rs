@@ -80,7 +80,7 @@ pub(crate) fn run(args: ReconstructArgs) -> Result<Verdict, Failure> {
         return Ok(Verdict::No);
     };
     match &args.output {
-        Some(path) => save(path, written.text.trim_end())?,
+        Some(path) => save(path, &format!("{}\n", written.text.trim_end()))?,
         None => writeln!(output::stdout(), "{}", written.text.trim_end())?,
     }
     // The text says it itself.
