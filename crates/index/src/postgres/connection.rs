@@ -164,21 +164,6 @@ impl Connection {
         Ok(Stream { connection: self, rows: Box::pin(rows) })
     }
 
-    /// Asks the server to end what it does for this connection, over a connection of its own: best effort.
-    pub fn cancel(&self, place: &Place) {
-        let token = self.link.client.cancel_token();
-        let limit = Duration::from_secs(1);
-        let _ = wait(&self.driver, limit, &Interrupt::default(), async {
-            match place.trust {
-                Trust::Disable => token.cancel_query(NoTls).await.map_err(|error| error.to_string()),
-                _ => {
-                    let tls = tls::connector(place)?;
-                    token.cancel_query(tls).await.map_err(|error| error.to_string())
-                }
-            }
-        });
-    }
-
     /// Waits for what `work` makes of the connection, until the deadline.
     pub(super) fn run<T>(
         &self,

@@ -83,6 +83,11 @@ pub(super) fn explain(place: &str, error: PostgresError) -> IndexError {
         Some("42P01" | "42703" | "42704" | "XX001" | "XX002") => IndexError::Damaged { place, what },
         // disk_full
         Some("53100") => IndexError::Full { place },
+        // duplicate_table: ours would have been dropped.
+        Some("42P07") => {
+            let what = format!("{what}, and is not ours: give the index a schema of its own (search_path)");
+            IndexError::Unwritable { place, what }
+        }
         // insufficient_privilege, read_only_sql_transaction, invalid_schema_name
         Some("42501" | "25006" | "3F000") => IndexError::Unwritable { place, what },
         _ => IndexError::Postgres { place, source: Box::new(error) },

@@ -30,7 +30,9 @@ CREATE TABLE IF NOT EXISTS inferlog_schema (
 
 /// The schema's version; `None` if there is none, or one that a crash cut short.
 pub(super) async fn version(link: &Link) -> Result<Option<i64>, Error> {
-    let there = link.client.query_one("SELECT to_regclass('inferlog_schema') IS NOT NULL", &[]).await?;
+    // In the schema in which tables would be made, not in a later one of `search_path`.
+    let named = "SELECT to_regclass(quote_ident(current_schema()) || '.inferlog_schema') IS NOT NULL";
+    let there = link.client.query_one(named, &[]).await?;
     if !there.get::<_, bool>(0) {
         return Ok(None);
     }
@@ -50,24 +52,25 @@ pub(super) async fn migrate(link: &Link) -> Result<Option<i64>, Error> {
             return Ok(Some(found));
         }
         Some(found) if found == SCHEMA_VERSION => {}
-        _ => make(link).await?,
+        found => make(link, found.is_some()).await?,
     }
     link.client.batch_execute("COMMIT").await?;
     Ok(None)
 }
 
-async fn make(link: &Link) -> Result<(), Error> {
-    let drop: String = tables().iter().map(|table| format!("DROP TABLE IF EXISTS {table};\n")).collect();
-    let views_there: String =
-        view_names().iter().map(|view| format!("DROP VIEW IF EXISTS {view};\n")).collect();
-    let written = format!(
+/// Makes tables and views. Those that are there are dropped if they are ours; another's table of the same name is an error.
+async fn make(link: &Link, is_ours: bool) -> Result<(), Error> {
+    let mut statements = vec![VERSION.to_owned()];
+    if is_ours {
+        statements.extend(view_names().iter().map(|view| format!("DROP VIEW IF EXISTS {view}")));
+        statements.extend(tables().iter().map(|table| format!("DROP TABLE IF EXISTS {table}")));
+    }
+    statements.extend([Dialect::Postgres.base(), EXTRAS.to_owned(), views(Dialect::Postgres)]);
+    statements.push(format!(
         "INSERT INTO inferlog_schema (version, cleared) SELECT {SCHEMA_VERSION}, coalesce(max(cleared), 0) + 1 FROM inferlog_schema \
          ON CONFLICT (version) DO UPDATE SET applied_at = now(), cleared = excluded.cleared"
-    );
-    let base = Dialect::Postgres.base();
-    let views = views(Dialect::Postgres);
-    let all = [VERSION, &views_there, &drop, &base, EXTRAS, &views, &written];
-    link.client.batch_execute(&all.join(";\n")).await
+    ));
+    link.client.batch_execute(&statements.join(";\n")).await
 }
 
 /// Deletes every row; a schema of which something is missing is made anew.
@@ -78,12 +81,13 @@ pub(super) async fn clear(link: &Link) -> Result<(), Error> {
     let names = [tables(), view_names()].concat();
     let sql = "SELECT count(*) FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL";
     let missing: i64 = link.client.query_one(sql, &[&names]).await?.get(0);
-    if missing == 0 && version(link).await? == Some(SCHEMA_VERSION) {
+    let found = version(link).await?;
+    if missing == 0 && found == Some(SCHEMA_VERSION) {
         let emptied =
             format!("TRUNCATE {}; UPDATE inferlog_schema SET cleared = cleared + 1", tables().join(", "));
         link.client.batch_execute(&emptied).await?;
     } else {
-        make(link).await?;
+        make(link, found.is_some()).await?;
     }
     link.client.batch_execute("COMMIT").await
 }

@@ -1,7 +1,7 @@
 //! What every engine does, whichever it is.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod concurrent;
 mod personal;
@@ -22,9 +22,12 @@ pub trait Store: Sync {
     fn ask(&self, sql: &str) -> Vec<String>;
 }
 
+/// A name, and what is shown.
+type Part = (&'static str, fn(&dyn Store));
+
 /// Runs everything against an empty store, which is emptied again in between.
 pub fn conformance(store: &dyn Store) {
-    let parts: [(&str, fn(&dyn Store)); 10] = [
+    let parts: [Part; 10] = [
         ("cursors", cursors),
         ("rows come back", rows_come_back),
         ("a rollback leaves nothing", rollback_leaves_nothing),

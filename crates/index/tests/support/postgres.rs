@@ -244,8 +244,8 @@ fn find_binaries() -> PathBuf {
     let mut folders: Vec<PathBuf> =
         installed.map(|entry| entry.path()).filter(|path| version(path).is_some()).collect();
     folders.sort_by_key(version);
-    let on_path =
-        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_else(Vec::new);
+    let on_path: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let candidates = folders.iter().rev().map(|folder| folder.join("bin")).chain(on_path);
     let mut whole =
         candidates.filter(|bin| ["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file()));
