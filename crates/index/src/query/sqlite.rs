@@ -186,6 +186,8 @@ impl<'a> Asked<'a> {
                 .hint(ONE_SELECT);
         }
         match error.sqlite_error_code() {
+            // What was interrupted may end in an error of another name.
+            _ if self.clock.overdue().is_some() => self.limits.time_is_up(),
             Some(ErrorCode::OperationInterrupted) => self.limits.time_is_up(),
             Some(ErrorCode::OutOfMemory) => self.limits.memory_is_full(),
             Some(ErrorCode::TooBig) => QueryError::new(

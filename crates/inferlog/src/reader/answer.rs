@@ -19,6 +19,8 @@ use crate::query::Worker;
 const CLIENT_TIME_MAX: Duration = Duration::from_secs(60);
 /// The longest answer, bytes.
 pub(super) const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// What the last line of an answer that breaks off has to leave.
+const FLUSH_TIME: Duration = Duration::from_millis(100);
 /// Bytes of an answer that are read at once.
 const PIECE_BYTES: usize = 64 << 10;
 /// Pieces that wait for a client.
@@ -152,6 +154,8 @@ async fn break_off(mut sender: Sender<Bytes, io::Error>, media_type: &str, error
     if media_type == super::query::NDJSON {
         let line = Bytes::from(format!("{error}\n"));
         drop(timeout(CLIENT_TIME_MAX, sender.send_data(line)).await);
+        // What was sent is flushed while there is nothing more to send; an error throws it away.
+        tokio::time::sleep(FLUSH_TIME).await;
     }
     sender.abort(io::Error::other("the answer is not whole"));
 }

@@ -1,8 +1,10 @@
 //! `POST /v1/query`.
 
+use std::time::Duration;
+
 use http::request::Parts;
 use http::{Response, StatusCode, header};
-use inferlog_index::query::{Limits, RowSink};
+use inferlog_index::query::{Limits, RowSink, TIME_MAX};
 use inferlog_record::body::{AccessPurpose, AccessRole};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,6 +26,8 @@ struct QueryBody {
     format: Option<String>,
     #[serde(default)]
     open: Vec<String>,
+    /// Less time than it may take by default, milliseconds.
+    time_ms_max: Option<u64>,
     role: Option<AccessRole>,
     purpose: Option<AccessPurpose>,
     actor: Option<String>,
@@ -50,13 +54,9 @@ impl Reader {
         let Some(store) = self.store() else { return no_index() };
         let index = IndexAt::of(&self.current.get().await.data, &store);
         self.freshen(&store).await;
-        let job = Job {
-            index,
-            sql: asked.sql.clone(),
-            limits: Limits::default(),
-            format,
-            open: asked.open.clone(),
-        };
+        let time_max = asked.time_ms_max.map_or(TIME_MAX, Duration::from_millis).min(TIME_MAX);
+        let limits = Limits { time_max, ..Limits::default() };
+        let job = Job { index, sql: asked.sql.clone(), limits, format, open: asked.open.clone() };
         if job.open.is_empty() {
             return match Worker::start(&job).await {
                 Ok(worker) => stream(worker, Kind::Query, media_type, turn).await,
@@ -133,7 +133,15 @@ fn read(head: &Parts, body: &[u8]) -> Result<(QueryBody, Format, &'static str), 
         })?
     } else {
         let sql = text.to_owned();
-        QueryBody { sql, format: None, open: Vec::new(), role: None, purpose: None, actor: None }
+        QueryBody {
+            sql,
+            format: None,
+            open: Vec::new(),
+            time_ms_max: None,
+            role: None,
+            purpose: None,
+            actor: None,
+        }
     };
     let accept = header(header::ACCEPT);
     let form = match &asked.format {
