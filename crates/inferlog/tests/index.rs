@@ -112,7 +112,6 @@ fn each_condition_finds_its_decisions_served_and_not() {
 }
 
 fn conditions(world: &World, all: &[String]) {
-    let (first, last) = (&all[0], &all[5]);
     for args in [
         &["--overridden", "yes"][..],
         &["--label", "complaint"],
@@ -120,9 +119,9 @@ fn conditions(world: &World, all: &[String]) {
         &["--text", "SCORECARD"],
         &["--label", "complaint", "--tool", "scorecard", "--outcome", "answered"],
     ] {
-        assert_eq!(find(world, args), [first.clone()], "{args:?}");
+        assert_eq!(find(world, args), all[..1], "{args:?}");
     }
-    assert_eq!(find(world, &["--outcome", "failed"]), [last.clone()]);
+    assert_eq!(find(world, &["--outcome", "failed"]), all[5..]);
     assert_eq!(find(world, &["--model", "cred", "--version", "3"]).len(), 5);
     assert_eq!(find(world, &["--overridden", "no"]), all[1..]);
     assert_eq!(find(world, &["--tool", "other"]), [""; 0]);

@@ -44,6 +44,10 @@ enum FollowersCommand {
 /// Mends one that is damaged, of a newer program, or lost. May run while `serve` does: its follower goes on in the new one. External
 /// ids and content in clear come back when a process with the root key follows.
 #[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  inferlog followers rebuild --data /var/lib/inferlog
+  inferlog followers rebuild --data /var/lib/inferlog --index env:INDEX_URL")]
 struct RebuildArgs {
     #[command(flatten)]
     dir: DataArg,
@@ -57,6 +61,10 @@ struct RebuildArgs {
 /// The follower goes on behind them. Answers lack what they say, and say so; an `alert` event in the log says who left out how
 /// many, and why. Try `inferlog verify` first.
 #[derive(Args)]
+#[command(after_long_help = "\
+Example:
+  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/20260131-6a21d92d --to 4711 \\
+      --reason \"damaged by the disk, see INC-7\"")]
 struct SkipArgs {
     #[command(flatten)]
     open: OpenArgs,

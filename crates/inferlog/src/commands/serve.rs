@@ -118,15 +118,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         Some(config) => Some((ReaderListener::bind(&config.listen).await?, config)),
         None => None,
     };
-    let mut settings = Settings::new(&args.open.dir.data);
-    settings.root_key.clone_from(&args.open.root_key);
-    settings.org.clone_from(&args.org);
-    settings.twins.clone_from(&args.twin);
-    settings.backups.clone_from(&args.backup);
-    settings.configuration = configuration;
-    if args.new_epoch {
-        settings.new_epochs = systems(&routes);
-    }
+    let settings = settings(&args, configuration, &routes);
     let instance = Instance::open(real_env(), &settings).await?;
     let mut config = GatewayConfig::new(routes.clone());
     config.registry = Some(instance.registry.clone());
@@ -164,6 +156,11 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     drop((admin, reader));
     backups.abort();
     keeper.stop().await;
+    close(&current).await
+}
+
+/// Ends in order: what is recorded is told first, then followed as far as the time allows.
+async fn close(current: &Current) -> Result<Verdict, Failure> {
     let instance = current.get().await;
     instance.recorder.close().await?;
     let followers = current.followers().clone();
@@ -182,6 +179,20 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     }
     tracing::info!("stopped");
     Ok(Verdict::Well)
+}
+
+/// How the directory is opened.
+fn settings(args: &ServeArgs, configuration: String, routes: &[Route]) -> Settings {
+    let mut settings = Settings::new(&args.open.dir.data);
+    settings.root_key.clone_from(&args.open.root_key);
+    settings.org.clone_from(&args.org);
+    settings.twins.clone_from(&args.twin);
+    settings.backups.clone_from(&args.backup);
+    settings.configuration = configuration;
+    if args.new_epoch {
+        settings.new_epochs = systems(routes);
+    }
+    settings
 }
 
 /// The routes, who may attach events, and the text whose digest stands in the record as the configuration's.

@@ -72,11 +72,11 @@ fn columns(stats: &Stats) -> Vec<Column> {
     columns.push(Column::right("a second", |row| Cell(rate(row.rate_per_second), false)));
     columns.push(Column::right("failed", |row| share(row.error_rate)));
     columns.push(Column::right("refused", |row| share(row.refusal_rate)));
-    let latencies: [(&str, fn(&Latency) -> f64); 4] =
-        [("p50", |l| l.p50), ("p90", |l| l.p90), ("p95", |l| l.p95), ("p99", |l| l.p99)];
-    for (name, of) in latencies {
+    for (place, name) in ["p50", "p90", "p95", "p99"].into_iter().enumerate() {
         columns.push(Column::right(name, move |row| {
-            Cell(row.latency_ms.as_ref().map_or("-".into(), |l| took(of(l))), false)
+            let latency =
+                |Latency { p50, p90, p95, p99, .. }: &Latency| took([*p50, *p90, *p95, *p99][place]);
+            Cell(row.latency_ms.as_ref().map_or("-".into(), latency), false)
         }));
     }
     if total.tokens.input + total.tokens.output > 0 {
@@ -140,7 +140,7 @@ fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && digit != '-' && (digits.len() - place) % 3 == 0 && !text.ends_with('-') {
+        if place > 0 && digit != '-' && (digits.len() - place).is_multiple_of(3) && !text.ends_with('-') {
             text.push(',');
         }
         text.push(digit);
