@@ -6,11 +6,12 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "demo",
     "serve",
     "show",
     "find",
+    "export",
     "verify",
     "receipt",
     "human",
