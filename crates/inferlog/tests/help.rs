@@ -6,11 +6,17 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 27] = [
     "demo",
     "serve",
     "show",
+    "reconstruct",
+    "explain",
     "find",
+    "stats",
+    "tail",
+    "followers",
+    "query",
     "export",
     "verify",
     "receipt",
@@ -31,7 +37,8 @@ const COMMANDS: [&str; 21] = [
 ];
 
 /// Commands that are families of commands, which have the examples.
-const FAMILIES: [(&str, &[&str]); 5] = [
+const FAMILIES: [(&str, &[&str]); 6] = [
+    ("followers", &["rebuild", "skip"]),
     ("events", &["add", "close"]),
     ("keys", &["vkey", "rotate", "backup"]),
     ("prompts", &["add", "list", "show", "diff"]),
