@@ -2,7 +2,7 @@
 //!
 //! [`export`] reads the published logs of a data directory in order, as far as their checkpoints reach, and writes what is
 //! asked for as a stream: memory grows with what is open at one time, not with the log. It takes no lock and changes nothing.
-//! Content comes out only where somebody gives [`Openings`](inferlog_audit::Openings), and is held against its commitment.
+//! Content comes out only where somebody gives [`Openings`], and is held against its commitment.
 //! The same log gives the same bytes. docs/export.md has the formats.
 //!
 //! [`table`] writes rows of named columns, whatever they are rows of.
