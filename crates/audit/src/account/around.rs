@@ -41,13 +41,13 @@ pub(super) fn around(gathered: &Gathered, story: &Story) -> Result<Around> {
         let since = Since { story, began, first: hits.entries.first().map(|(index, _)| *index) };
         let untold = hits.mentions.len().saturating_sub(MENTIONS_MAX);
         around.mentions_untold += untold as u64;
-        log.each(&indices(hits, untold), |index, bytes| {
+        let is_own = log.dir.system() == story.system;
+        log.each(&indices(hits, untold, is_own), |index, bytes| {
             let entry = Entry::from_bytes(bytes).map_err(|error| log.malformed(index, error))?;
             let is_mention = hits.mentions.binary_search(&index).is_ok();
             for event in entry.events {
                 if let Body::SystemChanged(body) = &event.body {
-                    let is_own = log.dir.system() == story.system && since.holds(index, &event);
-                    if is_own || body.decision == Some(story.decision) {
+                    if is_own && since.holds(index, &event) || body.decision == Some(story.decision) {
                         changes.insert(
                             (event.logged_at, event.id),
                             change(&event, body, story.decision, log, index),
@@ -72,10 +72,19 @@ pub(super) fn around(gathered: &Gathered, story: &Story) -> Result<Around> {
     Ok(around)
 }
 
-/// Entries to read: changes, and mentions but for the first ones.
-fn indices(hits: &Hits, untold: usize) -> Vec<u64> {
+/// Entries to read: changes of the decision's own system since, and mentions but for the first ones.
+fn indices(hits: &Hits, untold: usize, is_own: bool) -> Vec<u64> {
+    let first = hits.entries.first().map(|(index, _)| *index);
+    let is_since = |index: &&u64| is_own && first.is_none_or(|first| **index > first);
     let mentions = hits.mentions.iter().skip(untold);
-    hits.changes.iter().chain(mentions).copied().collect::<BTreeSet<_>>().into_iter().collect()
+    hits.changes
+        .iter()
+        .filter(is_since)
+        .chain(mentions)
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// What counts as since the decision began.

@@ -77,7 +77,7 @@ pub(crate) fn look_up(
     let [entries, mentions, erasures, changes] = kinds.map(|indices| sorted(indices, through));
     let (mut hits, mut wrong) = (Hits::default(), None);
     let text = wanted.decision.to_string();
-    let (named, changed) = (Finder::new(&text), Finder::new(CHANGED));
+    let named = Finder::new(&text);
     log.each(&entries, |index, entry| {
         let mut scan = EntryScan::default();
         scan.read(entry).map_err(|malformed| log.malformed(index, malformed))?;
@@ -96,16 +96,18 @@ pub(crate) fn look_up(
         }
         Ok(())
     })?;
+    // What was erased before it began concerns others.
+    let first = entries.first().copied();
+    let erasures: Vec<u64> =
+        erasures.into_iter().filter(|index| first.is_none_or(|first| *index > first)).collect();
     log.each(&erasures, |index, entry| {
         hits.erasures.extend(self::erasures(log, index, entry)?);
         Ok(())
     })?;
-    log.each(if wanted.changes { &changes } else { &[] }, |index, entry| {
-        if changed.find(entry).is_some() {
-            hits.changes.push(index);
-        }
-        Ok(())
-    })?;
+    // Read by whoever tells of them, and nothing rests on them.
+    if wanted.changes {
+        hits.changes = changes;
+    }
     if let Some(wrong) = wrong {
         return Ok(Err(wrong));
     }
