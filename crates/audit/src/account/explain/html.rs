@@ -44,6 +44,6 @@ impl Explanation {
             body.push_str("</section>\n");
         }
         let title = format!("{TITLE}: decision {}", self.decision);
-        document(&title, &format!("Draft · decision {}", self.decision), &body, FOOTER)
+        document(&title, &format!("Draft · decision {}", self.decision), "letter", [&body, FOOTER])
     }
 }

@@ -6,6 +6,7 @@ use super::{ExplanationPart, ExplanationSection};
 use crate::account::html::words;
 use crate::account::model::{Account, Held};
 use crate::account::parts::ToolStep;
+use crate::account::verdict::MissingItem;
 
 /// Missing items that are listed.
 const MISSING_MAX: usize = 40;
@@ -20,7 +21,7 @@ pub(super) fn sections(account: &Account, person: Option<&str>) -> Vec<Explanati
         ("What came out", output(account, person)),
         ("Whether a person reviewed or changed it", people(account, person)),
         ("The main elements of the decision", elements(account, person)),
-        ("What is missing, and how this can be checked", checks(account)),
+        ("What is missing, and how this can be checked", checks(account, person)),
     ];
     all.into_iter().map(|(title, parts)| ExplanationSection { title: title.to_owned(), parts }).collect()
 }
@@ -282,14 +283,23 @@ fn elements(account: &Account, person: Option<&str>) -> Vec<ExplanationPart> {
     parts
 }
 
-fn checks(account: &Account) -> Vec<ExplanationPart> {
+fn checks(account: &Account, person: Option<&str>) -> Vec<ExplanationPart> {
     let verdict = &account.verdict;
     let mut parts = vec![Says(format!("The record of this decision is {}.", verdict.completeness.words()))];
     let mut listed: Vec<String> = Vec::new();
     for item in &verdict.missing {
-        let step = item.step.map_or(String::new(), |step| format!("step {step}: "));
-        let kind = item.step.and_then(|step| account.step(step)).map_or("", |step| words::kind(&step.kind));
-        listed.push(format!("{step}{kind}, {}: {}", item.field, item.why).replace(": , ", ": "));
+        let step = item.step.and_then(|step| account.step(step));
+        // What became of the content of others is theirs to know.
+        let is_of = |person: &str| {
+            step.is_none_or(|step| step.subjects.is_empty() || step.subjects.iter().any(|one| one == person))
+        };
+        if !person.is_none_or(is_of) {
+            continue;
+        }
+        let step = step.map_or("The decision".to_owned(), |step| {
+            format!("{} (step {})", words::kind(&step.kind), step.number)
+        });
+        listed.push(format!("{step}, {}: {}", what(item), why(item)));
     }
     let more = listed.len().saturating_sub(MISSING_MAX);
     listed.truncate(MISSING_MAX);
@@ -310,4 +320,19 @@ fn checks(account: &Account) -> Vec<ExplanationPart> {
     parts.push(Says(proved.to_owned()));
     parts.push(Says("inferlog provides the capability to record, keep and prove. Whether an obligation to explain exists and is met is for the organisation to judge.".to_owned()));
     parts
+}
+
+/// What is missing, in words where it is a content.
+fn what(item: &MissingItem) -> String {
+    let role = item.field.split_once("payloads[").and_then(|(_, role)| role.strip_suffix(']'));
+    role.map_or_else(|| item.field.clone(), |role| crate::story::lower(words::role(role)))
+}
+
+/// Why, without the record's own word for it.
+fn why(item: &MissingItem) -> &str {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match item.why.split_once(": ") {
+        Some((word, meaning)) if is_word(word) => meaning,
+        _ => &item.why,
+    }
 }

@@ -55,11 +55,11 @@ pub fn to_html(account: &Account) -> String {
     let decision = account.identity.decision;
     let title = format!("Decision {decision} of {}", account.identity.system);
     let body = format!("{}<nav aria-label=\"Sections\">{}</nav>\n{body}", head.out, links.join(""));
-    document(&title, &format!("Decision {decision}"), &body, FOOTER)
+    document(&title, &format!("Decision {decision}"), "account", [&body, FOOTER])
 }
 
 /// A page that loads nothing and runs nothing. `running` stands on top of each sheet of paper.
-pub(crate) fn document(title: &str, running: &str, body: &str, footer: &str) -> String {
+pub(crate) fn document(title: &str, running: &str, class: &str, [body, footer]: [&str; 2]) -> String {
     // In a style sheet only these need care, and a style sheet must not end early.
     let running: String = running.chars().filter(|c| c.is_alphanumeric() || " ·-.".contains(*c)).collect();
     format!(
@@ -68,7 +68,7 @@ pub(crate) fn document(title: &str, running: &str, body: &str, footer: &str) -> 
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<title>{}</title>\n<style>\n{STYLE}\n@page {{ @top-left {{ content: \"{running}\" }} }}\n</style>\n\
-         </head>\n<body>\n<main>\n{body}</main>\n<footer>\n<p>{}</p>\n</footer>\n</body>\n</html>\n",
+         </head>\n<body class=\"{class}\">\n<main>\n{body}</main>\n<footer>\n<p>{}</p>\n</footer>\n</body>\n</html>\n",
         escape(title),
         escape(footer)
     )

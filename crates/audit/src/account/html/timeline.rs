@@ -112,7 +112,8 @@ fn row(out: &mut String, step: &Step, causes: &[Edge], end: u64) {
     {
         let permille = |ns: u64| ns.min(end).saturating_mul(1_000).checked_div(end).unwrap_or(0);
         let (left, width) = (permille(from), permille(step.took_ns.unwrap_or(0)));
-        let left = left.min(995);
+        // Room for the shortest bar.
+        let left = left.min(980);
         let _ = write!(
             out,
             "<div class=\"bar\" aria-hidden=\"true\"><i class=\"{}\" style=\"margin-left:{}.{}%;width:{}.{}%\"></i></div>",

@@ -37,7 +37,7 @@ pub(crate) fn kind(kind: &str) -> &str {
 pub(crate) fn role(role: &str) -> &str {
     match role {
         "input.raw" => "Input as it came",
-        "input.enriched" => "Input, enriched",
+        "input.enriched" => "Enriched input",
         "input.assembled" => "What the model was sent",
         "params.requested" => "Parameters as asked for",
         "params.effective" => "Parameters in effect",
