@@ -4,6 +4,7 @@
 
 mod advice;
 mod app;
+mod questions;
 mod story;
 mod tamper;
 mod tour;

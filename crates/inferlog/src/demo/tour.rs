@@ -15,7 +15,7 @@ use inferlog_record::Id;
 
 use super::story::Story;
 use super::traffic::{self, Exchange, Kind, MIX};
-use super::{Demo, advice, tamper};
+use super::{Demo, advice, questions, tamper};
 use crate::admin::{Act, ErasureDone, Target, act};
 use crate::commands::{erase, receipt, verify};
 use crate::output::{DIM, Failure, styled};
@@ -28,6 +28,7 @@ pub(crate) async fn tour(demo: &Demo, scratch: &Path) -> Result<(), Failure> {
     let chosen = choose(&exchanges)?;
     tour.show(chosen).await?;
     advice::chapter(&mut tour.story, demo, chosen).await?;
+    questions::chapter(&mut tour.story, demo, scratch, chosen).await?;
     tour.check().await?;
     tour.change_a_byte().await?;
     let receipt = tour.prove(chosen).await?;
