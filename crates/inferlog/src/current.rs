@@ -98,8 +98,10 @@ impl Current {
             drop(again.recorder.close().await);
             return Err(error.into());
         }
+        *instance = again.clone();
+        drop(instance);
+        // Recording goes on meanwhile: a follower that hangs is waited for.
         self.follow(&again).await;
-        *instance = again;
         Ok(())
     }
 }

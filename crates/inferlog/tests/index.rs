@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -287,4 +289,64 @@ fn spoil(world: &World, decision: &str) -> u64 {
         std::fs::write(&file, bytes).unwrap();
     }
     closed[0]["index"].as_u64().unwrap()
+}
+
+#[test]
+fn a_locked_index_delays_no_request_and_is_named() {
+    let world = World::new();
+    let serve = world.serve(model(), &[]);
+    let all = decide(&serve, 3);
+    assert_eq!(find(&world, &[]), all);
+    let holder = rusqlite::Connection::open(world.data().join("index").join("index.sqlite")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    let late = serve.infer("4719", REQUEST).1;
+    assert!(began.elapsed() < Duration::from_secs(2), "a request waited for the index");
+    // What is there is answered for, and what is not is said.
+    let found = world.ok(&["find", "--json"]);
+    assert_eq!(ids(&found), all);
+    assert!(found.stderr().contains("behind") && found.stderr().contains("locked"), "{}", found.stderr());
+    holder.execute_batch("ROLLBACK").unwrap();
+    let began = Instant::now();
+    while !find(&world, &[]).contains(&late) {
+        assert!(began.elapsed() < Duration::from_secs(20), "the follower does not go on");
+    }
+    assert_eq!(serve.stop(), 0);
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let said = failing(&world, &["find"], 2);
+    assert!(said.contains("is locked by another process") && said.contains("--scan"), "{said}");
+}
+
+#[test]
+fn tail_follows_over_a_restart_and_ends_with_its_reader() {
+    let world = World::new();
+    let serve = world.serve(model(), &[]);
+    let first = serve.infer("4711", REQUEST).1;
+    let data = world.data();
+    let args = ["tail", "-f", "--json", "--kind", "decision.closed", "--data", data.to_str().unwrap()];
+    let mut tail = world.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut next = || {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        line["decision"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(next(), first);
+    let second = serve.infer("4712", REQUEST).1;
+    assert_eq!(next(), second);
+    assert_eq!(serve.stop(), 0);
+    let serve = world.serve(model(), &[]);
+    let third = serve.infer("4713", REQUEST).1;
+    assert_eq!(next(), third);
+    // Its reader leaves while nothing happens.
+    drop(lines);
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = tail.try_wait().unwrap() {
+            break status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "tail does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
+    assert_eq!(serve.stop(), 0);
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use inferlog::{open_to_read, real_env};
@@ -19,6 +20,9 @@ use crate::output::{self, DIM, Failure, styled};
 
 /// Entries from which on catching up is worth a progress bar.
 const WATCHED_MIN: u64 = 20_000;
+
+/// How long the serving process is waited for: longer than it waits itself.
+const SERVED_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// An index to ask.
 pub(crate) struct Ready {
@@ -87,13 +91,15 @@ impl Ready {
 fn served(data: &Path, store: &Store, identified: bool) -> Result<Option<FollowerReport>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = store.place(data);
-    runtime.block_on(async {
+    let asked = async {
         match Door::to_server(data).await {
             Ok(Some(mut server)) => server.ask(Act::Fresh { store: place, identified }).await,
             // Another user's process: what it publishes can be read nevertheless.
             Ok(None) | Err(_) => Ok(None),
         }
-    })
+    };
+    // A process that does not answer, on a disk that hangs say, is as good as none.
+    runtime.block_on(async { tokio::time::timeout(SERVED_TIME_MAX, asked).await.unwrap_or(Ok(None)) })
 }
 
 fn behind(report: &FollowerReport) -> Option<String> {
