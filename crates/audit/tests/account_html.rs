@@ -252,6 +252,8 @@ fn thousands_of_steps_are_folded_and_quick() {
     let html = to_html(&account);
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(html.contains("<details class=\"turn\">"));
+    assert!(html.contains("2,980 model calls more"));
+    assert!(html.len() < 6_000_000, "{}", html.len());
     assert!(html.matches("<svg class=\"n ").count() < 140);
     check(&html);
 }

@@ -25,7 +25,7 @@ pub(super) fn input(page: &mut Page<'_>) {
 
 /// The contents of a stage, or that there is none.
 fn stage(page: &mut Page<'_>, role: &str, stage: &[Held]) {
-    stage.iter().for_each(|held| page.held(Some(held)));
+    page.each(stage, "content", |page, held| page.held(Some(held)));
     if stage.is_empty() {
         let _ = writeln!(
             page.out,
@@ -48,7 +48,7 @@ pub(super) fn retrievals(page: &mut Page<'_>) {
         return;
     }
     page.section("retrieval", "Retrieval", |page| {
-        for retrieval in &account.retrievals {
+        page.each(&account.retrievals, "retrieval", |page, retrieval| {
             let index = retrieval.index.as_deref().unwrap_or("an index without a name");
             let version =
                 retrieval.version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
@@ -61,7 +61,7 @@ pub(super) fn retrievals(page: &mut Page<'_>) {
             ]);
             page.held(retrieval.query.as_ref());
             documents(page, &retrieval.documents);
-        }
+        });
     });
 }
 
@@ -112,7 +112,7 @@ pub(super) fn transforms(page: &mut Page<'_>) {
         return;
     }
     page.section("processing", "Processing", |page| {
-        for step in &account.transforms {
+        page.each(&account.transforms, "step", |page, step| {
             let when = match step.stage.as_deref() {
                 Some("pre") => ", before the model",
                 Some("post") => ", after the model",
@@ -129,7 +129,7 @@ pub(super) fn transforms(page: &mut Page<'_>) {
             }
             page.held(step.input.as_ref());
             page.held(step.output.as_ref());
-        }
+        });
     });
 }
 
@@ -143,7 +143,7 @@ pub(super) fn reasoning(page: &mut Page<'_>) {
             "lead",
             "What the model wrote on its way. It is what the model produced, not how it came to its answer.",
         );
-        for step in &account.reasoning {
+        page.each(&account.reasoning, "step", |page, step| {
             let form = match step.form.as_str() {
                 "full" => "in full",
                 "summary" => "a summary of it",
@@ -151,7 +151,7 @@ pub(super) fn reasoning(page: &mut Page<'_>) {
             };
             page.step_heading(step.step, form);
             page.held(step.payload.as_ref());
-        }
+        });
     });
 }
 

@@ -17,6 +17,8 @@ pub(crate) const PAGE_CONTENT_BYTES_MAX: usize = 8 << 20;
 /// Longer contents are folded.
 const OPEN_CHARS_MAX: usize = 900;
 const OPEN_LINES_MAX: usize = 28;
+/// Things of a section beyond which most are folded.
+const THINGS_OPEN_MAX: usize = 40;
 /// A text that stands on the page already is not repeated if it is at least this long, bytes.
 const REPEATED_BYTES_MIN: usize = 80;
 /// HTML of a value that takes a line of its own, bytes.
@@ -106,6 +108,19 @@ impl<'a> Page<'a> {
             step_link(number),
             escape(title)
         );
+    }
+
+    /// Things one after another: the first of very many open, the others folded.
+    pub(super) fn each<T>(&mut self, things: &[T], what: &str, mut one: impl FnMut(&mut Self, &T)) {
+        let open = if things.len() > THINGS_OPEN_MAX { THINGS_OPEN_MAX / 2 } else { things.len() };
+        let (first, more) = things.split_at(open);
+        first.iter().for_each(|thing| one(self, thing));
+        if !more.is_empty() {
+            let count = words::counted(more.len() as u64, what);
+            let _ = writeln!(self.out, "<details class=\"turn\"><summary>{count} more</summary>");
+            more.iter().for_each(|thing| one(self, thing));
+            self.out.push_str("</details>\n");
+        }
     }
 
     pub(super) fn held(&mut self, held: Option<&Held>) {
@@ -218,6 +233,16 @@ impl<'a> Page<'a> {
 /// A link to a content that stands on the page.
 fn content_link(held: &Held) -> String {
     format!("<a href=\"#c-{}\">{} of #{}</a>", held.payload, escape(&held.role), held.step)
+}
+
+/// Links to steps: the first of many.
+pub(super) fn step_links(steps: &[usize]) -> String {
+    const STEPS_MAX: usize = 12;
+    let mut links: Vec<String> = steps.iter().take(STEPS_MAX).map(|step| step_link(*step)).collect();
+    if steps.len() > STEPS_MAX {
+        links.push(format!("and {} more", words::grouped((steps.len() - STEPS_MAX) as u64)));
+    }
+    links.join(" ")
 }
 
 /// A link to a step of the timeline.

@@ -1,5 +1,6 @@
 //! Whether the record is complete, whether it is proved, and how to check that oneself.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::escape::escape;
@@ -72,7 +73,17 @@ pub(super) fn completeness(page: &mut Page<'_>) {
                 "<div class=\"scroll\"><table class=\"missing\"><thead><tr><th scope=\"col\">Step</th><th scope=\"col\">What is missing</th><th scope=\"col\">Why</th><th scope=\"col\">Would serve</th><th scope=\"col\">Level</th></tr></thead>\n<tbody>\n",
             );
         }
-        verdict.missing.iter().for_each(|item| missing(page, item));
+        // What many steps lack alike is said once.
+        let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut alike: Vec<(&MissingItem, Vec<usize>)> = Vec::new();
+        for item in &verdict.missing {
+            let at = *places.entry((&item.field, &item.why)).or_insert(alike.len());
+            if at == alike.len() {
+                alike.push((item, Vec::new()));
+            }
+            alike[at].1.extend(item.step);
+        }
+        alike.iter().for_each(|(item, steps)| missing(page, item, steps));
         if !verdict.missing.is_empty() {
             page.out.push_str("</tbody></table></div>\n");
             page.paragraph(
@@ -87,12 +98,12 @@ pub(super) fn completeness(page: &mut Page<'_>) {
     });
 }
 
-fn missing(page: &mut Page<'_>, item: &MissingItem) {
+fn missing(page: &mut Page<'_>, item: &MissingItem, steps: &[usize]) {
     let mark = if item.explained { String::new() } else { pill(Tone::Bad, "no reason") };
     let _ = writeln!(
         page.out,
         "<tr><td>{}</td><td><code>{}</code></td><td>{} {mark}</td><td>{}</td><td>{}</td></tr>",
-        item.step.map(step_link).unwrap_or_default(),
+        super::page::step_links(steps),
         escape(&item.field),
         escape(&item.why),
         escape(&words::articles(&item.serves)),

@@ -13,18 +13,52 @@ pub(super) fn models(page: &mut Page<'_>) {
         return;
     }
     page.section("model", "Model and parameters", |page| {
-        for call in &account.models {
+        page.each(&account.models, "model call", |page, call| {
             let name =
                 call.returned.as_deref().or(call.requested.as_deref()).unwrap_or("a model without a name");
             page.step_heading(call.step, name);
-            page.facts(&facts(call));
+            facts_of(page, call);
             page.out.push_str("<div class=\"pair\">\n");
             page.held(call.params_requested.as_ref());
             page.held(call.params_effective.as_ref());
             page.out.push_str("</div>\n");
             page.held(call.offered.as_ref());
-        }
+        });
     });
+}
+
+/// What is to be said of a call's model; of the same model as in the call before only that.
+fn facts_of(page: &mut Page<'_>, call: &ModelCall) {
+    let account = page.account;
+    let at = account.models.partition_point(|other| other.step < call.step);
+    let before = at.checked_sub(1).and_then(|before| account.models.get(before));
+    let mut facts = facts(call);
+    if let Some(before) = before {
+        let known = self::facts(before);
+        let is_same = SAME.iter().all(|name| find(&facts, name) == find(&known, name));
+        if is_same {
+            facts.retain(|(name, _)| !SAME.contains(name));
+            let _ =
+                writeln!(page.out, "<p class=\"same\">The same model as in {}.</p>", step_link(before.step));
+        }
+    }
+    page.facts(&facts);
+}
+
+/// What names a model.
+const SAME: [&str; 8] = [
+    "Asked for",
+    "Answered",
+    "Version",
+    "Identity",
+    "Digest",
+    "Fingerprint",
+    "Deployment",
+    "In the registry",
+];
+
+fn find<'f>(facts: &'f [(&str, Option<String>)], name: &str) -> Option<&'f str> {
+    facts.iter().find(|(other, _)| *other == name).and_then(|(_, value)| value.as_deref())
 }
 
 fn facts(call: &ModelCall) -> Vec<(&'static str, Option<String>)> {
@@ -118,12 +152,8 @@ fn prompt(page: &mut Page<'_>, prompt: &PromptUsed) {
 
 /// A heading of what several model calls may have been given.
 fn given_to(page: &mut Page<'_>, steps: &[usize], title: &str) {
-    const STEPS_MAX: usize = 12;
-    let mut links: Vec<String> = steps.iter().take(STEPS_MAX).map(|step| step_link(*step)).collect();
-    if steps.len() > STEPS_MAX {
-        links.push(format!("and {} more", steps.len() - STEPS_MAX));
-    }
-    let _ = writeln!(page.out, "<h3><span class=\"t\">{}</span> {}</h3>", escape(title), links.join(" "));
+    let links = super::page::step_links(steps);
+    let _ = writeln!(page.out, "<h3><span class=\"t\">{}</span> {}</h3>", escape(title), links);
 }
 
 pub(super) fn context(page: &mut Page<'_>) {

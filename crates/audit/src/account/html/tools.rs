@@ -34,7 +34,7 @@ pub(super) fn tools(page: &mut Page<'_>) {
     }
     page.section("tools", "Tool calls", |page| {
         let retries = retries(account);
-        for tool in &account.tools {
+        page.each(&account.tools, "call", |page, tool| {
             let version =
                 tool.version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
             let attempt = tool.attempt.map_or(String::new(), |attempt| format!(", attempt {attempt}"));
@@ -56,6 +56,6 @@ pub(super) fn tools(page: &mut Page<'_>) {
             page.held(tool.result.as_ref());
             page.held(tool.failure.as_ref());
             page.out.push_str("</div>\n");
-        }
+        });
     });
 }
