@@ -181,6 +181,20 @@ impl Connection {
         let done = wait(&self.driver, limit, &self.interrupt, work(&self.link));
         done.and_then(|done| done.map_err(PostgresError::from)).map_err(|error| explain(&self.place, error))
     }
+
+    /// As [`Connection::run`], for a statement that is not ours: the error as the server said it.
+    pub(crate) fn run_others<T>(
+        &self,
+        work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, PostgresError> {
+        let done = wait(&self.driver, self.answer, &self.interrupt, work(&self.link.client));
+        done.and_then(|done| done.map_err(PostgresError::from))
+    }
+
+    /// What such an error means for the index.
+    pub(crate) fn explain(&self, error: PostgresError) -> crate::IndexError {
+        explain(&self.place, error)
+    }
 }
 
 impl std::fmt::Debug for Connection {

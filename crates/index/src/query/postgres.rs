@@ -39,7 +39,7 @@ pub fn query_postgres(
     asked.bound()?;
     asked.answer(sql, out).map_err(|error| match error {
         Failed::Query(error) => error,
-        Failed::Index(error) => asked.explain(error, sql),
+        Failed::Server(error) => asked.explain(error, sql),
     })
 }
 
@@ -50,13 +50,13 @@ struct Asked<'a> {
 }
 
 enum Failed {
-    Index(IndexError),
+    Server(PostgresError),
     Query(QueryError),
 }
 
-impl From<IndexError> for Failed {
-    fn from(error: IndexError) -> Self {
-        Self::Index(error)
+impl From<PostgresError> for Failed {
+    fn from(error: PostgresError) -> Self {
+        Self::Server(error)
     }
 }
 
@@ -91,20 +91,27 @@ impl Asked<'_> {
         if left == 0 {
             return Err(self.limits.time_is_up().into());
         }
-        Ok(self.connection.batch(&format!("SET LOCAL statement_timeout = {left}"))?)
+        let set = format!("SET LOCAL statement_timeout = {left}");
+        Ok(self.connection.run_others(async |client| client.batch_execute(&set).await)?)
     }
 
     fn answer(&self, sql: &str, out: &mut dyn RowSink) -> Result<u64, Failed> {
         self.tell_time()?;
-        let declare = self.connection.prepare(&format!("{DECLARE}{sql}"))?;
-        self.connection.stream(&declare)?.try_for_each(|row| row.map(drop))?;
-        let fetch = self.connection.prepare("FETCH FORWARD 0 FROM inferlog_query")?;
+        let declare = format!("{DECLARE}{sql}");
+        // Prepared, so that the server takes no second statement after it.
+        self.connection.run_others(async |client| {
+            let declare = client.prepare(&declare).await?;
+            client.execute(&declare, &[]).await
+        })?;
+        let fetch = "FETCH FORWARD 0 FROM inferlog_query";
+        let fetch = self.connection.run_others(async |client| client.prepare(fetch).await)?;
         let columns = fetch.columns().iter().map(column).collect::<Result<Vec<_>, _>>()?;
         self.clock.untimed(|| out.begin(&columns)).map_err(QueryError::output)?;
         let (mut count, mut batch) = (0, BATCH_ROWS.0);
         loop {
             self.tell_time()?;
-            let rows = self.connection.query(&format!("FETCH FORWARD {batch} FROM inferlog_query"), &[])?;
+            let fetch = format!("FETCH FORWARD {batch} FROM inferlog_query");
+            let rows = self.connection.run_others(async |client| client.query(&fetch, &[]).await)?;
             let (got, mut bytes) = (rows.len(), 0);
             for row in rows {
                 let mut cells = Vec::with_capacity(columns.len());
@@ -125,33 +132,32 @@ impl Asked<'_> {
         }
     }
 
-    fn explain(&self, error: IndexError, sql: &str) -> QueryError {
+    fn explain(&self, error: PostgresError, sql: &str) -> QueryError {
         let said = match &error {
-            IndexError::Postgres { source, .. } => match &**source {
-                PostgresError::Said(error) => error.as_db_error(),
-                PostgresError::NoAnswer(_) if self.clock.overdue().is_some() => {
-                    return self.limits.time_is_up();
-                }
-                _ => None,
-            },
+            PostgresError::Said(error) => error.as_db_error(),
+            PostgresError::NoAnswer(_) if self.clock.overdue().is_some() => return self.limits.time_is_up(),
             _ => None,
         };
-        let Some(said) = said else { return error.into() };
+        let Some(said) = said else { return self.connection.explain(error).into() };
         let code = said.code();
         let not_allowed = |what: &str| QueryError::new(QueryFault::NotAllowed, what).hint(ONE_SELECT);
         match code.code() {
             "57014" => self.limits.time_is_up(),
             "53200" => self.limits.memory_is_full(),
             "53100" | "53400" => self.limits.disk_is_full(),
-            "25006" => not_allowed(said.message()),
+            code if code.starts_with("25") => not_allowed(said.message()),
             "42601" if said.message().contains("multiple commands") => {
                 not_allowed("there is more than one statement")
             }
             "42501" => not_allowed(said.message()),
-            code if code.starts_with("42") || code.starts_with("22") || code == "0A000" => {
-                self.bad_sql(said, sql)
+            // The server's own trouble; everything else is the statement's.
+            code if ["08", "53", "55", "57", "58", "F0", "XX"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                self.connection.explain(error).into()
             }
-            _ => error.into(),
+            _ => self.bad_sql(said, sql),
         }
     }
 

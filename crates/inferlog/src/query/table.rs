@@ -60,7 +60,7 @@ impl<W: Write> Table<W> {
                 *is_number &= matches!(cell, Cell::Null | Cell::Integer(_) | Cell::Real(_));
             }
         }
-        let texts = cells.into_iter().map(text).collect();
+        let texts: Vec<Text> = cells.into_iter().map(text).collect();
         if self.widths.is_some() {
             return self.line(&texts);
         }
@@ -101,7 +101,7 @@ impl<W: Write> Table<W> {
         waiting.iter().try_for_each(|row| self.line(row))
     }
 
-    fn line(&mut self, row: &Vec<Text>) -> io::Result<()> {
+    fn line(&mut self, row: &[Text]) -> io::Result<()> {
         let widths = self.widths.clone().unwrap_or_default();
         for (place, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let style = cell.is_null.then_some(DIM);

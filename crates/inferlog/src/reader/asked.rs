@@ -1,11 +1,8 @@
 //! What a request asks for: a statement, or a command and its words.
 
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-
-use super::Body;
-use super::answer::refuse;
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +11,18 @@ pub(super) enum Asked {
     Query,
     /// A command of this program, with the words that the request adds to it.
     Command(Command),
+}
+
+/// Why a request asks for nothing that there is.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+fn refuse(status: StatusCode, code: &'static str, message: &str) -> Refused {
+    Refused { status, code, message: message.to_owned() }
 }
 
 /// A command.
@@ -89,7 +98,7 @@ const ACCOUNTS: [(&str, &str); 5] = [
 
 impl Asked {
     /// Reads a request's line.
-    pub(super) fn of(head: &Parts) -> Result<Self, Response<Body>> {
+    pub(super) fn of(head: &Parts) -> Result<Self, Refused> {
         let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
         let query = head.uri.query().unwrap_or_default();
         let get = Method::GET;
@@ -137,7 +146,7 @@ impl Asked {
     }
 }
 
-fn method_not_allowed(method: &str) -> Response<Body> {
+fn method_not_allowed(method: &str) -> Refused {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &format!("ask with {method}"))
 }
 
@@ -151,7 +160,7 @@ fn command<const N: usize>(
     Command { name, words, media_type, is_content: false, is_endless: false, is_indexed: false }
 }
 
-fn find(query: &str) -> Result<Command, Response<Body>> {
+fn find(query: &str) -> Result<Command, Refused> {
     let mut options = options(query, FIND)?;
     // A page: everything at once is what a statement is for.
     if !options.iter().any(|word| word.starts_with("--limit=") || word == "--count") {
@@ -161,7 +170,7 @@ fn find(query: &str) -> Result<Command, Response<Body>> {
     Ok(Command { is_indexed: true, ..command("decisions", words, NDJSON, options) })
 }
 
-fn reconstruct(id: &str, query: &str) -> Result<Command, Response<Body>> {
+fn reconstruct(id: &str, query: &str) -> Result<Command, Refused> {
     let bad = |what: &str| refuse(StatusCode::BAD_REQUEST, "malformed", what);
     if id.parse::<inferlog_record::Id>().is_err() {
         return Err(bad(
@@ -185,7 +194,7 @@ fn reconstruct(id: &str, query: &str) -> Result<Command, Response<Body>> {
 }
 
 /// A request's query as a command's options: `since=2h` is `--since=2h`.
-fn options(query: &str, known: &[&str]) -> Result<Vec<String>, Response<Body>> {
+fn options(query: &str, known: &[&str]) -> Result<Vec<String>, Refused> {
     let bad = |what: String| refuse(StatusCode::BAD_REQUEST, "malformed", &what);
     let mut words = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -219,7 +228,7 @@ mod tests {
         match Asked::of(&head) {
             Ok(Asked::Query) => Ok(vec!["query".into()]),
             Ok(Asked::Command(command)) => Ok(command.words),
-            Err(refused) => Err(refused.status()),
+            Err(refused) => Err(refused.status),
         }
     }
 

@@ -84,7 +84,7 @@ impl Reader {
         let (head, body) = request.into_parts();
         let asked = match Asked::of(&head) {
             Ok(asked) => asked,
-            Err(refused) => return refused,
+            Err(refused) => return refuse(refused.status, refused.code, &refused.message),
         };
         let body = match timeout(REQUEST_TIME_MAX, Limited::new(body, REQUEST_BYTES_MAX).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
