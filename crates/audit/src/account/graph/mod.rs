@@ -1,7 +1,7 @@
 //! The graph of a decision's steps: who caused whom, drawn.
 //!
 //! Steps become boxes, causes become edges; a step that tries again what failed is tied to the attempt before. Beyond
-//! [`NODES_MAX`] steps a box stands for a whole turn, beyond as many turns for several in a row. [`layout`] puts the boxes in
+//! [`NODES_MAX`] steps a box stands for a whole turn, a part of a long one, or several in a row. [`layout`] puts the boxes in
 //! layers, each below all that caused it, parallel steps side by side; [`svg`] draws. The same steps give the same drawing.
 
 pub(crate) mod layout;
@@ -122,23 +122,24 @@ fn groups(steps: &[Step]) -> Vec<Vec<usize>> {
     }
     let turns: BTreeSet<usize> = steps.iter().filter_map(|step| step.turn).collect();
     let turns: BTreeMap<usize, usize> = turns.into_iter().zip(0..).collect();
-    // Half of the boxes for turns, the other half for what belongs to none.
+    // Half of the boxes for turns, the other half for what belongs to none. Few turns are long: they are cut.
     let turns_in_one = turns.len().div_ceil(NODES_MAX / 2).max(1);
+    let steps_in_one = match (NODES_MAX / 3).checked_sub(turns.len()) {
+        Some(room @ 1..) => steps.len().div_ceil(room),
+        _ => usize::MAX,
+    };
     let besides = steps.iter().filter(|step| step.turn.is_none()).count();
     let besides_in_one = besides.div_ceil(NODES_MAX / 2).max(1);
-    let (mut by_turn, mut groups): (BTreeMap<usize, usize>, Vec<Vec<usize>>) = Default::default();
-    let mut last_besides: Option<usize> = None;
+    let (mut open, mut groups): (BTreeMap<Option<usize>, usize>, Vec<Vec<usize>>) = Default::default();
     for (at, step) in steps.iter().enumerate() {
-        let group = match step.turn.and_then(|turn| turns.get(&turn)) {
-            Some(turn) => *by_turn.entry(turn / turns_in_one).or_insert(groups.len()),
-            None => match last_besides.filter(|group| groups[*group].len() < besides_in_one) {
-                Some(group) => group,
-                None => *last_besides.insert(groups.len()),
-            },
-        };
-        match groups.get_mut(group) {
-            Some(members) => members.push(at),
-            None => groups.push(vec![at]),
+        let turn = step.turn.and_then(|turn| turns.get(&turn)).map(|turn| turn / turns_in_one);
+        let most = if turn.is_some() { steps_in_one } else { besides_in_one };
+        match open.get(&turn).filter(|group| groups[**group].len() < most) {
+            Some(group) => groups[*group].push(at),
+            None => {
+                open.insert(turn, groups.len());
+                groups.push(vec![at]);
+            }
         }
     }
     groups

@@ -15,7 +15,7 @@ pub(crate) fn svg(graph: &Graph, link: &dyn Fn(usize) -> String) -> String {
     let plan = layout(graph);
     let Layout { width, height, .. } = plan;
     let mut out = format!(
-        "<svg class=\"graph\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"group\" \
+        "<svg class=\"graph\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" style=\"min-width:min(44rem,{width}px)\" role=\"group\" \
          aria-label=\"Graph of the steps, each below what caused it\">\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
          <path d=\"M0 0.8 7.5 4 0 7.2z\"/></marker></defs>\n"

@@ -168,7 +168,7 @@ pub(super) fn graph(page: &mut Page<'_>) {
     }
     page.section("graph", "Graph of the steps", |page| {
         let said = if account.steps.len() > NODES_MAX {
-            "Each box is a turn, or several; it leads to its first step above."
+            "Each box stands for steps in a row, turn by turn; it leads to the first of them above."
         } else {
             "Each box is a step, below all that led to it; it leads to the step above. Steps side by side did not wait for each other."
         };
