@@ -10,6 +10,7 @@ use super::sqlite::{ONE_SELECT, too_long};
 use super::{Clock, Limits, QueryError, QueryFault, RowSink};
 use crate::error::IndexError;
 use crate::postgres::{Connection, Interrupt, Place, PostgresError, postgres_reader};
+use crate::read::Reader;
 
 /// Before every statement: a cursor takes what reads and nothing else, and the server's parser says what that is.
 const DECLARE: &str = "DECLARE inferlog_query NO SCROLL CURSOR FOR ";
@@ -34,6 +35,8 @@ pub fn query_postgres(
 ) -> Result<u64, QueryError> {
     too_long(sql)?;
     let place = place.clone().answering_within(limits.time_max + GRACE);
+    // Says whether the schema is ours.
+    drop(Reader::postgres(&place, &Interrupt::default())?);
     let connection = postgres_reader(&place, &Interrupt::default())?;
     let asked = Asked { connection, limits, clock };
     asked.bound()?;

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn an_error_shows_its_place_in_the_statement() {
         let error =
-            QueryError { position: Some(17), ..QueryError::new(QueryFault::BadSql, "no such column: b") };
+            QueryError { position: Some(15), ..QueryError::new(QueryFault::BadSql, "no such column: b") };
         let told = explain(&error.hint("write a"), "SELECT a,\n\tcä, b\nFROM c");
         assert_eq!(told, "no such column: b\n   cä, b\n       ^\nhint: write a");
     }
