@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(send(0, 0, 0, &[]), Some(Cell::Integer(0)));
         assert_eq!(send(1, 0, 0, &[12, 3456]), Some(Cell::Integer(123_456)));
         assert_eq!(send(1, 0x4000, 0, &[1]), Some(Cell::Integer(-10_000)));
-        assert_eq!(send(0, 0, 2, &[3, 1400]), Some(Cell::Real(3.14)));
+        assert_eq!(send(0, 0, 2, &[3, 2500]), Some(Cell::Real(3.25)));
         assert_eq!(send(-1, 0, 4, &[5]), Some(Cell::Real(0.0005)));
         assert_eq!(send(-2, 0x4000, 6, &[100]), Some(Cell::Real(-0.000_001)));
         assert_eq!(send(0, 0, 4, &[4]), Some(Cell::Real(4.0)), "an average stays one");
