@@ -51,7 +51,7 @@ fn made(count: i64, models: i64) -> Vec<Made> {
         subject: (n % 3 == 0).then(|| person((n % 17) as u8)),
         // Every second one has the first term, one in 1,000 the last.
         terms: (0..TERMS.len()).filter(|term| n % [2, 40, 1_000][*term] == 1).collect(),
-        digest: (n % 500 == 7).then(|| [(n / 500) as u8; 16]),
+        digest: (n % 500 == 7).then_some([(n / 500) as u8; 16]),
     };
     (1..=count).map(decision).collect()
 }
