@@ -53,8 +53,7 @@ fn content_comes_out_while_serving_and_after_and_is_recorded_first() {
     assert!(body["granted"] == true && body["actor"].is_string());
     assert!(!serde_json::to_string(&before).unwrap().contains("kim@example.org"));
     let asked = serve.logged();
-    let acts: Vec<&Value> =
-        asked.iter().map(|line| &line["act"]).filter(|act| !act.is_null()).collect();
+    let acts: Vec<&Value> = asked.iter().map(|line| &line["act"]).filter(|act| !act.is_null()).collect();
     assert!(acts.contains(&&json!("begin_export")) && !acts.contains(&&json!("opening")), "{acts:?}");
 
     assert_eq!(serve.stop(), 0);
