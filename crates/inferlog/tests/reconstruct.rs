@@ -34,12 +34,20 @@ fn an_account_is_given_while_serving_and_after_and_every_reading_is_recorded() {
     let sealed = account(&world, &decision, &["--sealed"]);
     assert_eq!(sealed["contents"][raw]["content"], Value::Null);
     assert_eq!(sealed["verdict"]["opened"], false);
+    world.ok(&["show", &decision, "--purpose", "incident"]);
     assert_eq!(serve.stop(), 0);
 
+    world.ok(&["show", &decision]);
+    world.ok(&["show", &decision, "--sealed"]);
     let again = account(&world, &decision, &[]);
-    assert_eq!(readings(&again), ["reconstruct as auditor for audit"], "and not the one that opened nothing");
+    let read = [
+        "reconstruct as auditor for audit",
+        "read as operator for incident",
+        "read as operator for operation",
+    ];
+    assert_eq!(readings(&again), read, "and not those that opened nothing");
     let scanned = account(&world, &decision, &["--scan"]);
-    assert_eq!(readings(&scanned)[1], "reconstruct as operator for operation");
+    assert_eq!(readings(&scanned)[3], "reconstruct as operator for operation");
     for member in ["identity", "steps", "edges", "contents", "verdict", "models", "output"] {
         assert_eq!(scanned[member], again[member], "{member}");
     }

@@ -23,8 +23,8 @@ pub(crate) struct Reader {
     /// For what purpose.
     #[arg(long, default_value = "operation", value_parser = words::<AccessPurpose>(AccessPurpose::TEXTS))]
     pub(crate) purpose: AccessPurpose,
-    /// Who you are, as your organisation knows you; the record has a pseudonym of it.
-    #[arg(long, value_name = "NAME")]
+    /// Who you are, as your organisation knows you; the record has a pseudonym of it [default: the environment's USER].
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
     pub(crate) actor: Option<String>,
 }
 

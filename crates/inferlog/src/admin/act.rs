@@ -1,19 +1,20 @@
 //! What can be asked, and doing it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use inferlog::Instance;
-use inferlog_audit::{AuditError, Openings, StoryOptions, TextOptions, story};
+use inferlog_audit::{AuditError, Openings, Story, StoryOptions, TextOptions, story};
 use inferlog_capture::recorder::{self, Erased};
 use inferlog_log::{Env, LogReader, list_logs};
-use inferlog_record::body::OrderKind;
+use inferlog_record::body::{AccessAction, OrderKind};
 use inferlog_record::{EntryView, EventView, Id, Kind, SystemName};
 use inferlog_registry::Registration;
 use inferlog_vault::{OldRoot, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::access::Reader;
+use super::access::{Reader, Reading, record_access};
 use super::account::Wanted;
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
@@ -36,8 +37,8 @@ pub(crate) enum Act {
     Followers,
     /// Leave entries out of an index.
     SkipEntries(SkipAsked),
-    /// Tell a decision, its content opened.
-    Show { decision: Id, form: Form },
+    /// Tell a decision, its content opened, the access recorded first.
+    Show { decision: Id, form: Form, reader: Reader },
     /// Give the account of a decision, its content opened; recorded as an access before.
     Reconstruct { wanted: Wanted, reader: Reader },
     /// Open payloads that an answer refers to; recorded as an access before.
@@ -172,14 +173,7 @@ pub(crate) async fn act_following(
             instance.recorder.integrate().await?;
             json(skip(instance, followers, asked).await?)
         }
-        Act::Show { decision, form } => {
-            instance.recorder.integrate().await?;
-            let (vault, env, data) = (instance.vault.clone(), instance.env.clone(), instance.data.clone());
-            json(
-                tokio::task::spawn_blocking(move || tell(&env, &data, decision, Some(&vault), form))
-                    .await??,
-            )
-        }
+        Act::Show { decision, form, reader } => json(show(instance, decision, form, reader).await?),
         Act::Reconstruct { wanted, reader } => {
             json(super::account::give(instance, followers, wanted, reader).await?)
         }
@@ -227,23 +221,48 @@ async fn rotate(instance: &Instance, name: &SystemName) -> Result<String, Failur
     }
 }
 
-/// A decision as text or JSON, content included where the vault opens it; `None` if there is no such decision.
-pub(crate) fn tell(
+/// Tells a decision, its content opened; `None` if there is no such decision. That it was read is durable before it is given.
+async fn show(
+    instance: &Instance,
+    decision: Id,
+    form: Form,
+    reader: Reader,
+) -> Result<Option<String>, Failure> {
+    instance.recorder.integrate().await?;
+    let (vault, env, data) = (instance.vault.clone(), instance.env.clone(), instance.data.clone());
+    let told = move || told(&env, &data, decision, Some(&vault));
+    let Some(told) = tokio::task::spawn_blocking(told).await?? else { return Ok(None) };
+    let decisions = BTreeMap::from([(SystemName::new(&told.system)?, vec![decision])]);
+    let action = AccessAction::Read;
+    record_access(instance, Reading { action, reader, decisions, granted: true, query: None }).await?;
+    form.of(&told).map(Some)
+}
+
+/// A decision as text or JSON, its content left sealed; `None` if there is no such decision.
+pub(crate) fn tell_sealed(
     env: &Env,
     data: &Path,
     decision: Id,
-    vault: Option<&Vault>,
     form: Form,
 ) -> Result<Option<String>, Failure> {
+    told(env, data, decision, None)?.map(|told| form.of(&told)).transpose()
+}
+
+fn told(env: &Env, data: &Path, decision: Id, vault: Option<&Vault>) -> Result<Option<Story>, Failure> {
     let openings = vault.map(|vault| vault as &dyn Openings);
-    let told = match story(&env.fs, data, decision, &StoryOptions { openings, ..StoryOptions::default() }) {
-        Err(AuditError::NoDecision(_)) => return Ok(None),
-        other => other?,
-    };
-    Ok(Some(match form {
-        Form::Json => serde_json::to_string(&told)?,
-        Form::Text { color, full } => told.to_text(TextOptions { color, full }),
-    }))
+    match story(&env.fs, data, decision, &StoryOptions { openings, ..StoryOptions::default() }) {
+        Err(AuditError::NoDecision(_)) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+impl Form {
+    fn of(self, told: &Story) -> Result<String, Failure> {
+        Ok(match self {
+            Form::Json => serde_json::to_string(told)?,
+            Form::Text { color, full } => told.to_text(TextOptions { color, full }),
+        })
+    }
 }
 
 fn json(value: impl Serialize) -> Result<Value, Failure> {

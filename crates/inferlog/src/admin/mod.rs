@@ -17,7 +17,7 @@ mod socket;
 
 pub(crate) use access::Reader;
 pub(crate) use account::{AccountForm, DraftForm, Wanted, Written, save, sealed};
-pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell};
+pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell_sealed};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use events::Events;
 pub(crate) use export::{ExportBegun, ExportOpenings};

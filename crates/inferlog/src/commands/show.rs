@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use clap::Args;
-use inferlog::{open_to_read, real_env};
+use inferlog::real_env;
 use inferlog_record::Id;
 
-use crate::admin::{self, Act, Door, Form, tell};
+use crate::admin::{self, Act, Door, Form, Reader, tell_sealed};
 use crate::cli::OpenArgs;
 use crate::output::{self, Failure, Verdict};
 
@@ -14,8 +14,8 @@ use crate::output::{self, Failure, Verdict};
 ///
 /// Every step in the order of cause and effect, what went in, what came out, what is missing and why, and the proof that it
 /// stands in the log. `#3` is the third step, `← #2` names the step that caused one. A decision of several requests is told turn
-/// by turn. Contents are opened with the keystore; where a key was erased the clear fields stay and the content is gone. While
-/// `serve` runs the request goes through its admin.sock. The exit status is 1 if there is no such decision.
+/// by turn. Contents are opened with the keystore, and that they were read is recorded first; where a key was erased the clear
+/// fields stay and the content is gone. While `serve` runs the request goes through its admin.sock. The exit status is 1 if there is no such decision.
 #[derive(Args)]
 #[command(after_long_help = "\
 Example:
@@ -35,6 +35,8 @@ pub(crate) struct ShowArgs {
     /// Print JSON: everything, each event as it stands in the log.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    reader: Reader,
 }
 
 pub(crate) fn run(args: ShowArgs) -> Result<Verdict, Failure> {
@@ -58,12 +60,10 @@ async fn told(args: &ShowArgs, form: Form) -> Result<Option<String>, Failure> {
     let (data, decision) = (&args.open.dir.data, args.decision);
     if args.sealed {
         admin::require_data(data)?;
-        return tell(&real_env(), data, decision, None, form);
+        return tell_sealed(&real_env(), data, decision, form);
     }
-    if let Some(mut server) = Door::to_server(data).await? {
-        return server.ask(Act::Show { decision, form }).await;
-    }
-    let env = real_env();
-    let (_lock, vault) = open_to_read(&env, &args.open.settings())?;
-    tell(&env, data, decision, Some(&vault), form)
+    let mut door = Door::open(&args.open).await?;
+    let asked = door.ask(Act::Show { decision, form, reader: args.reader.clone() }).await;
+    door.close().await?;
+    asked
 }

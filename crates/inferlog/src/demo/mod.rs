@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::admin::{Act, AdminServer, Form, act};
+use crate::admin::{Act, AdminServer, Form, Reader, act};
 use crate::http_server::serve;
 use crate::model::ModelServer;
 use crate::output::{self, BOLD, DIM, Failure, styled};
@@ -115,7 +115,8 @@ impl Demo {
     async fn told(&self, decision: Option<Id>, color: bool) -> Result<String, Failure> {
         let decision = decision.ok_or_else(|| Failure::new("the decision has no id"))?;
         let form = Form::Text { color, full: false };
-        let told = act(&self.instance, Act::Show { decision, form }).await?;
+        let reader = Reader { actor: Some("the tour".to_owned()), ..Reader::default() };
+        let told = act(&self.instance, Act::Show { decision, form, reader }).await?;
         serde_json::from_value::<Option<String>>(told)?
             .ok_or_else(|| Failure::new("the decision is not in the log"))
     }
