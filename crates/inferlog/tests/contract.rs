@@ -23,8 +23,8 @@ fn ask(world: &World, answered: &str, failed: &str) {
     assert_eq!(world.run(&["find", "--data", "data", "--json", "--system", "other"]).status(), 2);
 
     let shown = world.ok(&["show", answered, "--json"]).json();
-    assert!(shown.to_string().contains("48.5"), "the input is opened: {shown}");
-    assert!(world.ok(&["show", answered]).stdout().contains("48.5"));
+    assert!(shown.to_string().contains("48517.25"), "the input is opened: {shown}");
+    assert!(world.ok(&["show", answered]).stdout().contains("48517.25"));
 
     let verified = world.ok(&["verify", "--json"]).json();
     assert_eq!((&verified["ok"], &verified["faults"]), (&Value::Bool(true), &Value::Array(vec![])));
@@ -65,7 +65,7 @@ fn an_erasure_takes_the_content_and_leaves_the_proof() {
         2,
         "nobody is there to confirm"
     );
-    assert!(world.ok(&["show", &theirs]).stdout().contains("48.5"));
+    assert!(world.ok(&["show", &theirs]).stdout().contains("48517.25"));
     let erased = world.ok(&["erase", "--subject", "4711", "--yes", "--json"]).json();
     assert_eq!(erased["erased"][0]["decisions"], 1);
     assert_eq!(
@@ -75,8 +75,8 @@ fn an_erasure_takes_the_content_and_leaves_the_proof() {
     );
 
     let shown = world.ok(&["show", &theirs, "--json"]).json().to_string();
-    assert!(!shown.contains("48.5") && shown.contains("erased"), "{shown}");
-    assert!(world.ok(&["show", &others]).stdout().contains("48.5"));
+    assert!(!shown.contains("48517.25") && shown.contains("erased"), "{shown}");
+    assert!(world.ok(&["show", &others]).stdout().contains("48517.25"));
     let verified = world.ok(&["verify", "--key", key.trim(), "--json"]).json();
     assert_eq!(verified["ok"], true);
     for receipt in world.path("receipts").read_dir().unwrap().map(|entry| entry.unwrap().path()) {
@@ -88,7 +88,7 @@ fn an_erasure_takes_the_content_and_leaves_the_proof() {
     // One decision, with nobody serving.
     serve.stop();
     world.ok(&["erase", "--decision", &others, "--yes"]);
-    assert!(!world.ok(&["show", &others]).stdout().contains("48.5"));
+    assert!(!world.ok(&["show", &others]).stdout().contains("48517.25"));
     world.ok(&["verify"]);
 }
 
@@ -119,7 +119,7 @@ fn nobody_s_content_is_in_the_log_of_the_process() {
     assert!(logged.iter().any(|event| event["act"] == "erase"), "{logged:?}");
     for event in logged {
         let text = event.to_string();
-        assert!(!text.contains("4711") && !text.contains("48.5") && !text.contains("nonsense"), "{text}");
+        assert!(!text.contains("4711") && !text.contains("48517.25") && !text.contains("nonsense"), "{text}");
     }
 }
 
@@ -227,9 +227,9 @@ fn keys_are_rotated_and_copied_with_and_without_a_server() {
     // The copy opens what the keystore opened.
     std::fs::rename(world.data().join("keystore"), world.path("lost")).unwrap();
     let lost = world.run(&["show", &decision, "--data", "data"]);
-    assert!(!lost.stdout().contains("48.5"));
+    assert!(!lost.stdout().contains("48517.25"));
     copy(&world.path("backup"), &world.data().join("keystore"));
-    assert!(world.ok(&["show", &decision]).stdout().contains("48.5"));
+    assert!(world.ok(&["show", &decision]).stdout().contains("48517.25"));
 }
 
 #[test]
@@ -266,9 +266,9 @@ fn root_keys_come_from_file_environment_and_command() {
     let serve = file.serve(model, &["--root-key", &place]);
     let (_, decision, _) = serve.infer("4711", REQUEST);
     serve.stop();
-    assert!(file.ok(&["show", &decision, "--root-key", &place]).stdout().contains("48.5"));
+    assert!(file.ok(&["show", &decision, "--root-key", &place]).stdout().contains("48517.25"));
     let command = format!("command:cat {}", file.path("root").display());
-    assert!(file.ok(&["show", &decision, "--root-key", &command]).stdout().contains("48.5"));
+    assert!(file.ok(&["show", &decision, "--root-key", &command]).stdout().contains("48517.25"));
     let missing = file.run(&["show", &decision, "--data", "data"]);
     assert_eq!(missing.status(), 2);
     assert!(missing.stderr().contains("no root key at"), "{}", missing.stderr());
@@ -277,7 +277,7 @@ fn root_keys_come_from_file_environment_and_command() {
     copy(&file.data(), &environment.data());
     let shown = environment.command(&["show", &decision, "--data", "data", "--root-key", "env:THE_ROOT"]);
     let shown = { shown }.env("THE_ROOT", line.trim()).output().unwrap();
-    assert!(String::from_utf8(shown.stdout).unwrap().contains("48.5"));
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("48517.25"));
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_new_epoch_begins_after_an_older_copy_was_restored() {
     assert!(refused.stderr().contains("--new-epoch"), "{}", refused.stderr());
     let serve = world.serve(model, &["--twin", twin[1], "--new-epoch"]);
     let (_, decision, _) = serve.infer("4711", REQUEST);
-    assert!(world.ok(&["show", &decision]).stdout().contains("48.5"));
+    assert!(world.ok(&["show", &decision]).stdout().contains("48517.25"));
     assert_eq!(world.ok(&["find", "--json"]).lines().len(), 2);
     serve.stop();
     // What was lost stays a fault of the old epoch, and of nothing else.

@@ -257,7 +257,7 @@ fn status(head: &str) -> u16 {
 }
 
 /// An inference request for one applicant.
-pub const REQUEST: &str = r#"{"id":"a-1","parameters":{"threshold":0.5},"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[48.5,0.25]}]}"#;
+pub const REQUEST: &str = r#"{"id":"a-1","parameters":{"threshold":0.5},"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[48517.25,0.25]}]}"#;
 
 /// A copy of a directory.
 pub fn copy(from: &Path, to: &Path) {
