@@ -12,6 +12,8 @@ use crate::schema::{Dialect, SCHEMA_VERSION, views};
 /// What the header of an index of inferlog says in `application_id`: "ilog".
 pub const APPLICATION_ID: i32 = 0x696c_6f67;
 
+/// The WAL is cut to this size when it begins anew, bytes.
+const WAL_BYTES_MAX: i64 = 64 << 20;
 /// How long a writer waits for another, milliseconds.
 pub(super) const BUSY_TIMEOUT_MS: u64 = 5_000;
 
@@ -83,6 +85,8 @@ fn prepare(path: &Path, flags: OpenFlags) -> std::result::Result<Connection, Ope
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // What a long reader made of the WAL is given back once it is gone.
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     create(path, &mut connection)?;
     Ok(connection)
 }
