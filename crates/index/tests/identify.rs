@@ -151,6 +151,27 @@ fn ids_are_found_and_content_is_clear_where_it_may_be() {
 }
 
 /// Whether any file of the index holds these bytes.
+#[test]
+fn a_bundle_that_was_skipped_stands_in_the_way_of_no_identifier() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("index.sqlite");
+    let mut world = World::new();
+    world.log("alpha");
+    let vault = vault(&world);
+    let plain = |n: u64| ("alpha", entry(None, &[event(id(9, n), "clock", 1, json!({}))]));
+    world.publish(&(0..256).map(plain).collect::<Vec<_>>());
+    let (one, call) = calls(&world, &vault, "alpha", 1, &[]);
+    world.publish_appends(&[("alpha", call)]);
+    vault.absorb(&one.births().unwrap()).unwrap();
+    world.fs.flip_bit(&world.dir("alpha").path().join("tile/entries/000"), 0, 7).unwrap();
+    let mut follower = world.follower_with(&path, options(&vault));
+    assert!(follower.catch_up(&mut |_| std::ops::ControlFlow::Continue(())).is_err());
+    let origin = follower.status().get().logs[0].name.origin.clone();
+    follower.skip(&origin, 256, "damaged by hand").unwrap();
+    catch_up(&mut follower);
+    assert_eq!(found(&path, &vault, None, "req-1"), text(one.owner()));
+}
+
 fn holds(dir: &Path, bytes: &[u8]) -> bool {
     let files = std::fs::read_dir(dir).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
     files.into_iter().any(|file| file.windows(bytes.len()).any(|window| window == bytes))

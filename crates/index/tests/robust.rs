@@ -151,6 +151,30 @@ fn an_entry_that_is_none_stops_the_log_until_it_is_skipped() {
 }
 
 #[test]
+fn what_stands_before_a_damaged_bundle_is_followed_and_what_stands_behind_it_after_a_skip() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("index.sqlite");
+    let mut world = World::new();
+    world.log("alpha");
+    let entries: Vec<_> = stories(7, 800).into_iter().map(|(_, entry)| ("alpha", entry)).collect();
+    world.publish(&entries);
+    // The length of its first entry: nothing of the bundle can be told from anything else.
+    world.fs.flip_bit(&world.dir("alpha").path().join("tile/entries/001"), 0, 7).unwrap();
+    let mut follower = world.follower(&path);
+    let error = follower.catch_up(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(&error, IndexError::Read { .. }), "{error}");
+    let log = follower.status().get().logs[0].clone();
+    assert_eq!((log.next, log.size), (256, 800), "it stands where the damage begins");
+    follower.skip(&log.name.origin, 256, "damaged by hand").unwrap();
+    catch_up(&mut follower);
+    assert_eq!(
+        rows(&open(&path), "SELECT next, skipped FROM logs WHERE system = 'alpha'"),
+        ["Integer(800) Integer(256)"]
+    );
+    check_rollups(&path);
+}
+
+#[test]
 fn an_event_in_parts_has_all_its_payloads_once() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("index.sqlite");

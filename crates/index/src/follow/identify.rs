@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use inferlog_log::LogIdentity;
 use inferlog_log::packs::{OpenPacks, day_name};
+use inferlog_log::{LogIdentity, ReadError};
 use inferlog_record::{Id, KeyId};
 use inferlog_vault::{SealContext, Vault, VaultError, open_payload};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Follower;
 use super::source::Source;
 use crate::engine::{Engine, Position};
-use crate::error::Result;
+use crate::error::{IndexError, Result};
 use crate::fold::parse::{EntryJson, EventJson, RefJson};
 use crate::rows::{ClearContent, EventNo, Identifier};
 
@@ -54,9 +54,18 @@ impl<E: Engine> Follower<E> {
             return Ok(true);
         }
         let clear = self.options.clear_content.iter().any(|system| system.as_str() == source.name.system);
-        let bundles = source.read(from, next.min(source.size), (BATCH_ENTRIES, BATCH_BYTES))?;
-        let looker = Looker::new(source, &vault, clear);
-        let (to, opened) = looker.look(&bundles.entries(&source.name.origin)?, from)?;
+        let end = next.min(source.size);
+        let (to, opened) = match source.read(from, end, (BATCH_ENTRIES, BATCH_BYTES)) {
+            Ok(bundles) => {
+                let looker = Looker::new(source, &vault, clear);
+                looker.look(&bundles.entries(&source.name.origin)?, from)?
+            }
+            // Its events were skipped, or it was damaged since: `verify` tells which.
+            Err(IndexError::Read { source: ReadError::Malformed(_), .. }) => {
+                (Source::after_bundle(from).min(end), Opened::default())
+            }
+            Err(error) => return Err(error),
+        };
         if to == from {
             return Ok(true);
         }

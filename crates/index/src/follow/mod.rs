@@ -127,15 +127,18 @@ impl<E: Engine> Follower<E> {
             let before = caught.entries;
             let (mut is_identified, mut stuck) = (true, None);
             for at in 0..self.sources.len() {
-                match self.follow(at) {
-                    Ok(followed) => caught.entries += followed,
+                let done = self.follow(at).and_then(|followed| {
+                    caught.entries += followed;
+                    if waiting > 0 { Ok(true) } else { self.identify(at) }
+                });
+                match done {
+                    Ok(is_done) => is_identified &= is_done,
                     // The other logs go on.
                     Err(error @ (IndexError::Entry { .. } | IndexError::Read { .. })) => {
                         stuck = stuck.or(Some(error))
                     }
                     Err(error) => return Err(error),
                 }
-                is_identified &= waiting > 0 || self.identify(at)?;
                 if progress(Progress { entries: caught.entries, of }).is_break() {
                     return Ok(());
                 }

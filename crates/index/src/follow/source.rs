@@ -97,20 +97,29 @@ impl Source {
         (&self.name.system, &self.name.shard) == (&other.name.system, &other.name.shard)
     }
 
-    /// Reads whole bundles from `from` on, until one of the limits is passed or `to` is reached.
+    /// Reads whole bundles from `from` on, until one of the limits is passed, `to` is reached, or one cannot be read: what stands
+    /// before it is given first, so that it stands in the way alone. An error if it is the first.
     pub(super) fn read(&self, from: u64, to: u64, (entries, bytes): (u64, usize)) -> Result<Bundles> {
         let mut read = Bundles { bundles: Vec::new(), range: from..from };
         let (mut first, mut len) = (from / WIDTH * WIDTH, 0);
         while read.range.end < to && read.range.end - from < entries && len < bytes {
             let path = LogDir::bundle_of(first, self.size).ok_or(ReadError::NoEntry(first));
-            let bundle = path.and_then(|path| self.reader.bundle(path));
-            let bundle = bundle.map_err(|source| unreadable(&self.name.origin, source))?;
+            let bundle = match path.and_then(|path| self.reader.bundle(path)) {
+                Ok(bundle) => bundle,
+                Err(_) if read.range.end > from => break,
+                Err(source) => return Err(unreadable(&self.name.origin, source)),
+            };
             len += bundle.len();
             read.bundles.push((first, bundle));
             first += WIDTH;
             read.range.end = first.min(to);
         }
         Ok(read)
+    }
+
+    /// The first entry after the bundle that holds this one.
+    pub(super) fn after_bundle(index: u64) -> u64 {
+        (index / WIDTH + 1).saturating_mul(WIDTH)
     }
 
     /// When the first entry that is not in the store was logged; if it does not say, when the one before it was.

@@ -29,15 +29,20 @@ fn columns() -> Vec<(&'static str, Type)> {
 }
 
 /// Those that are there, locked in the order of their numbers.
+///
+/// Two statements: one that waited for a lock sees the decision as it is then, and the facets as they were before, so that a
+/// decision whose facet changed meanwhile would not be there. The second reads what the first locked and nothing that came since.
 pub(super) async fn load(link: &Link, ids: &[Id]) -> Result<HashMap<Id, DecisionRow>, Error> {
     let uuids: Vec<Uuid> = ids.iter().map(|id| Uuid::from(*id)).collect();
+    let lock = "SELECT no FROM decision WHERE id = ANY($1) ORDER BY no FOR UPDATE";
+    let locked: Vec<i64> = link.query(lock, &[&uuids]).await?.iter().map(|row| row.get(0)).collect();
     let list: Vec<String> = columns().iter().map(|(name, _)| format!("d.{name}")).collect();
     let sql = format!(
         "SELECT {}, f.system, f.route, f.wire, f.model, f.version, f.identity, f.environment, f.outcome, f.error, \
-         f.overridden FROM decision d JOIN facet f ON f.facet = d.facet WHERE d.id = ANY($1) ORDER BY d.no FOR UPDATE OF d",
+         f.overridden FROM decision d JOIN facet f ON f.facet = d.facet WHERE d.no = ANY($1)",
         list.join(", ")
     );
-    let rows = link.query(&sql, &[&uuids]).await?;
+    let rows = link.query(&sql, &[&locked]).await?;
     let by_uuid: HashMap<Uuid, Id> = ids.iter().map(|id| (Uuid::from(*id), *id)).collect();
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {

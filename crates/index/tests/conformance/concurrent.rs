@@ -56,6 +56,39 @@ pub fn one_decision(store: &dyn Store) {
     assert_eq!(logs, [ROUNDS; 3]);
 }
 
+/// Who waits for a decision gets it as it is then, in another facet.
+pub fn another_facet(store: &dyn Store) {
+    let mut one = store.engine();
+    let mut write = |outcome: &str, is_new: bool, meanwhile: &dyn Fn()| {
+        let position = one.begin(&log("a")).unwrap();
+        let found = one.load(&[id(10)]).unwrap();
+        assert_eq!(found.is_empty(), is_new);
+        let mut row = decision(EventNo::new(position.log, 0, 0).unwrap(), 10);
+        row.facet = facet(outcome);
+        let (_, number) = interned(&mut *one, outcome);
+        let (inserted, updated) =
+            if is_new { (vec![(row, number)], vec![]) } else { (vec![], vec![(row, number)]) };
+        one.write(&Rows { inserted, updated, ..Rows::default() }).unwrap();
+        meanwhile();
+        one.commit(position).unwrap();
+    };
+    write("answered", true, &|| ());
+    std::thread::scope(|scope| {
+        let (waiter, other) = (std::cell::Cell::new(None), store.engine());
+        let other = std::cell::Cell::new(Some(other));
+        write("failed", false, &|| {
+            let mut other = other.take().unwrap();
+            waiter.set(Some(scope.spawn(move || {
+                other.begin(&log("b")).unwrap();
+                other.load(&[id(10)]).unwrap()
+            })));
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        });
+        let found = waiter.take().unwrap().join().unwrap();
+        assert_eq!(found.get(&id(10)).and_then(|row| row.facet.outcome.as_deref()), Some("failed"));
+    });
+}
+
 /// One more event of both decisions.
 fn add(engine: &mut dyn Engine, name: &str, round: u64, swap: bool) -> Result<()> {
     let mut position = engine.begin(&log(name))?;

@@ -27,7 +27,7 @@ type Part = (&'static str, fn(&dyn Store));
 
 /// Runs everything against an empty store, which is emptied again in between.
 pub fn conformance(store: &dyn Store) {
-    let parts: [Part; 10] = [
+    let parts: [Part; 11] = [
         ("cursors", cursors),
         ("rows come back", rows_come_back),
         ("a rollback leaves nothing", rollback_leaves_nothing),
@@ -38,6 +38,7 @@ pub fn conformance(store: &dyn Store) {
         ("erasures", personal::erasures),
         ("one log, several followers", concurrent::one_log),
         ("one decision, several logs", concurrent::one_decision),
+        ("a decision that changes while it is waited for", concurrent::another_facet),
     ];
     for (name, part) in parts {
         println!("conformance: {name}");

@@ -104,10 +104,16 @@ impl Server {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// SIGKILL for the postmaster; its children notice and end.
+    /// SIGKILL for the postmaster; its children notice and end, until when they may do what they are asked for.
     pub fn kill(&mut self) {
+        let children = self.children();
         self.signal(Signal::KILL);
         self.wait();
+        let began = Instant::now();
+        while children.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+            assert!(began.elapsed() < Duration::from_secs(30), "children of a killed postmaster go on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// `pg_ctl stop -m immediate`: no checkpoint; the next start recovers.
