@@ -170,7 +170,7 @@ async fn opened(args: &QueryArgs, job: &Job) -> Result<open::Rows, Failure> {
     let mut door = Door::open(&args.open_args).await?;
     let opened = door.ask(act).await;
     door.close().await?;
-    rows.put(opened?);
+    rows.put(opened?).map_err(|error| failure(&error, &job.sql))?;
     Ok(rows)
 }
 

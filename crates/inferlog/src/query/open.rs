@@ -103,17 +103,41 @@ impl Rows {
     }
 
     /// Puts content in the place of references to it.
-    pub(crate) fn put(&mut self, opened: Vec<Opened>) {
+    ///
+    /// # Errors
+    /// If it would be more than [`CONTENT_BYTES_MAX`]: one payload may stand in many rows.
+    pub(crate) fn put(&mut self, opened: Vec<Opened>) -> Result<(), QueryError> {
         let opened = opened.into_iter().map(|opened| (opened.payload.clone(), opened)).collect();
+        let mut left = CONTENT_BYTES_MAX;
         for place in &self.places {
             // Content has the type that it has.
             if let Some(column) = self.columns.get_mut(*place) {
                 column.r#type = None;
             }
-            let cells = self.rows.iter_mut().filter_map(|row| row.get_mut(*place));
-            cells.for_each(|cell| put(cell, &opened));
+            for cell in self.rows.iter_mut().filter_map(|row| row.get_mut(*place)) {
+                left = left.checked_sub(content_bytes(cell, &opened)).ok_or_else(too_much)?;
+                put(cell, &opened);
+            }
         }
+        Ok(())
     }
+}
+
+/// Bytes of content that are to stand in a cell.
+fn content_bytes(cell: &Cell, opened: &HashMap<String, Opened>) -> usize {
+    let of = |id: Id| match opened.get(&id.to_string())?.content.as_ref()? {
+        Content::Json(json) => Some(json.get().len()),
+        Content::Text(text) | Content::Base64(text) => Some(text.len()),
+    };
+    references(cell).into_iter().filter_map(of).sum()
+}
+
+fn too_much() -> QueryError {
+    let what = format!(
+        "the answer's content is longer than the {} MiB that can be opened at once",
+        CONTENT_BYTES_MAX >> 20
+    );
+    QueryError::new(QueryFault::Output, what).hint("ask for fewer rows, each payload once (DISTINCT)")
 }
 
 /// Finds where payloads stand that columns refer to.
@@ -160,7 +184,11 @@ fn places(wanted: &[String], columns: &[QueryColumn]) -> Result<Vec<usize>, Stri
             format!("there is no column `{name}` to open; the answer has: {}", names.join(", "))
         })
     };
-    wanted.iter().map(place).collect()
+    let mut found = wanted.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    // A column that is named twice is opened once: what content says of payloads is content.
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 const FIND: &str = "\
@@ -277,4 +305,28 @@ pub(crate) fn decisions(wanted: &[PayloadAt]) -> BTreeMap<String, Vec<Id>> {
         decisions.extend(payload.decision.as_deref().and_then(|id| id.parse::<Id>().ok()));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_stands_in_many_rows_is_bounded_like_any_other() {
+        let payload = "0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11".to_owned();
+        let row = || vec![Cell::Text(payload.clone())];
+        let rows = |count: usize| Rows {
+            columns: vec![QueryColumn { name: "payload".into(), r#type: None }],
+            rows: std::iter::repeat_with(row).take(count).collect(),
+            places: vec![0],
+            wanted: Vec::new(),
+        };
+        let content = Some(Content::Text("x".repeat(CONTENT_BYTES_MAX / 4)));
+        let opened = || vec![Opened { payload: payload.clone(), content: content.clone(), missing: None }];
+        let mut few = rows(4);
+        few.put(opened()).unwrap();
+        assert!(matches!(&few.rows[3][0], Cell::Text(text) if text.len() == CONTENT_BYTES_MAX / 4));
+        let error = rows(5).put(opened()).unwrap_err();
+        assert!(error.code == QueryFault::Output && error.to_string().contains("64 MiB"), "{error}");
+    }
 }

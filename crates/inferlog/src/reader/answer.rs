@@ -17,6 +17,8 @@ use crate::query::Worker;
 
 /// How long a client may take for the next piece of an answer, before it counts as gone.
 const CLIENT_TIME_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether a client is still there while a worker has nothing for it.
+const CLIENT_LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// The longest answer, bytes.
 pub(super) const ANSWER_BYTES_MAX: u64 = 1 << 30;
 /// What the last line of an answer that breaks off has to leave.
@@ -122,7 +124,7 @@ async fn pass_on(
     loop {
         sent += piece.len() as u64;
         // A client that is gone, or that rests too long, ends the worker.
-        if !matches!(timeout(CLIENT_TIME_MAX, sender.send_data(piece)).await, Ok(Ok(()))) {
+        if !is_taken(&mut sender, piece).await {
             return;
         }
         if sent > ANSWER_BYTES_MAX {
@@ -132,7 +134,15 @@ async fn pass_on(
             return break_off(sender, media_type, &json!({ "error": error })).await;
         }
         let mut next = vec![0; PIECE_BYTES];
-        match worker.read(&mut next).await {
+        let read = loop {
+            match timeout(CLIENT_LOOK_PERIOD, worker.read(&mut next)).await {
+                Ok(read) => break read,
+                // A piece of nothing is never sent; whether it could be tells whether anybody is there.
+                Err(_) if is_taken(&mut sender, Bytes::new()).await => {}
+                Err(_) => return,
+            }
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => next.truncate(read),
             Err(error) => return break_off(sender, media_type, &json!({ "error": error })).await,
@@ -147,6 +157,11 @@ async fn pass_on(
             break_off(sender, media_type, &error).await;
         }
     }
+}
+
+/// Gives a piece to a client; false if it is gone, or rests too long.
+async fn is_taken(sender: &mut Sender<Bytes, io::Error>, piece: Bytes) -> bool {
+    matches!(timeout(CLIENT_TIME_MAX, sender.send_data(piece)).await, Ok(Ok(())))
 }
 
 /// Ends an answer so that nobody takes it for whole: the connection breaks off.

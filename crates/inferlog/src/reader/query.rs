@@ -88,7 +88,11 @@ impl Reader {
             };
         }
         match admin::open(&instance, rows.wanted(), reader, asked.sql).await {
-            Ok(opened) => rows.put(opened),
+            Ok(opened) => {
+                if let Err(error) = rows.put(opened) {
+                    return failed(&error);
+                }
+            }
             Err(failure) => {
                 return refuse(StatusCode::SERVICE_UNAVAILABLE, "not_opened", &failure.to_string());
             }
