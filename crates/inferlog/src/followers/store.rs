@@ -46,6 +46,19 @@ impl Store {
         })
     }
 
+    /// Lets nobody but its owner into the directory of a file that holds content in clear.
+    pub(super) fn keep_private(&self, data: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = sqlite_path(data);
+        match (self, path.parent()) {
+            (Self::Sqlite, Some(dir)) => {
+                std::fs::create_dir_all(dir)?;
+                std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens it to write, whatever is there: what was derived is deleted.
     pub(super) fn anew(&self, data: &Path, interrupt: &Interrupt) -> Result<Box<dyn Engine>, IndexError> {
         match self {
@@ -96,5 +109,20 @@ impl IndexChoice {
     /// Reads `none`, or what [`Store::parse`] reads.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "none" { Ok(Self::None) } else { Store::parse(text).map(Self::Store) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn content_in_clear_is_its_owner_s_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::Sqlite.keep_private(dir.path()).unwrap();
+        drop(SqliteEngine::open(&sqlite_path(dir.path())).unwrap());
+        let mode = std::fs::metadata(dir.path().join("index")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -93,6 +93,11 @@ impl Running {
 }
 
 fn follow(shared: &Shared, fs: &Arc<dyn Fs>, data: &std::path::Path, store: &Store, options: &FollowOptions) {
+    if !options.clear_content.is_empty()
+        && let Err(error) = store.keep_private(data)
+    {
+        tracing::warn!(follower = options.name, %error, "others may read the index, which holds content in clear");
+    }
     while !shared.stop.load(Ordering::Acquire) {
         match store.engine(data, &shared.interrupt) {
             Ok(engine) => {
