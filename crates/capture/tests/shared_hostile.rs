@@ -29,8 +29,9 @@ const ASK: &str = "{\"model\":\"m\",\"user\":\"7\",\"messages\":[{\"role\":\"use
 
 fn answer(body: &str) -> &'static [u8] {
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
     (head + body).leak().as_bytes()
 }
 
