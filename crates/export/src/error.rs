@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use inferlog_disk::DiskError;
-use inferlog_log::{LogError, ReadError};
+use inferlog_log::LogError;
 
 use crate::table::TableError;
 
@@ -13,30 +13,12 @@ pub type Result<T, E = ExportError> = std::result::Result<T, E>;
 /// Why an export could not be made. What was begun is removed, or was never under its name.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is no data directory, or not the log that was named.
+    /// There is no data directory, or not the log that was named; or a bundle or an entry cannot be read.
     #[error(transparent)]
     Audit(#[from] inferlog_audit::AuditError),
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// A bundle could not be read.
-    #[error("{log}: {source}; run `inferlog verify` to locate the damage")]
-    Read {
-        /// Origin of the log.
-        log: String,
-        /// Why.
-        source: ReadError,
-    },
-    /// An entry is not as the format says.
-    #[error("{log}: entry {index}: {what}; run `inferlog verify` to see whether it is damaged")]
-    Entry {
-        /// Origin of the log.
-        log: String,
-        /// The entry.
-        index: u64,
-        /// What is wrong.
-        what: String,
-    },
     /// The file system failed.
     #[error(transparent)]
     Disk(#[from] DiskError),

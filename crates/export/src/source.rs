@@ -112,11 +112,11 @@ impl Source {
     }
 
     fn unreadable(&self, source: ReadError) -> ExportError {
-        ExportError::Read { log: self.origin.clone(), source }
+        AuditError::Read { log: self.origin.clone(), source }.into()
     }
 
     pub(crate) fn malformed(&self, index: u64, what: impl std::fmt::Display) -> ExportError {
-        ExportError::Entry { log: self.origin.clone(), index, what: what.to_string() }
+        AuditError::Entry { log: self.origin.clone(), index, what: what.to_string() }.into()
     }
 }
 
