@@ -114,7 +114,10 @@ fn postgres() -> Step {
         what: "PostgreSQL, of which tests start servers of their own",
         needs: &[],
         run: |_| {
-            let server = Package { name: "postgresql", brings: Brings::Path("/usr/lib/postgresql") };
+            let server = Package {
+                name: "postgresql",
+                brings: Brings::Versioned("/usr/lib/postgresql", "bin/initdb"),
+            };
             ensure(&[server]).map(no_tests)
         },
     }

@@ -12,6 +12,9 @@ pub(crate) enum Brings {
     Program(&'static str),
     /// A file or folder.
     Path(&'static str),
+    /// A file below a folder for each version, so that `Versioned("/usr/lib/postgresql", "bin/initdb")` is met by
+    /// `/usr/lib/postgresql/15/bin/initdb`. PostgreSQL's client alone brings the folders, without the server.
+    Versioned(&'static str, &'static str),
 }
 
 /// A package, and how to see that it is installed.
@@ -128,6 +131,8 @@ fn is_there(brings: &Brings) -> bool {
     match brings {
         Brings::Program(program) => on_path(program),
         Brings::Path(path) => Path::new(path).exists(),
+        Brings::Versioned(folder, file) => fs::read_dir(folder)
+            .is_ok_and(|versions| versions.flatten().any(|version| version.path().join(file).exists())),
     }
 }
 
@@ -162,5 +167,16 @@ mod tests {
         assert!(!on_path("no-such-program-anywhere"));
         assert!(quiet("sh", &["-c", "exit 0"]));
         assert!(!quiet("sh", &["-c", "exit 1"]));
+    }
+
+    #[test]
+    fn a_version_without_the_file_is_not_the_package() {
+        let manifest = env!("CARGO_MANIFEST_DIR");
+        assert!(is_there(&Brings::Versioned(manifest, "main.rs")), "src/main.rs, as if `src` were a version");
+        assert!(
+            !is_there(&Brings::Versioned(manifest, "bin/initdb")),
+            "folders are there, the file is in none"
+        );
+        assert!(!is_there(&Brings::Versioned("/no/such/folder", "bin/initdb")));
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Asked<'a> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIME_MAX).map_err(failed)?;
-        // Half of the memory is SQLite's own, which says so when it is used up; the rest of it is the process's, which does not.
+        // Three quarters of the memory are SQLite's own, which says so when they are used up; the rest is the process's, which does not.
         let heap = i64::try_from(limits.memory_bytes_max / 4 * 3).unwrap_or(i64::MAX);
         connection.pragma_update_and_check(None, "hard_heap_limit", heap, |_| Ok(())).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
