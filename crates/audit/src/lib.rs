@@ -34,8 +34,8 @@ pub use receipt::{
 pub use report::{AgainstReport, Fault, FaultKind, KeySource, LogReport, Notice, Report};
 pub use select::Select;
 pub use story::{
-    CONTENT_BYTES_MAX, EntryProof, Located, Locator, MissingPart, Openings, PayloadContent, Place, Story,
-    StoryEvent, StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened,
-    parse_decision, story,
+    CONTENT_BYTES_MAX, EntryProof, Located, Locator, MissingPart, Openings, PayloadContent, Place,
+    ScanLocator, Story, StoryEvent, StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens,
+    Unopened, parse_decision, story,
 };
 pub use verify::{FAULTS_LISTED_MAX, Options, Progress, THREADS_DEFAULT, verify};

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use inferlog_audit::account::{Account, reconstruct};
-use inferlog_audit::{Located, Locator, Openings, StoryOptions};
+use inferlog_audit::{Located, Locator, Openings, ScanLocator, Select, StoryOptions};
 use inferlog_log::LogReader;
 use inferlog_record::body::{
     Aspect, DecisionOpened, Human, HumanAction, Outcome, StepOutcome, SystemChanged, ToolCall,
@@ -178,6 +178,25 @@ fn located_or_searched_the_account_is_the_same() {
             assert_eq!(text(&found), text(&searched), "seed {seed}, decision {decision}");
         }
     }
+}
+
+#[test]
+fn many_decisions_are_located_by_one_reading() {
+    let (sealer, decisions) = interleaved(2);
+    let few = &decisions[3..];
+    let (fs, dir) = (&sealer.world.fs, Path::new(DIR));
+    let mut seen = Vec::new();
+    let scanned =
+        ScanLocator::scan(fs, dir, &Select::default(), few, |done, total| seen.push((done, total))).unwrap();
+    assert!(seen.is_sorted() && seen.last().is_some_and(|(done, total)| done == total), "{seen:?}");
+    for &decision in few {
+        let located = scanned.locate(decision).unwrap();
+        assert!(!located.is_empty() && located.iter().any(|log| !log.entries.is_empty()));
+        let found = account(&sealer, decision, Some(Ok(located)));
+        assert_eq!(found.notices, [] as [String; 0]);
+        assert_eq!(text(&found), text(&account(&sealer, decision, None)), "decision {decision}");
+    }
+    assert_eq!(scanned.locate(decisions[0]).unwrap(), [], "it was not asked for");
 }
 
 #[test]

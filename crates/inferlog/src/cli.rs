@@ -10,8 +10,8 @@ use inferlog::Settings;
 use inferlog_vault::RootSource;
 
 use crate::commands::{
-    attach, bench, demo, erase, explain, export, find, followers, keys, models, prompts, query, receipt,
-    reconstruct, serve, show, stats, tail, tools, verify,
+    attach, bench, coverage, demo, drill, erase, explain, export, find, followers, keys, models, prompts,
+    query, receipt, reconstruct, serve, show, stats, tail, tools, verify, witness,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -54,6 +54,9 @@ enum Command {
     Export(Box<export::ExportArgs>),
     Verify(verify::VerifyArgs),
     Receipt(receipt::ReceiptArgs),
+    Witness(witness::WitnessArgs),
+    Coverage(coverage::CoverageArgs),
+    Drill(drill::DrillArgs),
     Human(attach::HumanArgs),
     Label(attach::LabelArgs),
     Output(attach::OutputArgs),
@@ -130,6 +133,9 @@ fn do_as(command: Command) -> ExitCode {
         Command::Export(args) => export::run(*args),
         Command::Verify(args) => verify::run(args),
         Command::Receipt(args) => receipt::run(args),
+        Command::Witness(args) => witness::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Human(args) => attach::human(&args),
         Command::Label(args) => attach::label(&args),
         Command::Output(args) => attach::output(&args),

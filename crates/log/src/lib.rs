@@ -29,6 +29,7 @@ pub mod recover;
 mod seek;
 mod state;
 mod twin;
+mod vouched;
 pub mod wal;
 
 pub use append::{Append, Appended, Flags, LogId};
@@ -46,3 +47,6 @@ pub use reader::{LogReader, ReadError};
 pub use recover::{Env, NodeConfig, NodeLock, Recovered, RecoveredLog};
 pub use seek::SEEK_MARGIN_NS;
 pub use state::{PackTail, State};
+pub use vouched::{
+    TIMESTAMP_BYTES_MAX, TIMESTAMPS_MAX, Vouched, list_vouched, read_vouched, write_timestamp, write_vouched,
+};

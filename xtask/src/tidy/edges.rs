@@ -25,10 +25,21 @@ const PARTS: &[Part] = &[
     Part { name: "vault", uses: &["record", "disk"], never: ASYNC },
     Part { name: "log", uses: &["record", "merkle", "disk"], never: ASYNC },
     Part { name: "registry", uses: &["record", "disk"], never: ASYNC },
+    Part { name: "witness", uses: &["merkle", "disk"], never: ASYNC },
+    Part { name: "timestamp", uses: &[], never: ASYNC_AND_IO },
     Part { name: "capture", uses: &["record", "disk", "vault", "log", "registry"], never: &[] },
     Part { name: "index", uses: &["record", "merkle", "disk", "vault", "log"], never: &[] },
-    Part { name: "audit", uses: &["record", "merkle", "disk", "vault", "log", "registry"], never: &[] },
+    Part {
+        name: "audit",
+        uses: &["record", "merkle", "disk", "vault", "log", "registry", "timestamp"],
+        never: &[],
+    },
     Part { name: "export", uses: &["record", "merkle", "disk", "vault", "log", "audit"], never: &[] },
+    Part {
+        name: "bundle",
+        uses: &["record", "merkle", "disk", "vault", "log", "registry", "timestamp", "audit"],
+        never: ASYNC,
+    },
 ];
 
 /// The binary and facade: may use every part, and no part uses it.

@@ -4,6 +4,7 @@
 mod assemble;
 mod gather;
 mod locate;
+mod many;
 mod model;
 mod order;
 mod payloads;
@@ -25,6 +26,7 @@ use inferlog_vault::{DataKey, Vault, VaultError};
 pub(crate) use assemble::lower;
 pub(crate) use gather::{Gathered, gather};
 pub use locate::{Located, Locator};
+pub use many::ScanLocator;
 pub use model::{
     EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
     Tokens,

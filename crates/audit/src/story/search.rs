@@ -124,8 +124,8 @@ fn sorted(indices: &[u64], below: u64) -> Vec<u64> {
     sorted
 }
 
-const ERASURE: &[u8] = br#""kind":"erasure""#;
-const CHANGED: &[u8] = br#""kind":"system.changed""#;
+pub(super) const ERASURE: &[u8] = br#""kind":"erasure""#;
+pub(super) const CHANGED: &[u8] = br#""kind":"system.changed""#;
 
 fn scan(log: &OpenLog, wanted: Wanted, (from, to): (u64, u64), hits: &mut Hits) -> Result<()> {
     let text = wanted.decision.to_string();

@@ -2,7 +2,9 @@
 
 pub(crate) mod attach;
 pub(crate) mod bench;
+pub(crate) mod coverage;
 pub(crate) mod demo;
+pub(crate) mod drill;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -22,3 +24,4 @@ pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod tools;
 pub(crate) mod verify;
+pub(crate) mod witness;
