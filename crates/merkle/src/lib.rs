@@ -10,7 +10,8 @@
 //! | [`TreeEdge`]: a tree that grows, held as its right edge alone | the same |
 //! | [`inclusion_proof`], [`consistency_proof`], [`root`] from tiles | RFC 9162 §2.1.3.1, §2.1.4.1 |
 //! | [`verify_inclusion`], [`verify_consistency`] | RFC 9162 §2.1.3.2, §2.1.4.2 |
-//! | [`SignedNote`], [`NoteSignature`], [`VerifierKey`] | c2sp.org/signed-note, c2sp.org/tlog-cosignature |
+//! | [`SignedNote`], [`NoteSignature`], [`VerifierKey`], [`cosignature_line`] | c2sp.org/signed-note, c2sp.org/tlog-cosignature |
+//! | [`Policy`]: which witnesses suffice | c2sp.org/tlog-policy |
 //! | [`Checkpoint`], [`verify_checkpoint`] | c2sp.org/tlog-checkpoint |
 //! | [`Receipt`] | c2sp.org/tlog-proof |
 //!
@@ -23,9 +24,11 @@
 
 mod bundle;
 mod checkpoint;
+mod cosignature;
 mod edge;
 mod hash;
 mod note;
+mod policy;
 mod proof;
 mod receipt;
 mod source;
@@ -38,12 +41,14 @@ pub use bundle::{
     BundleError, BundleFault, ENTRY_BYTES_MAX, Entries, EntryTooLong, check_bundle, encode_entry, entries,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint, verify_checkpoint};
+pub use cosignature::{cosignature_line, cosignature_message};
 pub use edge::{TREE_SIZE_MAX, Tile, TreeEdge};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash};
 pub use note::{
     NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote, VerifiedSignature,
     ed25519_signature_line,
 };
+pub use policy::{POLICY_NAMES_MAX, Policy, PolicyError, PolicyFault, PolicyLog, PolicyWitness};
 pub use proof::{consistency_proof, inclusion_proof, root};
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, ReceiptError};
 pub use source::{TileSource, TreeError, full_tile_root};

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::cosignature::{COSIGNATURE_TIME_MAX, cosignature_message};
 use crate::vkey::key_id;
 use crate::{KeyKind, VerifierKey, text};
 
@@ -9,8 +10,6 @@ pub const NOTE_BYTES_MAX: usize = 1 << 20;
 /// Signatures of a note at most; c2sp.org/signed-note asks for at least 16.
 pub const NOTE_SIGNATURES_MAX: usize = 100;
 
-/// Latest time of a cosignature (c2sp.org/tlog-cosignature, Format).
-const COSIGNATURE_TIME_MAX: u64 = i64::MAX as u64;
 const LINE_START: &str = "\u{2014} ";
 
 /// Text signed by one or more keys (c2sp.org/signed-note). Displays as the note and parses from it, byte for byte.
@@ -182,7 +181,8 @@ impl NoteSignature {
         &self.bytes
     }
 
-    fn is_by(&self, key: &VerifierKey) -> bool {
+    /// Whether it bears the name and id of this key. Whether the key made it is for [`SignedNote::verify`] to say.
+    pub fn is_by(&self, key: &VerifierKey) -> bool {
         self.key_id == key.key_id() && self.name == key.name()
     }
 
@@ -193,7 +193,7 @@ impl NoteSignature {
             KeyKind::Cosignature => {
                 let (time, signature) = self.bytes.split_first_chunk()?;
                 let time = u64::from_be_bytes(*time);
-                let message = format!("cosignature/v1\ntime {time}\n{text}");
+                let message = cosignature_message(time, text);
                 let good = time <= COSIGNATURE_TIME_MAX && key.verifies(message.as_bytes(), signature);
                 good.then_some(Some(time))
             }
