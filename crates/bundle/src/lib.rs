@@ -2,3 +2,4 @@
 //! check it offline. docs/bundle.md has the format; [`layout`] has its paths and JSON files, for writer, verifier and page.
 
 pub mod layout;
+pub mod zip;
