@@ -65,6 +65,8 @@ text_enum! {
         Drill = "drill",
         /// Alarm of a monitor or a rule.
         Alert = "alert",
+        /// A finding of the record's coverage was accepted until a date.
+        RiskAccepted = "risk.accepted",
     }
 }
 
@@ -108,7 +110,7 @@ impl Kind {
             Kind::Incident | Kind::HoldPlaced | Kind::HoldReleased => "73, 75a(6)(b)",
             Kind::Erasure => "GDPR 17",
             Kind::Purge => "19, 26(6)",
-            Kind::Sampling | Kind::Clock | Kind::Access => "profile",
+            Kind::Sampling | Kind::Clock | Kind::Access | Kind::RiskAccepted => "profile",
             Kind::Drill | Kind::Alert => "72, 12(2)(a)",
         }
     }

@@ -177,6 +177,8 @@ text_enum! {
         AccessQuery = "access.query",
         /// Report of a drill or alert.
         Report = "report",
+        /// Why a finding was accepted.
+        RiskReason = "risk.reason",
     }
 }
 

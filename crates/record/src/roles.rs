@@ -62,6 +62,7 @@ impl Kind {
             Kind::Sampling => SAMPLING,
             Kind::Access => ACCESS,
             Kind::Drill | Kind::Alert => REPORT,
+            Kind::RiskAccepted => RISK,
             Kind::RecorderStarted | Kind::RecorderStopped | Kind::SessionStarted | Kind::SessionEnded => &[],
             Kind::Purge | Kind::Gap | Kind::Clock => &[],
         }
@@ -171,4 +172,8 @@ const ACCESS: &[RoleDoc] = roles! {
 
 const REPORT: &[RoleDoc] = roles! {
     Report => r "72" "P";
+};
+
+const RISK: &[RoleDoc] = roles! {
+    RiskReason => R "profile" "S";
 };

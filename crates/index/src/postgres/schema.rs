@@ -3,7 +3,7 @@
 use tokio_postgres::Error;
 
 use super::connection::Link;
-use crate::schema::{Dialect, SCHEMA_VERSION, views};
+use crate::schema::{Dialect, SCHEMA_VERSION, each_view, views};
 
 /// Who changes the schema holds this advisory lock ("inferlog" in ASCII).
 const LOCK: i64 = 0x696e_6665_726c_6f67;
@@ -51,11 +51,25 @@ pub(super) async fn migrate(link: &Link) -> Result<Option<i64>, Error> {
             link.client.batch_execute("ROLLBACK").await?;
             return Ok(Some(found));
         }
-        Some(found) if found == SCHEMA_VERSION => {}
+        Some(found) if found == SCHEMA_VERSION => add_views(link).await?,
         found => make(link, found.is_some()).await?,
     }
     link.client.batch_execute("COMMIT").await?;
     Ok(None)
+}
+
+/// Makes the views that an older build did not know: of kinds of event that came since.
+async fn add_views(link: &Link) -> Result<(), Error> {
+    let (names, views): (Vec<String>, Vec<String>) = each_view(Dialect::Postgres).into_iter().unzip();
+    let sql = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL";
+    let missing: Vec<String> =
+        link.client.query(sql, &[&names]).await?.iter().map(|row| row.get(0)).collect();
+    let added = names.iter().zip(views).filter(|(name, _)| missing.contains(name));
+    let statements: String = added.map(|(_, view)| view).collect();
+    if !statements.is_empty() {
+        link.client.batch_execute(&statements).await?;
+    }
+    Ok(())
 }
 
 /// Makes tables and views. Those that are there are dropped if they are ours; another's table of the same name is an error.

@@ -4,6 +4,7 @@ mod views;
 
 use crate::rows::COUNTERS;
 
+pub(crate) use views::each_view;
 pub use views::views;
 
 /// The version of the schema that this crate writes.

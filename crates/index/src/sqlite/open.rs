@@ -1,5 +1,6 @@
 //! Opening the file: made if it is not there, refused if it is another's or of a later version.
 
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::{IndexError, Result};
-use crate::schema::{Dialect, SCHEMA_VERSION, views};
+use crate::schema::{Dialect, SCHEMA_VERSION, each_view, views};
 
 /// What the header of an index of inferlog says in `application_id`: "ilog".
 pub const APPLICATION_ID: i32 = 0x696c_6f67;
@@ -115,12 +116,16 @@ fn check(path: &Path, connection: &Connection) -> std::result::Result<bool, Open
 }
 
 fn create(path: &Path, connection: &mut Connection) -> std::result::Result<(), Opening> {
-    if check(path, connection)? {
+    if check(path, connection)? && missing_views(connection)?.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have made it since.
     if check(path, &transaction)? {
+        for view in missing_views(&transaction)? {
+            transaction.execute_batch(&view)?;
+        }
+        transaction.commit()?;
         return Ok(());
     }
     transaction.execute_batch(&Dialect::Sqlite.base())?;
@@ -130,6 +135,14 @@ fn create(path: &Path, connection: &mut Connection) -> std::result::Result<(), O
     // A crash before this leaves an empty database, which is made anew.
     transaction.commit()?;
     Ok(())
+}
+
+/// Statements of the views that an older build did not know: of kinds of event that came since.
+fn missing_views(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut there = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?;
+    let there: HashSet<String> = there.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let views = each_view(Dialect::Sqlite).into_iter();
+    Ok(views.filter(|(name, _)| !there.contains(name)).map(|(_, view)| view).collect())
 }
 
 /// What an error of SQLite means for the operator.

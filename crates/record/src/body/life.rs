@@ -167,6 +167,20 @@ members! {
     }
 }
 
+members! {
+    /// Somebody answers for a finding of `inferlog coverage` until a date. Why is the payload `risk.reason`.
+    pub struct RiskAccepted {
+        /// Who accepted it.
+        by: Option<Pseudonym> => R "profile" "P C";
+        /// The finding's id, as the coverage report has it.
+        finding: ClearName => R "profile" "P";
+        /// The rule that found it.
+        rule: ClearName => R "profile" "P";
+        /// From this time on the finding counts again.
+        until: Timestamp => R "profile" "S";
+    }
+}
+
 text_enum! {
     /// How the recorder before ended.
     pub enum LastEnd {

@@ -23,8 +23,8 @@ pub use keeping::{
 };
 pub use life::{
     Access, AccessAction, AccessPurpose, AccessRole, Alert, Aspect, Clock, Drill, DrillResult, Gap,
-    GapReason, Guarantee, LastEnd, RecorderStarted, RecorderStopped, Sampling, SamplingMethod, Severity,
-    StopReason, SystemChanged,
+    GapReason, Guarantee, LastEnd, RecorderStarted, RecorderStopped, RiskAccepted, Sampling, SamplingMethod,
+    Severity, StopReason, SystemChanged,
 };
 pub use model::{
     AbsentReason, FinishReason, Inference, Model, ModelAbsent, ModelIdentity, Prompt, PromptRole, Toolset,
@@ -120,7 +120,7 @@ macro_rules! bodies {
 bodies! {
     DecisionOpened, DecisionJoined, ContextAdded, Inference, Retrieval, ToolCall, Transform, Reasoning, Output, Delivery, Human, DecisionClosed,
     RecorderStarted, RecorderStopped, Label, SessionStarted, SessionEnded, BiometricMatch, SystemChanged, Incident,
-    HoldPlaced, HoldReleased, Erasure, Purge, Gap, Sampling, Clock, Access, Drill, Alert,
+    HoldPlaced, HoldReleased, Erasure, Purge, Gap, Sampling, Clock, Access, Drill, Alert, RiskAccepted,
 }
 
 impl Body {

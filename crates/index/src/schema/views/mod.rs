@@ -9,6 +9,19 @@ use crate::rows::COUNTERS;
 
 /// Statements that make the views.
 pub fn views(dialect: Dialect) -> String {
+    each_view(dialect).into_iter().map(|(_, view)| view).collect()
+}
+
+/// The name of each view and the statement that makes it. The later ones may rest on the earlier ones.
+pub(crate) fn each_view(dialect: Dialect) -> Vec<(String, String)> {
+    const CREATE: &str = "CREATE VIEW ";
+    let all = all(dialect).concat();
+    let views = all.split(CREATE).skip(1);
+    let name = |view: &str| view.split_whitespace().next().unwrap_or_default().trim_matches('"').to_owned();
+    views.map(|view| (name(view), format!("{CREATE}{view}"))).collect()
+}
+
+fn all(dialect: Dialect) -> Vec<String> {
     let mut views = vec![decisions(dialect), payload_refs(dialect), logs(dialect)];
     for window in ["minute", "hour"] {
         views.push(rollups(dialect, window));
@@ -16,7 +29,7 @@ pub fn views(dialect: Dialect) -> String {
     }
     views.extend(events::views(dialect));
     views.extend(guide::views(dialect));
-    views.concat()
+    views
 }
 
 /// A facet's columns, under the names that views give them.
