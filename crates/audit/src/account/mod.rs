@@ -9,7 +9,7 @@ mod build;
 mod diff;
 mod explain;
 mod graph;
-mod html;
+pub(crate) mod html;
 mod markdown;
 mod model;
 mod outline;

@@ -31,6 +31,7 @@ pub use model::{
     EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
     Tokens,
 };
+pub(crate) use payloads::NO_PACK;
 pub(crate) use search::{Hits, Wanted, search};
 pub use text::TextOptions;
 pub(crate) use text::{articles, in_all, lasted, outcome, shorten, since, tokens, words};
@@ -48,11 +49,14 @@ pub trait Openings {
     fn data_key(&self, key: KeyId, payload: Id) -> Result<DataKey, Unopened>;
 }
 
+/// What is said of a payload whose key was destroyed.
+pub(crate) const KEY_DESTROYED: &str = "its key was destroyed";
+
 /// Why there is no opening.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unopened {
     /// The key was destroyed.
-    #[error("its key was destroyed")]
+    #[error("{KEY_DESTROYED}")]
     Erased,
     /// Another reason.
     #[error("{0}")]

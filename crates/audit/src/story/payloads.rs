@@ -11,6 +11,10 @@ use super::{Openings, StoryOptions, Unopened};
 use crate::error::Result;
 use crate::open::OpenLog;
 
+/// What is said of a payload that was removed and no event says so.
+pub(crate) const NO_PACK: &str =
+    "no pack holds it, though no event says that it is gone: run `inferlog verify`";
+
 /// A payload as it was born.
 struct Born<'a> {
     log: &'a OpenLog,
@@ -132,11 +136,7 @@ fn reveal(
     let sealed = match sealed {
         Ok(Some(sealed)) => sealed,
         Ok(None) => {
-            return fail(
-                payload,
-                None,
-                "no pack holds it, though no event says that it is gone: run `inferlog verify`",
-            );
+            return fail(payload, None, NO_PACK);
         }
         Err(error) => return fail(payload, None, &error.to_string()),
     };
