@@ -12,4 +12,5 @@ pub mod log;
 pub mod merkle;
 pub mod record;
 pub mod short;
+pub mod timestamp;
 pub mod vault;

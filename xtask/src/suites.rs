@@ -28,9 +28,15 @@ pub(crate) fn core() -> Vec<Step> {
         go(),
         postgres(),
         Step {
+            name: "openssl",
+            what: "openssl, which the tests take as a timestamping authority",
+            needs: &[],
+            run: |_| ensure(&[Package { name: "openssl", brings: Brings::Program("openssl") }]).map(no_tests),
+        },
+        Step {
             name: "rust",
             what: "all Rust tests, doc tests included (cargo test --workspace)",
-            needs: &["strace", "go", "postgres"],
+            needs: &["strace", "go", "postgres", "openssl"],
             run: rust,
         },
     ]
