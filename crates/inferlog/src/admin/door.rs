@@ -129,6 +129,8 @@ async fn post(send: &mut http1::SendRequest<Body>, asked: &Act) -> Result<Value,
     let request = Request::post(super::PATH)
         .header("host", "admin.sock")
         .body(Body::from(serde_json::to_vec(asked)?))?;
+    // The answer before may have been read to its end and not yet settled.
+    send.ready().await?;
     let (head, body) = send.send_request(request).await?.into_parts();
     let answer: Value = serde_json::from_slice(&body.collect().await?.to_bytes())?;
     match (head.status, answer["error"].as_str()) {

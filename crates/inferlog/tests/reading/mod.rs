@@ -36,7 +36,11 @@ pub struct Answer {
 /// Options of `serve` that give it a reader, and the reader's client. With `more` the reader stands in a file, with routes to a
 /// model.
 pub fn config<'a>(world: &World, more: &str) -> (Vec<&'a str>, Reader) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // An address that no other process binds, nor takes for an outgoing connection: those come from 127.0.0.1.
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let free = TcpListener::bind(([127, 64 | high, middle, low], 0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
     let file = world.path("reader.token");
     std::fs::write(&file, TOKEN).unwrap();
     chmod(&file, 0o600);
