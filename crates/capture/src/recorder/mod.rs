@@ -22,6 +22,7 @@ mod answer;
 mod decision;
 mod desk;
 mod draft;
+mod drill;
 mod erase;
 mod error;
 mod gap;
