@@ -33,12 +33,19 @@
 //! listen = "127.0.0.1:9001"                     # or "unix:/run/inferlog/reader.sock"; no other machine's
 //! token_file = "reader.token"                   # or token_env = "READER_TOKEN"
 //! content = true                                # default; false: payloads stay sealed
+//!
+//! [witnesses]                                   # who cosigns checkpoints (docs/witness.md); not without
+//! policy = "witnesses.policy"                   # witnesses and quorum (c2sp.org/tlog-policy)
+//! period = "60s"                                # default
+//! twin = true                                   # a start asks them first; default false; or "required"
 //! ```
 
 mod access;
 mod index;
+mod period;
 mod place;
 mod reader;
+mod witnesses;
 
 use crate::api::Access;
 use crate::route::{Failure, Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
@@ -55,6 +62,8 @@ pub use index::{IndexConfig, index};
 use place::Place;
 use reader::ReaderFile;
 pub use reader::{ReaderAddress, ReaderConfig, reader, token_from_file};
+use witnesses::WitnessesFile;
+pub use witnesses::{TwinMode, WitnessesConfig, witnesses};
 
 /// Paths that the gateway itself answers; no route may claim one.
 pub const RESERVED_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/events"];
@@ -81,6 +90,7 @@ struct File {
     #[serde(default)]
     index: IndexFile,
     reader: Option<ReaderFile>,
+    witnesses: Option<WitnessesFile>,
 }
 
 #[derive(Deserialize)]

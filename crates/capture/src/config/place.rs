@@ -43,6 +43,7 @@ impl Place<'_> {
         };
         let advice = match message.strip_prefix("missing field") {
             Some(field) if field.contains("`listen`") => ": `[reader]` needs `listen` and a token",
+            Some(field) if field.contains("`policy`") => ": `[witnesses]` needs the file that names them",
             Some(_) => ": every `[[route]]` needs `name`, `upstream` and `system`",
             None => "",
         };
