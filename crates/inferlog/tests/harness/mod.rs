@@ -119,7 +119,7 @@ pub fn infer_body(number: u64) -> Vec<u8> {
 /// takes it, not for an outgoing connection either (those come from 127.0.0.1).
 pub fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
-    TcpListener::bind(([127, 64 | high, middle, low], 0)).unwrap().local_addr().unwrap()
+    TcpListener::bind(SocketAddr::from(([127, 64 | high, middle, low], 0))).unwrap().local_addr().unwrap()
 }
 
 /// `inferlog serve`, in a process of its own; killed when dropped.

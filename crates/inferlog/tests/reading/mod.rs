@@ -38,7 +38,7 @@ pub struct Answer {
 pub fn config<'a>(world: &World, more: &str) -> (Vec<&'a str>, Reader) {
     // An address that no other process binds, nor takes for an outgoing connection: those come from 127.0.0.1.
     let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let free = TcpListener::bind(([127, 64 | high, middle, low], 0)).unwrap();
+    let free = TcpListener::bind(SocketAddr::from(([127, 64 | high, middle, low], 0))).unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
     let file = world.path("reader.token");
