@@ -1,5 +1,6 @@
-// Verify checks a log directory of inferlog with the reference tools of the Go checksum database (golang.org/x/mod/sumdb)
-// and none of inferlog's own code: the signature, every entry against its leaf hash, every tile, the root, and proofs.
+// Verify checks a log directory or an evidence bundle of inferlog with the reference tools of the Go checksum database
+// (golang.org/x/mod/sumdb) and none of inferlog's own code: the signature, every entry against its leaf hash, every tile, the
+// root, and proofs.
 package main
 
 import (
@@ -17,8 +18,17 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: verify DIR VKEY...")
+		fmt.Fprintln(os.Stderr, "usage: verify DIR|BUNDLE VKEY...")
 		os.Exit(2)
+	}
+	if isBundle(os.Args[1]) {
+		found, err := verifyBundle(os.Args[1], os.Args[2:])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "verify:", err)
+			os.Exit(1)
+		}
+		fmt.Printf("ok files=%d logs=%d decisions=%d entries=%d\n", found.files, found.logs, found.decisions, found.entries)
+		return
 	}
 	tree, err := verify(os.Args[1], os.Args[2:])
 	if err != nil {
@@ -64,13 +74,9 @@ func verify(dir string, vkeys []string) (tree tlog.Tree, err error) {
 
 // readCheckpoint verifies the signed note and reads its text, which begins with the log's origin (c2sp.org/tlog-checkpoint).
 func readCheckpoint(dir string, vkeys []string) (tree tlog.Tree, err error) {
-	var verifiers []note.Verifier
-	for _, vkey := range vkeys {
-		verifier, err := note.NewVerifier(vkey)
-		if err != nil {
-			return tree, fmt.Errorf("%q: %w", vkey, err)
-		}
-		verifiers = append(verifiers, verifier)
+	verifiers, err := verifiersOf(vkeys)
+	if err != nil {
+		return tree, err
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
 	if err != nil {
@@ -80,10 +86,25 @@ func readCheckpoint(dir string, vkeys []string) (tree tlog.Tree, err error) {
 	if err != nil {
 		return tree, err
 	}
-	if !strings.HasPrefix(signed.Text, verifiers[0].Name()+"\n") {
-		return tree, fmt.Errorf("not of %s", verifiers[0].Name())
+	return parseCheckpoint(signed.Text, verifiers[0].Name())
+}
+
+func verifiersOf(vkeys []string) (verifiers []note.Verifier, err error) {
+	for _, vkey := range vkeys {
+		verifier, err := note.NewVerifier(vkey)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", vkey, err)
+		}
+		verifiers = append(verifiers, verifier)
 	}
-	return tlog.ParseTree([]byte("go.sum database tree" + strings.TrimPrefix(signed.Text, verifiers[0].Name())))
+	return verifiers, nil
+}
+
+func parseCheckpoint(text, origin string) (tree tlog.Tree, err error) {
+	if !strings.HasPrefix(text, origin+"\n") {
+		return tree, fmt.Errorf("not of %s", origin)
+	}
+	return tlog.ParseTree([]byte("go.sum database tree" + strings.TrimPrefix(text, origin)))
 }
 
 // tiles lists the tiles of a tree; older versions of NewTiles add the partial ones of smaller trees.
