@@ -103,6 +103,9 @@ impl Inner {
         if let Some(followers) = &self.config.followers {
             metrics.sample_followers((followers.0)());
         }
+        if let Some(vouched) = &self.config.vouched {
+            metrics.sample_vouched((vouched.0)());
+        }
         for lane in &self.lanes {
             let system = lane.system();
             let label = SystemLabel { system: system.name().to_string() };

@@ -1,5 +1,6 @@
 //! Metrics, in the text format of Prometheus. Labels are configured names and fixed words; no caller's text is one.
 
+use super::witnesses::{VouchedSample, WitnessMetrics};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -111,6 +112,7 @@ pub(crate) struct Metrics {
     pub(crate) disk_low: Gauge,
     pub(crate) violations: Gauge,
     followers: FollowerMetrics,
+    witnesses: WitnessMetrics,
 }
 
 /// How followers are doing.
@@ -168,10 +170,12 @@ impl Metrics {
             disk_low: Gauge::default(),
             violations: Gauge::default(),
             followers: FollowerMetrics::default(),
+            witnesses: WitnessMetrics::default(),
         };
         metrics.register_requests();
         metrics.register_log();
         metrics.register_followers();
+        metrics.witnesses.register(&mut metrics.registry);
         metrics
     }
 
@@ -293,6 +297,11 @@ impl Metrics {
             followers.lag_entries.get_or_create(&label).set(entries);
             followers.lag.get_or_create(&label).set(sample.lag_seconds);
         }
+    }
+
+    /// Takes what is vouched for.
+    pub(crate) fn sample_vouched(&self, sample: VouchedSample) {
+        self.witnesses.sample(sample);
     }
 
     /// The metrics of a route.

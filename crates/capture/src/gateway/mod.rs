@@ -29,9 +29,11 @@ mod subject;
 mod threads;
 mod tools;
 mod verdict;
+mod witnesses;
 
 pub use answer::DECISION_ID;
 pub use metrics::{FollowerSample, FollowerSamples};
+pub use witnesses::{VouchedSample, VouchedSamples, WitnessSample};
 
 use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
@@ -78,6 +80,8 @@ pub struct GatewayConfig {
     pub api: Access,
     /// Asks what follows the log how it is doing, for `/metrics`.
     pub followers: Option<FollowerSamples>,
+    /// Asks what is vouched for, likewise.
+    pub vouched: Option<VouchedSamples>,
 }
 
 impl GatewayConfig {
@@ -92,6 +96,7 @@ impl GatewayConfig {
             registry: None,
             api: Access::default(),
             followers: None,
+            vouched: None,
         }
     }
 }
