@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod current;
 mod demo;
+mod drill;
 mod followers;
 mod http_server;
 mod located;

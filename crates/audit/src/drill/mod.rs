@@ -10,6 +10,7 @@
 
 mod check;
 mod compare;
+mod html;
 mod model;
 mod sample;
 mod text;
@@ -29,7 +30,7 @@ pub use model::{
     Artefact, Checked, CheckpointUsed, Choice, DRILL_FORMAT, DecisionDrilled, DrillReport, Finding,
     FindingClass, ModelNames, Replay, ReplayResult, SystemReport,
 };
-pub use sample::{AGES, DrawOptions, Drawn, DrawnSystem, SAMPLE_MAX, Stratum, draw};
+pub use sample::{AGES, DrawOptions, Drawn, DrawnSystem, SAMPLE_MAX, Stratum, draw, named};
 
 use crate::account::{Account, reconstruct};
 use crate::error::{AuditError, Result};
@@ -89,6 +90,9 @@ pub fn drill_system(
     mut replayer: Option<&mut dyn Replayer>,
     progress: &mut dyn FnMut(DrillStep),
 ) -> Result<SystemReport> {
+    if drawn.system.is_empty() {
+        return Ok(SystemReport::unknown(drawn));
+    }
     let select = Select::system(&drawn.system);
     let located = ScanLocator::scan(fs, dir, &select, &drawn.decisions, |entries, total| {
         progress(DrillStep::Locate { entries, total });
@@ -165,6 +169,16 @@ impl SystemReport {
         }
     }
 
+    /// Of decisions that no log has.
+    fn unknown(drawn: &DrawnSystem) -> Self {
+        let mut report = Self::new(drawn);
+        for decision in &drawn.decisions {
+            let finding = lost(&AuditError::NoDecision(decision.to_string()));
+            report.take(DecisionDrilled::new(*decision, None, vec![finding], &Checked::default()));
+        }
+        report
+    }
+
     fn take(&mut self, drilled: DecisionDrilled) {
         self.sampled += 1;
         self.failed += u64::from(!drilled.passed);
@@ -235,6 +249,23 @@ impl Checked {
 }
 
 impl DrillReport {
+    /// What the log of a system is to hold: its own part, without the values in which answers differ, for they are content.
+    pub fn for_log(&self, system: &SystemReport) -> Self {
+        let mut own = SystemReport { event: None, ..system.clone() };
+        for replay in own.decisions.iter_mut().flat_map(|decision| &mut decision.replays) {
+            replay.differences.clear();
+        }
+        Self {
+            passed: own.passed,
+            sampled: own.sampled,
+            failed: own.failed,
+            checked: own.checked.clone(),
+            choice: self.choice.clone(),
+            systems: vec![own],
+            ..*self
+        }
+    }
+
     /// Puts the reports of all systems together.
     pub fn new(choice: Choice, began: Timestamp, ended: Timestamp, systems: Vec<SystemReport>) -> Self {
         let mut checked = Checked::default();

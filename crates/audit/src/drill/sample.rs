@@ -8,7 +8,7 @@
 //! A stratum is a system and an age, by the time in the decision's id. The sample is divided evenly among systems, then among
 //! the ages of each; what a stratum is too small to take goes to the others, and what cannot be divided to the oldest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::json::EntryScan;
 use crate::open::OpenLog;
 use crate::select::Select;
+use crate::story::{Locator, ScanLocator};
 
 /// Decisions of one drill at most: their outcomes are held in memory and stand in the report.
 pub const SAMPLE_MAX: usize = 10_000;
@@ -135,6 +136,32 @@ pub fn draw(
         })?;
     }
     Ok(Drawn { systems: allot(candidates, options.sample) })
+}
+
+/// Decisions that somebody names, by the systems whose logs have entries of them; those that no log has stand under a system
+/// without a name. `progress` is told how many entries of how many have been read.
+///
+/// # Errors
+/// Damage that keeps the logs from being read.
+pub fn named(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    decisions: &BTreeSet<Id>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Drawn> {
+    let ids: Vec<Id> = decisions.iter().copied().collect();
+    let found = ScanLocator::scan(fs, dir, &Select::default(), &ids, progress)?;
+    let logs = OpenLog::all(fs, dir, &Select::default(), &[])?;
+    let mut systems: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+    for decision in ids {
+        let located = found.locate(decision).unwrap_or_default();
+        let log = located.iter().find(|located| !located.entries.is_empty());
+        let log = log.and_then(|located| logs.iter().find(|log| log.origin == located.origin));
+        let system = log.map_or(String::new(), |log| log.dir.system().to_owned());
+        systems.entry(system).or_default().push(decision);
+    }
+    let drawn = |(system, decisions)| DrawnSystem { system, strata: Vec::new(), decisions };
+    Ok(Drawn { systems: systems.into_iter().map(drawn).collect() })
 }
 
 /// The decisions of one system that may be drawn.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::model::{DecisionDrilled, DrillReport, Replay, ReplayResult, SystemReport};
-use super::words::{CLAIM, FINDINGS_SHOWN_MAX, again, drawn, facts, place, verdict};
+use super::model::{DecisionDrilled, DrillReport, Replay, SystemReport};
+use super::words::{CLAIM, FINDINGS_SHOWN_MAX, again, drawn, facts, place, reasons, verdict};
 use crate::account::html::escape::visible;
 use crate::paint::Paint;
 
@@ -86,16 +86,9 @@ fn quoted(out: &mut String, paint: Paint, replay: &Replay) {
     }
 }
 
-/// Why model calls were not made again, each reason once.
+/// Why model calls were not made again.
 fn not_replayed(out: &mut String, paint: Paint, report: &DrillReport) {
-    let replays =
-        report.systems.iter().flat_map(|system| &system.decisions).flat_map(|decision| &decision.replays);
-    let mut reasons = std::collections::BTreeMap::new();
-    for replay in replays {
-        if let ReplayResult::NotReplayable { why } = &replay.result {
-            *reasons.entry(why).or_insert(0_u64) += 1;
-        }
-    }
+    let reasons = reasons(report);
     if !reasons.is_empty() {
         let _ = writeln!(out, "\n{}", paint.title("Not replayable"));
     }

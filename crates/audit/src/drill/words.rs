@@ -146,6 +146,23 @@ pub(super) fn drawn(system: &SystemReport) -> String {
     format!("{} of {} decisions{strata}", grouped(system.sampled), grouped(population))
 }
 
+/// Why model calls were not made again, each reason once, and how often.
+pub(super) fn reasons(report: &DrillReport) -> BTreeMap<&str, u64> {
+    let decisions = report.systems.iter().flat_map(|system| &system.decisions);
+    let mut reasons = BTreeMap::new();
+    for replay in decisions.flat_map(|decision| &decision.replays) {
+        if let ReplayResult::NotReplayable { why } = &replay.result {
+            *reasons.entry(why.as_str()).or_default() += 1;
+        }
+    }
+    reasons
+}
+
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
 /// The place of a finding.
 pub(super) fn place(finding: &Finding) -> String {
     let parts = [

@@ -35,7 +35,7 @@ impl Default for Reader {
 }
 
 /// The words of one of the record's enumerations, for the command line.
-fn words<T: std::str::FromStr + Clone + Send + Sync + 'static>(
+pub(crate) fn words<T: std::str::FromStr + Clone + Send + Sync + 'static>(
     texts: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T>
 where

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::access::{Reader, Reading, record_access};
 use super::account::Wanted;
+use super::drill::{self, DrillBegun, DrillDone};
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
 use crate::followers::{Followers, SkipAsked, skip};
@@ -57,6 +58,10 @@ pub(crate) enum Act {
     BeginExport { begun: ExportBegun },
     /// Hand out the opening of one payload, for an export.
     Opening { sought: Sought },
+    /// Record that a drill reads decisions, before any of them is opened.
+    BeginDrill { begun: DrillBegun },
+    /// Record what came of a drill.
+    FinishDrill { done: DrillDone },
     /// Attach a batch of events to their decisions (docs/events.md).
     Events { batch: String },
 }
@@ -80,6 +85,8 @@ impl Act {
             Self::Register { .. } => "register",
             Self::BeginExport { .. } => "begin_export",
             Self::Opening { .. } => "opening",
+            Self::BeginDrill { .. } => "begin_drill",
+            Self::FinishDrill { .. } => "finish_drill",
             Self::Events { .. } => "events",
         }
     }
@@ -201,6 +208,8 @@ pub(crate) async fn act_following(
             let vault = instance.vault.clone();
             json(tokio::task::spawn_blocking(move || export::opening(&vault, sought)).await?)
         }
+        Act::BeginDrill { begun } => json(drill::begin(instance, begun).await?),
+        Act::FinishDrill { done } => json(drill::finish(instance, done).await?),
         Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());

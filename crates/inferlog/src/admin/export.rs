@@ -11,11 +11,12 @@ use inferlog_audit::{Openings, Unopened};
 use inferlog_record::body::{Access, AccessAction};
 use inferlog_record::{Id, KeyId, SystemName, Tally};
 use inferlog_vault::{DataKey, Vault};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::access::{DECISIONS_NAMED_MAX, Reader};
-use super::act::Act;
+use super::act::{Act, act};
 use super::door::Door;
 use crate::output::Failure;
 
@@ -96,6 +97,22 @@ impl ExportOpenings {
         match &door {
             Door::Own(instance) => Self::Own(instance.vault.clone(), door),
             Door::Server(_) => Self::Server(Mutex::new(door), runtime.clone()),
+        }
+    }
+
+    /// Asks whoever gives the openings for something else. From a thread that may wait.
+    pub(crate) fn ask<T: DeserializeOwned>(&self, runtime: &Handle, asked: Act) -> Result<T, Failure> {
+        match self {
+            Self::Own(_, Door::Own(instance)) => {
+                Ok(serde_json::from_value(runtime.block_on(act(instance, asked))?)?)
+            }
+            Self::Own(_, Door::Server(_)) => {
+                Err(Failure::new("the data directory is held by another process"))
+            }
+            Self::Server(door, _) => {
+                let mut door = door.lock().map_err(|_| Failure::new("an earlier question failed"))?;
+                runtime.block_on(door.ask(asked))
+            }
         }
     }
 

@@ -206,7 +206,7 @@ fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
 }
 
 /// The ids in a file, one a line.
-fn ids(path: &Path) -> Result<Vec<Id>, Failure> {
+pub(super) fn ids(path: &Path) -> Result<Vec<Id>, Failure> {
     let failed =
         |error: io::Error| Failure::new(format!("cannot read decisions from {}: {error}", path.display()));
     let input: Box<dyn BufRead> = match path.to_str() {
