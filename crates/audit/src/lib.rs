@@ -10,6 +10,7 @@
 //! in place, without values being built; memory does not grow with the log.
 
 pub mod account;
+pub mod coverage;
 pub mod drill;
 mod error;
 mod find;

@@ -47,5 +47,5 @@ pub use reference::{Absent, Content, Reference, ReferenceError, ReferenceFields,
 pub use roles::{COMMON_ROLES, RoleDoc};
 pub use text::TextError;
 pub use timestamp::Timestamp;
-pub use validate::{Violation, validate, violations};
+pub use validate::{Violation, absences, validate, violations};
 pub use view::{EntryView, EventView, ReferenceView};

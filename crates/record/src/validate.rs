@@ -48,6 +48,12 @@ pub fn validate(event: &Event) -> Result<(), Vec<Violation>> {
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
+/// Shows every optional field that the event lacks, whatever its level: the path, as it stands in the JSON, and its row. Of an
+/// object that is absent as a whole the object alone; of a list's items each on its own.
+pub fn absences(event: &Event, see: &mut dyn FnMut(&[&'static str], &'static FieldDoc)) {
+    event.see_absent(&mut Vec::with_capacity(8), see);
+}
+
 /// Violations of at least this level: `Level::Recommended` reports recommended fields that are absent, too.
 pub fn violations(event: &Event, least: Level) -> Vec<Violation> {
     let mut check = Check { event, kind: event.body.kind_text(), least, found: Vec::new() };
