@@ -2,4 +2,5 @@
 //! check it offline. docs/bundle.md has the format; [`layout`] has its paths and JSON files, for writer, verifier and page.
 
 pub mod layout;
+pub mod report;
 pub mod zip;

@@ -1,0 +1,201 @@
+// The checks of one decision, or of a system's life: entries, openings, sealed bytes, shared content.
+
+/** Reads a file and holds it against SHA256SUMS. Null if it cannot be used. */
+async function take(bundle, path, findings) {
+  let bytes = null;
+  try {
+    bytes = await bundle.source.read(path);
+  } catch (error) {
+    findings.fault("files", path, `It cannot be read: ${error.message}.`);
+    return null;
+  }
+  if (bytes === null) return null;
+  const sum = bundle.sums.get(path);
+  if (sum === undefined) return bytes;
+  if (hex(await sha256(bytes)) === sum) findings.pass("files");
+  else findings.fault("files", path, "It was changed after the bundle was made: its SHA-256 is not the one in SHA256SUMS.");
+  return bytes;
+}
+
+/** Reads one of the JSON files, if it is there. */
+async function takeJson(bundle, path, form, check, findings) {
+  const bytes = await take(bundle, path, findings);
+  if (bytes === null) return null;
+  try {
+    return readFile(bytes, form);
+  } catch (error) {
+    findings.fault(check, path, `It cannot be understood: ${error.message}.`);
+    return null;
+  }
+}
+
+/**
+ * Checks a decision and what belongs to it. Gives what may be shown: entries with their standing, events, content that is
+ * what it was committed to.
+ */
+async function checkDecision(bundle, decision, findings) {
+  const files = { entries: `decisions/${decision}.json`, openings: `openings/${decision}.json`, sealed: `sealed/${decision}.json` };
+  return checkEntries(bundle, files, decision, findings);
+}
+
+/** Checks the life of the system that a log is of. */
+async function checkSystem(bundle, log, findings) {
+  return checkEntries(bundle, { entries: `logs/${log}/system.json`, openings: `logs/${log}/openings.json` }, undefined, findings);
+}
+
+async function checkEntries(bundle, files, decision, findings) {
+  const told = { decision, file: files.entries, entries: [], events: [], contents: new Map(), sealed: new Map() };
+  const read = await takeJson(bundle, files.entries, "entries", "entries", findings);
+  if (read === null) return told;
+  if (read.decision !== decision) findings.fault("entries", files.entries, "It says that it is about another decision than its name.");
+  let last = null;
+  for (const proved of read.entries) {
+    const place = { log: proved.log, index: proved.index };
+    if (last !== null && (proved.log < last.log || (proved.log === last.log && proved.index <= last.index))) {
+      findings.fault("entries", files.entries, "An entry is there twice, or out of order.", place);
+    }
+    last = proved;
+    told.entries.push(await checkEntry(bundle, proved, decision, files.entries, findings));
+  }
+  checkParts(told, findings);
+  told.events = told.entries.flatMap((entry) => entry.events);
+  await checkOpenings(bundle, told, files.openings, findings);
+  if (files.sealed !== undefined) await checkSealed(bundle, told, files.sealed, findings);
+  noticeAbsent(told, findings);
+  return told;
+}
+
+/** One entry: its hash, its proof, its JSON. */
+async function checkEntry(bundle, { entry: text, index, log, proof }, decision, file, findings) {
+  const checked = { log, index, proved: false, bytes: 0, events: [], of: 1, part: 1 };
+  const place = { log, index };
+  const tree = bundle.logs[log]?.checkpoint;
+  const bytes = utf8(text);
+  checked.bytes = bytes.length;
+  if (tree == null) {
+    findings.fault("entries", file, "There is no checkpoint that this entry could be proved under.", place);
+  } else if (await isIncluded(index, tree.size, await leafHash(bytes), proof.map(fromBase64), tree.root)) {
+    checked.proved = true;
+    findings.pass("entries");
+  } else {
+    findings.fault("entries", file, "This entry is not in the log at this index, or it was changed: its hash and proof do not lead to the checkpoint’s root.", place);
+  }
+  try {
+    const { decision: of, ...entry } = readEntry(text);
+    if (of !== decision) findings.fault("entries", file, decision === undefined ? "This entry is of a decision, not of the system’s life." : "This entry is of another decision.", place);
+    Object.assign(checked, entry);
+    checked.events = entry.events.map((event, at) => ({ event, entry: checked, at }));
+  } catch (error) {
+    findings.fault("entries", file, `This entry is not one: ${error.message}.`, place);
+  }
+  return checked;
+}
+
+/** All parts of what became durable together stand beside each other (docs/format.md, section 4). */
+function checkParts(told, findings) {
+  const there = new Map(told.entries.map((entry) => [`${entry.log}/${entry.index}`, entry]));
+  for (const { log, index, of, part } of told.entries) {
+    for (let other = 1; other <= of; other += 1) {
+      const found = there.get(`${log}/${index - part + other}`);
+      if (found?.of === of && found.part === other) continue;
+      findings.fault("entries", told.file, `Part ${other} of ${of} of what was written together is missing.`, { log, index });
+      break;
+    }
+  }
+}
+
+/** References to content in these events, each with the event that holds it. */
+const references = (told) => told.events.flatMap(({ event, entry }) => (event.payloads ?? []).map((reference) => ({ reference, event, entry })));
+
+/** Whether a reference is to content that its entry commits to, recorded here for the first time. */
+const isCommitted = (reference) => reference.state === "present" && reference.first === undefined;
+
+/** Content given out: docs/bundle.md, `openings`. */
+async function checkOpenings(bundle, told, file, findings) {
+  const read = await takeJson(bundle, file, "disclosed", "openings", findings);
+  if (read === null) return;
+  if (read.decision !== told.decision) findings.fault("openings", file, "It says that it is about another decision than its name.");
+  const committed = new Map(references(told).filter(({ reference }) => isCommitted(reference)).map((held) => [held.reference.payload, held]));
+  const seen = new Set();
+  for (const opening of read.openings) {
+    const payload = opening.payload;
+    const held = committed.get(payload);
+    const place = { log: held?.entry.log, index: held?.entry.index, payload };
+    const wrong = (what) => findings.fault("openings", file, what, place);
+    const bytes = opening.text !== undefined ? utf8(opening.text) : fromBase64(opening.base64);
+    if (seen.has(payload)) wrong("This content is given out twice.");
+    else if (held === undefined) wrong("This content is given out, and no entry here holds a commitment to it.");
+    else if (erasureOf(bundle, held) !== null) wrong("This content is given out, though the log says that it was erased before.");
+    else if (bytes === null || (opening.text !== undefined && opening.base64 !== undefined)) wrong("This content is neither text nor the base64 of bytes.");
+    else if (!digest(held.reference.commitment)) wrong("The entry holds no commitment to this content.");
+    else if (hex(await commitment(fromHex(opening.data_key), bytes)) !== held.reference.commitment) wrong("This content is not what was recorded: it does not give the commitment in its entry.");
+    else {
+      findings.pass("openings");
+      told.contents.set(payload, { bytes, text: opening.text });
+    }
+    seen.add(payload);
+  }
+}
+
+/** The later erasure that destroyed the key of this content and did not withhold it, or null. */
+function erasureOf(bundle, { reference, event, entry }) {
+  const isOf = ({ body, log, index, withheld }) =>
+    (log !== entry.log || index > entry.index) && !withheld.has(reference.payload) &&
+    ((body.keys ?? []).includes(reference.key_id) || (body.subjects ?? []).some((subject) => (event.subjects ?? []).includes(subject)));
+  return bundle.erasures.find(isOf) ?? null;
+}
+
+/** Erasures that a system's life tells of. What a hold withholds is named by the intent; the completion repeats the keys alone. */
+function erasuresIn(told) {
+  const found = told.events.filter(({ event }) => event.kind === "erasure" && event.body != null);
+  return found.map(({ event, entry }) => {
+    const both = found.filter((other) => [event.id, event.body.intent].includes(other.event.id));
+    const held = both.flatMap((other) => other.event.payloads ?? []).filter(({ role }) => role === "withheld");
+    return { event: event.id, body: event.body, log: entry.log, index: entry.index, withheld: new Set(held.map(({ payload }) => payload)) };
+  });
+}
+
+/** Sealed bytes, for whoever gets a key later. */
+async function checkSealed(bundle, told, file, findings) {
+  const read = await takeJson(bundle, file, "sealed", "sealed", findings);
+  if (read === null) return;
+  if (read.decision !== told.decision) findings.fault("sealed", file, "It says that it is about another decision than its name.");
+  const committed = new Map(references(told).filter(({ reference }) => isCommitted(reference)).map((held) => [held.reference.payload, held]));
+  for (const { base64: encoded, payload } of read.sealed) {
+    const held = committed.get(payload);
+    const place = { log: held?.entry.log, index: held?.entry.index, payload };
+    const bytes = fromBase64(encoded);
+    if (told.sealed.has(payload)) findings.fault("sealed", file, "These sealed bytes are there twice.", place);
+    else if (held === undefined) findings.fault("sealed", file, "No entry here speaks of these sealed bytes.", place);
+    else if (bytes === null || hex(await sha256(bytes)) !== held.reference.sealed) findings.fault("sealed", file, "These are not the sealed bytes that the entry names: their SHA-256 differs.", place);
+    else {
+      findings.pass("sealed");
+      told.sealed.set(payload, bytes.length);
+    }
+  }
+}
+
+/** Events that are named and do not stand here: a bundle proves what is in it, not that nothing was left out. */
+function noticeAbsent(told, findings) {
+  const here = new Set(told.events.map(({ event }) => event.id));
+  const named = told.events.flatMap(({ event }) => [event.parent, ...(Array.isArray(event.after) ? event.after : []), ...(event.payloads ?? []).map(({ first }) => first)]);
+  const absent = new Set(named.filter((other) => other !== undefined && !here.has(other)));
+  const whose = told.decision === undefined ? "the system’s life" : `decision ${told.decision}`;
+  if (absent.size > 0) findings.notice(`In ${whose}, events are named that stand in no entry here: ${[...absent].join(", ")}.`);
+}
+
+/** The line in decisions.json that follows from the entries. */
+function summaryOf({ decision, entries, events, contents }) {
+  const first = events[0]?.event;
+  const closed = events.filter(({ event }) => event.kind === "decision.closed").at(-1)?.event;
+  const payloads = events.flatMap(({ event }) => event.payloads ?? []).filter(isCommitted).length;
+  return {
+    disclosed: contents.size,
+    entries: entries.length,
+    id: decision,
+    logged_at: first?.logged_at,
+    ...(closed?.body?.outcome === undefined ? {} : { outcome: closed.body.outcome }),
+    payloads,
+    system: first?.system,
+  };
+}
