@@ -1,6 +1,6 @@
 //! Paths and JSON files of a bundle (docs/bundle.md). Unknown members are refused: a bundle says nothing that is not checked.
 
-use inferlog_record::Id;
+use inferlog_record::{DataClass, Id, PayloadRole};
 use serde::{Deserialize, Serialize};
 
 /// Version of this format.
@@ -118,6 +118,44 @@ pub struct Disclosure {
     pub roles: Vec<String>,
     /// Whether sealed bytes are there too.
     pub sealed: bool,
+}
+
+impl Disclosure {
+    /// Whether a payload is disclosed that is this to an event, and of this class.
+    pub fn covers(&self, role: PayloadRole, class: DataClass) -> bool {
+        let is_class = self.classes.is_empty() || self.classes.iter().any(|named| named == class.as_str());
+        is_class && self.roles.iter().any(|pattern| fits(pattern, role.as_str()))
+    }
+
+    /// Whether every role and class is one that a payload can have.
+    ///
+    /// # Errors
+    /// Which is not, and what there is.
+    pub fn check(&self) -> Result<(), String> {
+        for pattern in &self.roles {
+            if !PayloadRole::TEXTS.iter().any(|role| fits(pattern, role)) {
+                let roles = PayloadRole::TEXTS.join(", ");
+                return Err(format!(
+                    "no payload has the role {pattern:?}; there are *, input.* and its like, {roles}"
+                ));
+            }
+        }
+        match self.classes.iter().find(|class| !DataClass::TEXTS.contains(&class.as_str())) {
+            Some(class) => {
+                Err(format!("there is no class {class:?}; there are: {}", DataClass::TEXTS.join(", ")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a role fits `*`, `input.*` or its own name.
+fn fits(pattern: &str, role: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some("") => true,
+        Some(family) => family.ends_with('.') && role.starts_with(family),
+        None => pattern == role,
+    }
 }
 
 /// One line for each decision, in the order of their ids. Every value follows from the entries.

@@ -3,4 +3,5 @@
 
 pub mod layout;
 pub mod report;
+pub mod write;
 pub mod zip;

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::access::{Reader, Reading, record_access};
 use super::account::Wanted;
+use super::bundle::{self, Disclosing};
 use super::drill::{self, DrillBegun, DrillDone};
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
@@ -62,6 +63,10 @@ pub(crate) enum Act {
     BeginDrill { begun: DrillBegun },
     /// Record what came of a drill.
     FinishDrill { done: DrillDone },
+    /// Record that content is disclosed in a bundle, before any of it is opened.
+    Disclose(Disclosing),
+    /// Sign a bundle's manifest, or the note over its page, for a log.
+    SignBundle { origin: String, text: String },
     /// Attach a batch of events to their decisions (docs/events.md).
     Events { batch: String },
 }
@@ -87,6 +92,8 @@ impl Act {
             Self::Opening { .. } => "opening",
             Self::BeginDrill { .. } => "begin_drill",
             Self::FinishDrill { .. } => "finish_drill",
+            Self::Disclose(_) => "disclose",
+            Self::SignBundle { .. } => "sign_bundle",
             Self::Events { .. } => "events",
         }
     }
@@ -210,6 +217,11 @@ pub(crate) async fn act_following(
         }
         Act::BeginDrill { begun } => json(drill::begin(instance, begun).await?),
         Act::FinishDrill { done } => json(drill::finish(instance, done).await?),
+        Act::Disclose(disclosing) => json(bundle::begin(instance, disclosing).await?),
+        Act::SignBundle { origin, text } => {
+            let vault = instance.vault.clone();
+            json(tokio::task::spawn_blocking(move || bundle::sign(&vault, &origin, &text)).await??)
+        }
         Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());

@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod act;
+mod bundle;
 mod door;
 mod drill;
 mod events;
@@ -19,6 +20,7 @@ mod socket;
 pub(crate) use access::{Reader, words};
 pub(crate) use account::{AccountForm, DraftForm, Wanted, Written, save, sealed};
 pub(crate) use act::{Act, ErasureDone, ErasurePlan, Form, Rotated, Target, act, tell_sealed};
+pub(crate) use bundle::{BundleKeys, Disclosing};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use drill::{DrillBegun, DrillDone};
 pub(crate) use events::Events;

@@ -1,11 +1,13 @@
 //! `inferlog export`: records taken out.
 
+mod bundle;
+
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::ProgressStyle;
 use inferlog::real_env;
 use inferlog_audit::{Openings, Select};
@@ -13,10 +15,12 @@ use inferlog_export::table::{TableError, TableFormat};
 use inferlog_export::{ExportError, Format, LabelFilter, Options, Output, Report, Selection, Table, export};
 use inferlog_record::body::Outcome;
 use inferlog_record::{DataClass, Id, SystemName, Timestamp};
+use inferlog_vault::RootSource;
 use serde_json::Value;
 
+use self::bundle::BundleArgs;
 use crate::admin::{self, Act, Door, ExportBegun, ExportOpenings, Reader};
-use crate::cli::OpenArgs;
+use crate::cli::{DataArg, OpenArgs};
 use crate::output::{self, DIM, Failure, Verdict, counted, styled};
 use crate::when;
 
@@ -28,26 +32,47 @@ use crate::when;
 /// made from, how far and under which signed checkpoints stands in a Parquet file's own metadata, and beside other files as
 /// NAME.meta.json. docs/export.md has every column, and what each format does not prove.
 #[derive(Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_long_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
+    #[command(subcommand)]
+    command: Option<ExportCommand>,
     #[command(flatten)]
-    pub(crate) open: OpenArgs,
+    dir: Option<DataArg>,
+    /// Where the root key is: file:PATH, env:NAME or command:CMD [default: ~/.config/inferlog/<keystore id>.root]
+    #[arg(long, value_name = "PLACE", env = "INFERLOG_ROOT_KEY", hide_env_values = true, value_parser = RootSource::parse)]
+    root_key: Option<RootSource>,
     /// What to write.
-    #[arg(long, value_enum)]
-    pub(crate) format: FormatArg,
+    #[arg(long, value_enum, required = true)]
+    format: Option<FormatArg>,
     /// The file or, for aiact-audit-log, the directory; `-` is standard output.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) output: PathBuf,
+    #[arg(long, value_name = "PATH", required = true)]
+    output: Option<PathBuf>,
     /// Of which table, for csv and parquet: events, or the payloads they speak of.
     #[arg(long, value_enum)]
-    pub(crate) table: Option<TableArg>,
+    table: Option<TableArg>,
     /// Open content too, where there is a key and a column for it; oip always does.
     #[arg(long)]
-    pub(crate) content: bool,
+    content: bool,
     #[command(flatten)]
-    pub(crate) wanted: Wanted,
+    wanted: Wanted,
     #[command(flatten)]
-    pub(crate) reader: Reader,
+    reader: Reader,
+}
+
+#[derive(Subcommand)]
+enum ExportCommand {
+    Bundle(Box<BundleArgs>),
+}
+
+/// An export of records, as it is asked for.
+struct Records {
+    open: OpenArgs,
+    format: FormatArg,
+    output: PathBuf,
+    table: Option<TableArg>,
+    content: bool,
+    wanted: Wanted,
+    reader: Reader,
 }
 
 /// Which records.
@@ -96,6 +121,8 @@ Examples:
   inferlog find --data /var/lib/inferlog --json --outcome failed | jq -r .decision |
     inferlog export --data /var/lib/inferlog --format jsonl --decisions - --output failed.jsonl
 
+For somebody who is to check the records offline: `inferlog export bundle`.
+
 A program that opens CSV by a double click may run cells that begin with `=`: import such files as text.";
 
 /// Formats, by the words of the command line.
@@ -133,6 +160,18 @@ fn classes() -> PossibleValuesParser {
 }
 
 pub(crate) fn run(args: ExportArgs) -> Result<Verdict, Failure> {
+    let ExportArgs { command, dir, root_key, format, output, table, content, wanted, reader } = args;
+    match (command, dir, format, output) {
+        (Some(ExportCommand::Bundle(args)), ..) => bundle::run(&args),
+        (None, Some(dir), Some(format), Some(output)) => {
+            let open = OpenArgs { dir, root_key };
+            records(Records { open, format, output, table, content, wanted, reader })
+        }
+        _ => Err(Failure::new("say what to export, and where to: --data DIR --format FORMAT --output PATH")),
+    }
+}
+
+fn records(args: Records) -> Result<Verdict, Failure> {
     let data = &args.open.dir.data;
     admin::require_data(data)?;
     let format = format(&args)?;
@@ -148,7 +187,7 @@ pub(crate) fn run(args: ExportArgs) -> Result<Verdict, Failure> {
 }
 
 /// What is to be written; a word that does not go with the format is an error, not ignored.
-fn format(args: &ExportArgs) -> Result<Format, Failure> {
+fn format(args: &Records) -> Result<Format, Failure> {
     let table = match args.table {
         None | Some(TableArg::Events) => Table::Events,
         Some(TableArg::Payloads) => Table::Payloads,
@@ -186,7 +225,7 @@ fn format(args: &ExportArgs) -> Result<Format, Failure> {
     })
 }
 
-fn selection(args: &ExportArgs) -> Result<Selection, Failure> {
+fn selection(args: &Records) -> Result<Selection, Failure> {
     let wanted = &args.wanted;
     let mut decisions: HashSet<Id> = wanted.decision.iter().copied().collect();
     if let Some(path) = &wanted.decisions {
@@ -227,7 +266,7 @@ pub(super) fn ids(path: &Path) -> Result<Vec<Id>, Failure> {
 }
 
 /// Opens content: through the process that serves the directory, or as its only user.
-fn with_content(args: &ExportArgs, format: Format, selection: Selection) -> Result<Report, Failure> {
+fn with_content(args: &Records, format: Format, selection: Selection) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut door = runtime.block_on(Door::open(&args.open))?;
     runtime.block_on(door.ask::<Value>(Act::Checkpoint))?;
@@ -246,7 +285,7 @@ fn with_content(args: &ExportArgs, format: Format, selection: Selection) -> Resu
 }
 
 fn write(
-    args: &ExportArgs,
+    args: &Records,
     format: Format,
     selection: Selection,
     openings: Option<&dyn Openings>,
@@ -276,7 +315,7 @@ fn word(format: FormatArg) -> String {
 }
 
 /// What was written and what was not, on standard error.
-fn say(args: &ExportArgs, report: &Report) -> Result<(), Failure> {
+fn say(args: &Records, report: &Report) -> Result<(), Failure> {
     let what = match (args.format, args.table) {
         (FormatArg::Oip, _) => "pair",
         (FormatArg::AiactAuditLog, _) => "entry of the chain",
