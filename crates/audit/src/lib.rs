@@ -33,11 +33,14 @@ pub use receipt::{
     CheckedReceipt, ENTRY_ENDING, EntryReceipt, PROOF_ENDING, ReceiptFault, check_receipt,
     check_receipt_file, receipts,
 };
-pub use report::{AgainstReport, Fault, FaultKind, KeySource, LogReport, Notice, Report};
+pub use report::{
+    AgainstReport, Cosigned, Evidence, Fault, FaultKind, KeySource, LogReport, Notice, Quorum,
+    RememberedKind, Report, Statement, Timestamped,
+};
 pub use select::Select;
 pub use story::{
     CONTENT_BYTES_MAX, EntryProof, Located, Locator, MissingPart, Openings, PayloadContent, Place,
     ScanLocator, Story, StoryEvent, StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens,
     Unopened, parse_decision, story,
 };
-pub use verify::{FAULTS_LISTED_MAX, Options, Progress, THREADS_DEFAULT, verify};
+pub use verify::{FAULTS_LISTED_MAX, Options, Progress, Remembered, THREADS_DEFAULT, verify};

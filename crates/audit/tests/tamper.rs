@@ -13,7 +13,7 @@ use inferlog_disk::Fs;
 use inferlog_disk::sim::{Fault, How, SimFs};
 use inferlog_merkle::{TileLevel, encode_entry, entries, leaf_hash};
 use sealed::Sealer;
-use world::look::{check, only, overwrite, run, small, tile};
+use world::look::{check, only, overwrite, remembered, run, small, tile};
 use world::{DIR, OneKey, World};
 
 #[test]
@@ -132,12 +132,12 @@ fn the_checkpoint_that_a_reader_holds_is_compared() {
     let dir = world.dir("credit").clone();
     let held = fs.read(&dir.checkpoint()).unwrap();
     let against =
-        |fs: &SimFs, held: &[u8]| run(fs, &Options { against: Some(held.to_vec()), ..Options::default() });
+        |fs: &SimFs, held: &[u8]| run(fs, &Options { against: vec![remembered(held)], ..Options::default() });
     world.fill("credit", 40, 300);
     world.integrate();
     let report = against(&fs, &held);
     assert!(report.ok, "{report:#?}");
-    let said = report.against.unwrap();
+    let [said] = &report.against[..] else { unreachable!() };
     assert_eq!(said.what, "unchanged since the checkpoint you hold (size 300)");
     assert!(said.unchanged);
     // A log without the last entries, consistent in itself, is not the one that the reader saw.
@@ -147,7 +147,7 @@ fn the_checkpoint_that_a_reader_holds_is_compared() {
     other.integrate();
     let report = against(&shorter, &held);
     assert!(only(&report, FaultKind::Against).what.contains("entries were removed"));
-    assert!(!report.against.unwrap().unchanged);
+    assert!(!report.against[0].unchanged);
     // Nor is one with other entries.
     let (changed, mut other) = World::sim(256 << 10);
     other.create("credit");
@@ -159,7 +159,7 @@ fn the_checkpoint_that_a_reader_holds_is_compared() {
     let flipped = fs.fork(2);
     flipped.flip_bit(&tile(&dir, TileLevel::Entries, 1, 380), 77, 1).unwrap();
     let report = against(&flipped, &held);
-    assert!(report.against.unwrap().what.contains("but the log has faults"));
+    assert!(report.against[0].what.contains("but the log has faults"));
     // What the reader holds must itself be right.
     let forged = String::from_utf8(held.clone()).unwrap().replace("\n300\n", "\n299\n");
     assert!(

@@ -1,5 +1,6 @@
 //! What a verification found.
 
+mod statement;
 mod text;
 
 use std::path::Path;
@@ -9,6 +10,8 @@ use inferlog_disk::Fs;
 use inferlog_log::LogError;
 use parking_lot::Mutex;
 use serde::Serialize;
+
+pub use statement::{Cosigned, Evidence, Quorum, Statement, Timestamped};
 
 /// The result of a verification. All paths are relative to the data directory.
 #[derive(Clone, Debug, Serialize)]
@@ -29,8 +32,8 @@ pub struct Report {
     pub notices: Vec<Notice>,
     /// One part for each log.
     pub logs: Vec<LogReport>,
-    /// What was asked with a checkpoint that the reader holds.
-    pub against: Option<AgainstReport>,
+    /// One part for each thing that the reader remembers.
+    pub against: Vec<AgainstReport>,
     /// What damage cannot be seen without keys or without a copy to compare with.
     pub not_covered: Vec<&'static str>,
 }
@@ -93,7 +96,9 @@ pub enum FaultKind {
     Wal,
     /// The keystore, as far as it can be read without keys.
     Keystore,
-    /// The log is not the one of the checkpoint that the reader holds.
+    /// A checkpoint that others vouch for, or what they say of it, does not check, or is of another history than the log's.
+    Vouched,
+    /// The log is not the one that the reader remembers.
     Against,
     /// A file that could not be read.
     Unreadable,
@@ -126,6 +131,8 @@ pub struct LogReport {
     pub key_from: KeySource,
     /// Faults in this log.
     pub fault_count: u64,
+    /// How far it is complete, and what others vouch for.
+    pub statement: Statement,
 }
 
 /// Where the key came from that verified a checkpoint.
@@ -138,19 +145,43 @@ pub enum KeySource {
     Directory,
 }
 
-/// What became of the checkpoint that the reader holds.
+/// What became of something that the reader remembers of a log.
 #[derive(Clone, Debug, Serialize)]
 pub struct AgainstReport {
+    /// What the reader calls it.
+    pub file: String,
+    /// What it is.
+    pub remembered: RememberedKind,
     /// The log that it is of.
     pub origin: String,
-    /// Its size.
+    /// Size of its checkpoint.
     pub size: u64,
+    /// The entry that it proves, for a receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
     /// Whether the log's first `size` entries are those it was made of.
     pub unchanged: bool,
-    /// Whose word the key is that its signature was checked with.
+    /// Whose word the keys are that its signatures were checked with.
     pub key_from: Option<KeySource>,
-    /// The same as a sentence.
+    /// Those keys.
+    pub signed_by: Vec<String>,
+    /// The entries among which the first change is, from the first to the last, as far as what is at hand can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<(u64, u64)>,
+    /// All of it as a sentence.
     pub what: String,
+}
+
+/// What a reader may remember of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RememberedKind {
+    /// A checkpoint, signed by the log, by witnesses, or by both.
+    Checkpoint,
+    /// A receipt: an entry and its proof under a checkpoint.
+    Receipt,
+    /// Neither.
+    Unknown,
 }
 
 /// Collects faults from several threads; keeps the first ones and counts the rest.

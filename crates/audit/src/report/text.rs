@@ -20,6 +20,9 @@ impl Report {
                 };
                 let _ = writeln!(out, "  signed by {signer} ({whose})");
             }
+            for line in log.statement.lines(log.size) {
+                let _ = writeln!(out, "  {line}");
+            }
         }
         let checked = format!("{} entries, {} payloads, {}", self.size, self.payloads, megabytes(self.bytes));
         if self.ok {
@@ -38,18 +41,18 @@ impl Report {
                 let _ = writeln!(out, "  and {left} more");
             }
         }
-        match &self.against {
-            Some(against) if against.unchanged => {
-                let _ = writeln!(out, "{}", paint.good(&sentence(&against.what)));
-            }
-            Some(against) => {
-                let _ = writeln!(out, "{}", paint.bad(&sentence(&against.what)));
-            }
-            None => {
-                let what = "No checkpoint of yours was compared: what was cut off or rewritten before these checkpoints were \
-                            signed cannot be seen. Keep a checkpoint, and give it with --against.";
-                let _ = writeln!(out, "{what}");
-            }
+        for against in &self.against {
+            let said = sentence(&against.what);
+            let said = if against.unchanged { paint.good(&said) } else { paint.bad(&said) };
+            let _ = match &*self.against {
+                [_] => writeln!(out, "{said}"),
+                _ => writeln!(out, "{}: {said}", against.file),
+            };
+        }
+        if self.against.is_empty() {
+            let what = "No checkpoint of yours was compared: what was cut off or rewritten before these checkpoints were \
+                        signed cannot be seen. Keep a checkpoint, and give it with --against.";
+            let _ = writeln!(out, "{what}");
         }
         list(
             &mut out,

@@ -8,16 +8,19 @@
 mod against;
 mod bundle;
 mod erased;
+mod history;
 mod join;
 mod keystore;
 mod log;
 mod node;
 mod progress;
 mod record;
+mod remembered;
 mod rows;
 mod signed;
 mod tree;
 mod units;
+mod vouched;
 mod wal;
 
 use std::path::{Path, PathBuf};
@@ -25,15 +28,20 @@ use std::sync::Arc;
 
 use inferlog_disk::Fs;
 use inferlog_log::{LogDir, LogId, LogIdentity, LogReader, State};
-use inferlog_merkle::{TILE_WIDTH, VerifierKey};
+use inferlog_merkle::{Policy, TILE_WIDTH, VerifierKey};
+use inferlog_record::Timestamp;
+use inferlog_timestamp::Roots;
 
 pub use progress::Progress;
+pub use remembered::Remembered;
 
 use crate::error::Result;
 use crate::report::{AgainstReport, FaultKind, Faults, KeySource, LogReport, Report, Sink};
 use crate::select::Select;
-use against::Held;
+use against::Given;
+use history::History;
 use progress::Tracker;
+use remembered::Held;
 use wal::{Settled, Wal};
 
 /// Faults that are listed unless the caller says otherwise; all are counted.
@@ -58,8 +66,17 @@ pub struct Options {
     /// Verifier keys that the caller holds. A log without one is checked by the keys in the directory itself, which proves
     /// nothing against somebody who can write there.
     pub keys: Vec<VerifierKey>,
-    /// A signed checkpoint that the caller holds.
-    pub against: Option<Vec<u8>>,
+    /// What the caller remembers: checkpoints and receipts.
+    pub against: Vec<Remembered>,
+    /// Keys of witnesses that the caller trusts (c2sp.org/tlog-cosignature).
+    pub witnesses: Vec<VerifierKey>,
+    /// Which witnesses must have cosigned (c2sp.org/tlog-policy). Its witnesses are trusted as those above, its logs' keys as
+    /// those that the caller gave.
+    pub policy: Option<Policy>,
+    /// Certificates that the caller trusts to vouch for timestamping authorities.
+    pub tsa_roots: Option<Roots>,
+    /// The time, for the age of what is vouched for.
+    pub now: Option<Timestamp>,
     /// Where twins are kept, if not beside their logs.
     pub twins: Option<PathBuf>,
     /// Threads over bundles, at least 1.
@@ -73,12 +90,40 @@ impl Default for Options {
         Self {
             select: Select::default(),
             keys: Vec::new(),
-            against: None,
+            against: Vec::new(),
+            witnesses: Vec::new(),
+            policy: None,
+            tsa_roots: None,
+            now: None,
             twins: None,
             threads: THREADS_DEFAULT,
             faults_max: FAULTS_LISTED_MAX,
         }
     }
+}
+
+impl Options {
+    /// Keys of logs: the caller's, and those of the policy.
+    pub(crate) fn log_keys(&self) -> Vec<VerifierKey> {
+        let policy = self.policy.iter().flat_map(|policy| policy.logs().iter().map(|log| &log.key));
+        unique(self.keys.iter().chain(policy))
+    }
+
+    /// Keys of witnesses: the caller's, and those of the policy.
+    pub(crate) fn witness_keys(&self) -> Vec<VerifierKey> {
+        let policy = self.policy.iter().flat_map(|policy| policy.witnesses().map(|witness| &witness.key));
+        unique(self.witnesses.iter().chain(policy))
+    }
+}
+
+fn unique<'a>(keys: impl Iterator<Item = &'a VerifierKey>) -> Vec<VerifierKey> {
+    let mut unique: Vec<VerifierKey> = Vec::new();
+    for key in keys {
+        if !unique.contains(key) {
+            unique.push(key.clone());
+        }
+    }
+    unique
 }
 
 /// Verifies a data directory. May run beside the node that writes it: then the checkpoints of this moment are verified.
@@ -95,7 +140,7 @@ pub fn verify(
     let faults = Faults::new(options.faults_max);
     let sink = Sink { faults: &faults, root: dir, log: None };
     node::orphans(&**fs, dir, sink);
-    let mut held = options.against.as_deref().map(Held::parse);
+    let mut held: Vec<_> = options.against.iter().map(Held::parse).collect();
 
     let mut run = Run {
         fs,
@@ -118,7 +163,9 @@ pub fn verify(
     let tracker = Tracker::new(sizes.sum(), progress);
     for named in &names {
         let is_chosen = chosen.contains(&named.dir);
-        run.log(named, is_chosen, &tracker, held.as_mut().and_then(|held| held.as_mut().ok()));
+        let mut held: Vec<&mut Held> = held.iter_mut().filter_map(|held| held.as_mut().ok()).collect();
+        held.retain(|held| held.report.origin == named.origin);
+        run.log(named, is_chosen, &tracker, &mut held);
     }
     let settled_now = || names.iter().filter_map(|named| settled(&**fs, &named.dir)).collect();
     Wal { fs: &**fs, dir, settled: &run.settled, settled_now: &settled_now, sink }.check(node);
@@ -128,8 +175,8 @@ pub fn verify(
         let what = format!("there is no log {} here, whose key you gave", key.name());
         sink.file(&dir.join("logs"), FaultKind::Signature, what);
     }
-    let against = held.map(|held| held.map_or_else(|report| report, |held| held.report));
-    Ok(run.report(against, sink))
+    let against = held.into_iter().map(|held| held.map_or_else(|report| *report, |held| held.report));
+    Ok(run.report(against.collect(), sink))
 }
 
 struct Run<'a> {
@@ -163,7 +210,7 @@ impl<'a> Run<'a> {
         Named { origin: signed::origin(self.fs, &dir, identity.as_ref()), dir }
     }
 
-    fn log(&mut self, named: &Named, is_chosen: bool, tracker: &Tracker<'_>, held: Option<&mut Held>) {
+    fn log(&mut self, named: &Named, is_chosen: bool, tracker: &Tracker<'_>, held: &mut [&mut Held]) {
         let before = self.faults.count();
         if !is_chosen {
             // The WAL holds entries of every log.
@@ -179,14 +226,20 @@ impl<'a> Run<'a> {
         tree::check(log);
         tree::check_others(log);
         node::cursors(&**self.fs, &named.dir, sink);
-        if let Some(held) = held.filter(|held| held.report.origin == named.origin) {
-            held.compare(&opened, &self.options.keys, before, self.faults);
-        }
+        let (keys, witnesses) = (self.options.log_keys(), self.options.witness_keys());
+        let mut history = History::default();
+        let mut statement = vouched::check(&opened, self.options, &witnesses, &mut history);
+        let given = Given { logs: &keys, witnesses: &witnesses };
+        against::compare(held, &opened, &given, &mut history, before, self.faults);
         let settled = log.state.as_ref().map_or(log.size, |state| state.size);
         self.settled.insert(LogId::of(&named.origin).0, settled);
         self.payloads += totals.payloads;
         self.bytes += totals.bytes;
         opened.report.fault_count = self.faults.count() - before;
+        let is_complete = opened.report.fault_count == 0 && !opened.report.signed_by.is_empty();
+        statement.complete_to = is_complete.then_some(opened.report.size);
+        statement.conclude(self.options.now);
+        opened.report.statement = statement;
         if opened.report.key_from == KeySource::Directory {
             sink.notice(
                 "verified by the key in the directory itself, which proves nothing against somebody who can write there: \
@@ -196,11 +249,9 @@ impl<'a> Run<'a> {
         self.logs.push(opened.report);
     }
 
-    fn report(self, against: Option<AgainstReport>, sink: Sink<'_>) -> Report {
-        if let Some(against) =
-            against.as_ref().filter(|against| !against.unchanged && against.key_from.is_none())
-        {
-            // No log was there to compare it with.
+    fn report(self, against: Vec<AgainstReport>, sink: Sink<'_>) -> Report {
+        // What no log was there to compare with.
+        for against in against.iter().filter(|against| !against.unchanged && against.key_from.is_none()) {
             sink.file(&self.dir.join("logs"), FaultKind::Against, against.what.as_str());
         }
         let (faults, notices) = self.faults.take();

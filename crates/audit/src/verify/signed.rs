@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::Options;
 use super::log::Log;
 use crate::keys::{LogKeys, parse_all};
-use crate::report::{FaultKind, LogReport, Sink};
+use crate::report::{FaultKind, LogReport, Sink, Statement};
 
 /// A log and what its signed files say.
 pub(super) struct Opened<'a> {
@@ -37,7 +37,7 @@ pub(super) fn open<'a>(
     sink: Sink<'a>,
 ) -> Opened<'a> {
     let listed = parse_all(identity.map_or(&[], |identity| &identity.vkeys));
-    let keys = LogKeys::choose(origin, &options.keys, &listed);
+    let keys = LogKeys::choose(origin, &options.log_keys(), &listed);
     // In this order: a live writer replaces state, then twin, then checkpoint.
     let published = checkpoint(&**fs, dir, sink, origin, &keys);
     let twin = read_twin(&**fs, dir, sink, options);
@@ -65,6 +65,7 @@ pub(super) fn open<'a>(
         signed_by: signed_by.collect(),
         key_from: keys.source,
         fault_count: 0,
+        statement: Statement::default(),
     };
     Opened { log, keys, report }
 }

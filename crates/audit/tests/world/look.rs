@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inferlog_audit::{Fault, FaultKind, Options, Report, verify};
+use inferlog_audit::{Fault, FaultKind, Options, Remembered, Report, verify};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, Open};
 use inferlog_log::LogDir;
@@ -35,6 +35,11 @@ pub fn overwrite(fs: &SimFs, path: &Path, bytes: &[u8]) {
     };
     file.set_len(bytes.len() as u64).unwrap();
     file.write_all_at(bytes, 0).unwrap();
+}
+
+/// A note that a reader kept.
+pub fn remembered(note: &[u8]) -> Remembered {
+    Remembered { name: "kept".to_owned(), bytes: note.to_vec(), entry: None }
 }
 
 /// The one fault of this kind.

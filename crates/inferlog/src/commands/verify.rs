@@ -7,9 +7,10 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::{ProgressDrawTarget, ProgressStyle};
 use inferlog::real_env;
-use inferlog_audit::{Options, Report, Select, verify};
-use inferlog_merkle::VerifierKey;
-use inferlog_record::SystemName;
+use inferlog_audit::{Options, Remembered, Report, Select, verify};
+use inferlog_merkle::{Policy, VerifierKey};
+use inferlog_record::{SystemName, Timestamp};
+use inferlog_timestamp::Roots;
 
 use crate::admin;
 use crate::cli::DataArg;
@@ -18,14 +19,17 @@ use crate::output::{self, DIM, Failure, Verdict, styled};
 /// Check every byte against the signed checkpoints.
 ///
 /// Says where each fault is, and what nothing has changed since. Needs no secret key and takes no lock. It reads all entries, tiles, packs and checkpoints, and reports every payload that is
-/// missing without an event that says why. A key or checkpoint that you kept elsewhere makes it proof against whoever can write
-/// to the directory: without --key the keys listed in the directory itself are believed. The exit status is 0 only when all
-/// is well, 1 when a fault was found.
+/// missing without an event that says why. A key, a checkpoint or a receipt that you kept elsewhere makes it proof against whoever can
+/// write to the directory: without --key the keys listed in the directory itself are believed. It states of each log how far it is
+/// complete, which witnesses cosigned and when, which authority stamped the time, and how old the newest of these is. The exit
+/// status is 0 only when all is well, 1 when a fault was found.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
   inferlog verify --data /var/lib/inferlog
   inferlog verify --data /var/lib/inferlog --key \"$(cat credit.vkey)\" --against kept-last-month.checkpoint
+  inferlog verify --data /var/lib/inferlog --policy witnesses.policy --tsa-roots authority.pem
+  inferlog verify --data /var/lib/inferlog --against 137.tlog-proof --against cosigned-by-the-auditor.note
   inferlog verify --data /var/lib/inferlog --json | jq .faults")]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
@@ -36,9 +40,19 @@ pub(crate) struct VerifyArgs {
     /// The verifier key that you were given (`inferlog keys vkey`); may be given several times, for several logs.
     #[arg(long, value_name = "VKEY")]
     pub(crate) key: Vec<VerifierKey>,
-    /// A checkpoint that you kept: the log must contain all that it covers, unchanged.
-    #[arg(long, value_name = "CHECKPOINT")]
-    pub(crate) against: Option<PathBuf>,
+    /// What you kept of a log: a checkpoint, signed by the log or by a witness alone, or a receipt; the log must contain all that it
+    /// covers, unchanged. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Vec<PathBuf>,
+    /// The verifier key of a witness that you trust; may be given several times.
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) witness: Vec<VerifierKey>,
+    /// A policy (c2sp.org/tlog-policy): the witnesses that you trust, and which of them must have cosigned.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Certificates (PEM) that you trust to vouch for timestamping authorities (RFC 3161).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa_roots: Option<PathBuf>,
     /// Only this system's logs; node, write-ahead log and keystore are checked in any case.
     #[arg(long, value_name = "NAME")]
     pub(crate) system: Option<SystemName>,
@@ -51,12 +65,15 @@ pub(crate) struct VerifyArgs {
 const DRAWS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
-    let against = args.against.as_ref().map(|path| {
-        std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
-    });
+    let env = real_env();
+    let against = args.against.iter().map(|path| Remembered::read(&*env.fs, path));
     let mut options = Options {
         keys: args.key.clone(),
-        against: against.transpose()?,
+        against: against.collect::<Result<_, _>>()?,
+        witnesses: args.witness.clone(),
+        policy: args.policy.as_deref().map(policy).transpose()?,
+        tsa_roots: args.tsa_roots.as_deref().map(roots).transpose()?,
+        now: Some(Timestamp(env.clock.now_ns())),
         twins: args.twin.clone(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         ..Options::default()
@@ -75,6 +92,23 @@ pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
         writeln!(out, "{}", styled(DIM, format!("took {:.1} s", began.elapsed().as_secs_f64())))?;
     }
     Ok(if report.ok { Verdict::Well } else { Verdict::No })
+}
+
+/// A policy in a file.
+pub(crate) fn policy(path: &Path) -> Result<Policy, Failure> {
+    let text = read(path)?;
+    let text =
+        String::from_utf8(text).map_err(|_| Failure::new(format!("{} is not UTF-8", path.display())))?;
+    text.parse().map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// The certificates in a PEM file.
+pub(crate) fn roots(path: &Path) -> Result<Roots, Failure> {
+    Roots::from_pem(&read(path)?).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
 }
 
 /// Verifies, with a progress bar if somebody watches.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use inferlog_audit::{
-    FindOptions, FoundDecision, Options, Report, Select, check_receipt_file, find, receipts,
+    FindOptions, FoundDecision, Options, Remembered, Report, Select, check_receipt_file, find, receipts,
 };
 use inferlog_log::{LogDir, LogIdentity, list_logs};
 use inferlog_merkle::VerifierKey;
@@ -159,7 +159,9 @@ impl<'a> Tour<'a> {
 
     /// Verifies off the threads that serve, with the key, and with the checkpoint that was kept if asked to.
     async fn verified(&self, data: &Path, against: bool) -> Result<Report, Failure> {
-        let against = against.then(|| std::fs::read(self.kept())).transpose()?;
+        let fs = &*self.demo.instance.env.fs;
+        let against = against.then(|| Remembered::read(fs, &self.kept())).transpose()?;
+        let against = against.into_iter().collect();
         let options = Options { keys: vec![self.key.clone()], against, ..Options::default() };
         let data = data.to_owned();
         tokio::task::spawn_blocking(move || verify::check(&data, &options)).await?
