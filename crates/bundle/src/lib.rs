@@ -3,5 +3,6 @@
 
 pub mod layout;
 pub mod report;
+pub mod verify;
 pub mod write;
 pub mod zip;
