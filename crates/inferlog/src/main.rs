@@ -18,6 +18,7 @@ mod output;
 mod query;
 mod reader;
 mod tail;
+mod voucher;
 mod when;
 
 /// Recording a decision takes some two hundred small allocations; the system's allocator took a tenth of its time.

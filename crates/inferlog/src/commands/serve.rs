@@ -23,6 +23,7 @@ use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 use crate::reader::{ReaderListener, ReaderServer, TokenPlace};
+use crate::voucher::{TwinAsked, Voucher, Vouching};
 
 /// Stand in front of a model server and record every inference.
 ///
@@ -118,12 +119,21 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         Some(config) => Some((ReaderListener::bind(&config.listen).await?, config)),
         None => None,
     };
+    let vouching = vouching(&args, &configuration)?;
     let settings = settings(&args, configuration, &routes);
-    let instance = Instance::open(real_env(), &settings).await?;
+    let env = real_env();
+    let witnessed = match &vouching {
+        // Before the directory is opened: opening signs.
+        Some(vouching) => vouching.ask_twins(&env.fs, &settings).await?,
+        None => TwinAsked::default(),
+    };
+    let mut voucher = Voucher::new(vouching, env.fs.clone(), settings.data.clone());
+    let instance = Instance::open(env, &settings).await?;
     let mut config = GatewayConfig::new(routes.clone());
     config.registry = Some(instance.registry.clone());
     config.api = access;
     config.followers = Some(followers.samples());
+    config.vouched = voucher.samples();
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let (data, current) = (instance.data.clone(), Current::from(instance).followed(followers).await);
     let admin = AdminServer::start(&data, current.clone())?;
@@ -134,7 +144,8 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     if let Some(reader) = &reader {
         tracing::info!("records are read at {}", reader.address());
     }
-    announce(&args, &routes, listener.local_addr()?);
+    announce(&args, &routes, listener.local_addr()?, &witnessed);
+    voucher.start();
     let backups = tokio::spawn(keep_backups(current.clone()));
     let again = Settings { new_epochs: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
@@ -156,13 +167,14 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     drop((admin, reader));
     backups.abort();
     keeper.stop().await;
-    close(&current).await
+    close(&current, voucher).await
 }
 
 /// Ends in order: what is recorded is told first, then followed as far as the time allows.
-async fn close(current: &Current) -> Result<Verdict, Failure> {
+async fn close(current: &Current, voucher: Voucher) -> Result<Verdict, Failure> {
     let instance = current.get().await;
     instance.recorder.close().await?;
+    voucher.stop().await;
     let followers = current.followers().clone();
     drop(tokio::task::spawn_blocking(move || followers.stop()).await);
     back_up(&instance).await;
@@ -226,6 +238,12 @@ fn reader_config(args: &ServeArgs, configuration: &str) -> Result<Option<ReaderC
     config::reader(configuration, &env).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
+/// Who vouches for checkpoints: as the file says, else nobody.
+fn vouching(args: &ServeArgs, configuration: &str) -> Result<Option<Vouching>, Failure> {
+    let Some(path) = &args.config else { return Ok(None) };
+    Vouching::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
 /// What follows the log: as the command line says, else as the file does, else an index in SQLite.
 fn followers(args: &ServeArgs, configuration: &str) -> Result<Followers, Failure> {
     let file = match &args.config {
@@ -260,7 +278,7 @@ fn systems(routes: &[Route]) -> Vec<SystemName> {
 }
 
 /// Says what is served, where the data lies, and what nobody should be mistaken about.
-fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr) {
+fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr, witnessed: &TwinAsked) {
     let data = &args.open.dir.data;
     for route in routes {
         let upstream =
@@ -271,12 +289,14 @@ fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr) {
         );
     }
     tracing::info!(data = %data.display(), "the log lies here; content is sealed, the root key lies elsewhere");
+    witnessed.tell();
     match &args.twin {
+        None if witnessed.protects() => {}
         None => tracing::warn!(
             "no rollback protection: a restored older copy of the data directory would not be noticed; --twin DIR on \
              other storage gives it"
         ),
-        Some(twin) if same_device(twin, data) => tracing::warn!(
+        Some(twin) if same_device(twin, data) && !witnessed.protects() => tracing::warn!(
             twin = %twin.display(),
             "no rollback protection: the twin is on the same device as the data directory, and would be restored with it"
         ),
