@@ -74,8 +74,8 @@ pub enum WriteError {
         what: String,
     },
     /// The page could not be made.
-    #[error("the report could not be made: {0}")]
-    Report(String),
+    #[error("the page could not be made: {0}")]
+    Report(#[from] crate::report::ReportError),
     /// The archive could not be written.
     #[error("the bundle could not be written: {0}")]
     Zip(#[from] zip::result::ZipError),

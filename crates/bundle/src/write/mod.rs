@@ -5,6 +5,7 @@
 //! Everything that is written was checked first: entries against the checkpoint, content against its commitment. Damage ends the
 //! writing with an error that says where it is. What hashes other files stands after them.
 
+mod coverage;
 mod decision;
 mod error;
 mod logs;
@@ -67,6 +68,8 @@ pub enum Phase {
     Reading,
     /// Proving and writing decisions.
     Writing,
+    /// Judging what the logs have and lack of that time: entries.
+    Judging,
     /// Making the page.
     Report,
 }
@@ -191,6 +194,7 @@ impl<'a> Draft<'a> {
         bundle.head(&plan)?;
         bundle.decisions(&plan, openings, progress)?;
         bundle.shared(fs, data, &plan)?;
+        bundle.members.add_json(layout::COVERAGE, &coverage::report(fs, data, &plan, progress)?)?;
         bundle.docs()?;
         bundle.sums(&plan, signer)?;
         progress(Step { phase: Phase::Report, done: 0, total: 1 });

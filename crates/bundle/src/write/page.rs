@@ -6,20 +6,23 @@ use std::io::{self, Read, Seek, Write};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::error::{self, WriteError};
+use super::error;
 use super::members::Members;
 use super::signed_text;
 use crate::layout::{self, Source};
+use crate::report;
 
-/// Adds the page and the note over it.
+/// Adds the page, made from the files that are there, and the note over it.
 pub(super) fn add<W: Read + Write + Seek>(
     mut out: W,
     sign: impl FnOnce(&str) -> error::Result<String>,
 ) -> error::Result<()> {
-    let _ = sign;
-    let _ = Archive(RefCell::new(ZipArchive::new(&mut out)?)).paths();
-    let _ = (WriteError::Report, signed_text(layout::REPORT_DOMAIN, b""));
-    let _ = Members::again(out)?.finish()?;
+    let page = report::html(&Archive(RefCell::new(ZipArchive::new(&mut out)?)))?;
+    let note = sign(&signed_text(layout::REPORT_DOMAIN, page.as_bytes()))?;
+    let mut members = Members::again(out)?;
+    members.put(layout::REPORT, page.as_bytes())?;
+    members.put(layout::REPORT_NOTE, note.as_bytes())?;
+    members.finish()?;
     Ok(())
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) life: Vec<Life>,
     /// Erasures that concern the decisions.
     pub(super) erased: Vec<Erased>,
+    /// When the first and the last of the decisions' events were logged.
+    pub(super) span: (Timestamp, Timestamp),
     /// What the entries name by its SHA-256 and the disclosure covers.
     pub(super) shared: BTreeSet<Digest>,
 }
@@ -71,10 +73,11 @@ pub(super) fn plan(
         progress(Step { phase: Phase::Reading, done, total: decisions.len() as u64 });
         planned.push(read(fs, data, &logs, *id, &located, disclosure, &mut known)?);
     }
+    let span = known.span.ok_or(WriteError::NoDecisions)?;
     let mut erased = erasures(&logs, &planned, &located, &known)?;
     keep_needed(&mut logs, &mut planned, &mut erased)?;
     let life = super::system::life(&logs, &planned, &located, &erased, &known)?;
-    Ok(Plan { logs, decisions: planned, life, erased, shared: known.shared })
+    Ok(Plan { logs, decisions: planned, life, erased, shared: known.shared, span })
 }
 
 /// Finds and reads one decision.

@@ -199,7 +199,8 @@ fn tell(bar: &ProgressBar, style: &ProgressStyle, step: Step) {
         Phase::Searching => "searching the log",
         Phase::Reading => "reading decisions",
         Phase::Writing => "proving and writing",
-        Phase::Report => "making the report",
+        Phase::Judging => "judging the coverage",
+        Phase::Report => "making the page",
     };
     if bar.message() != what {
         bar.set_style(style.clone());
