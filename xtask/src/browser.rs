@@ -1,10 +1,10 @@
-//! The pages that accounts are written as, in a real browser.
+//! The pages that accounts are written as, and the page in a bundle, in a real browser.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::counts::{Counts, pytest_line};
-use crate::steps::{Step, execute_tests};
+use crate::steps::{Step, execute, execute_tests};
 use crate::tools::{Brings, Package, ensure};
 
 pub(crate) fn steps() -> Vec<Step> {
@@ -25,13 +25,24 @@ pub(crate) fn steps() -> Vec<Step> {
             name: "interop-browser",
             what: "interop/browser: accounts in Chromium, light, dark, narrow and on paper; they load and run nothing",
             needs: &["chromium"],
-            run: pages,
+            run: |root| pages(root, "test_pages.py"),
+        },
+        Step {
+            name: "interop-report",
+            what: "interop/browser/test_report.py: a bundle's page checks itself in Chromium, and notices every damage",
+            needs: &["chromium"],
+            run: |root| {
+                // Its tests write the page.
+                let args = ["test", "--quiet", "--package", "inferlog-bundle", "--test", "report"];
+                execute(Command::new("cargo").args(args).current_dir(root))?;
+                pages(root, "test_report.py")
+            },
         },
     ]
 }
 
-fn pages(root: &Path) -> Result<Counts, String> {
+fn pages(root: &Path, tests: &str) -> Result<Counts, String> {
     let mut python = Command::new("python3");
-    python.arg("test_pages.py").current_dir(root.join("interop/browser")).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.arg(tests).current_dir(root.join("interop/browser")).env("PYTHONDONTWRITEBYTECODE", "1");
     execute_tests(&mut python, pytest_line)
 }

@@ -44,7 +44,7 @@ async function checkSystem(bundle, log, findings) {
 }
 
 async function checkEntries(bundle, files, decision, findings) {
-  const told = { decision, file: files.entries, entries: [], events: [], contents: new Map(), sealed: new Map() };
+  const told = { decision, file: files.entries, entries: [], events: [], contents: new Map(), sealed: new Map(), given: 0 };
   const read = await takeJson(bundle, files.entries, "entries", "entries", findings);
   if (read === null) return told;
   if (read.decision !== decision) findings.fault("entries", files.entries, "It says that it is about another decision than its name.");
@@ -115,6 +115,7 @@ async function checkOpenings(bundle, told, file, findings) {
   const read = await takeJson(bundle, file, "disclosed", "openings", findings);
   if (read === null) return;
   if (read.decision !== told.decision) findings.fault("openings", file, "It says that it is about another decision than its name.");
+  told.given = read.openings.length;
   const committed = new Map(references(told).filter(({ reference }) => isCommitted(reference)).map((held) => [held.reference.payload, held]));
   const seen = new Set();
   for (const opening of read.openings) {
@@ -185,12 +186,13 @@ function noticeAbsent(told, findings) {
 }
 
 /** The line in decisions.json that follows from the entries. */
-function summaryOf({ decision, entries, events, contents }) {
+function summaryOf({ decision, entries, events, given }) {
   const first = events[0]?.event;
   const closed = events.filter(({ event }) => event.kind === "decision.closed").at(-1)?.event;
-  const payloads = events.flatMap(({ event }) => event.payloads ?? []).filter(isCommitted).length;
+  const committed = events.flatMap(({ event }) => event.payloads ?? []).filter((reference) => isCommitted(reference) && (reference.commitment ?? reference.sha256) !== undefined);
+  const payloads = new Set(committed.map(({ payload }) => payload)).size;
   return {
-    disclosed: contents.size,
+    disclosed: given,
     entries: entries.length,
     id: decision,
     logged_at: first?.logged_at,

@@ -10,7 +10,12 @@ const state = { pasted: [], ability: { ed25519: false }, told: new Map(), shown:
 async function start() {
   state.ability.ed25519 = await hasEd25519();
   byId("keys").addEventListener("input", readKeys);
-  byId("zip").addEventListener("change", ({ target }) => target.files.length > 0 && checkZip(target.files[0]));
+  byId("zip").addEventListener("change", ({ target }) => {
+    if (target.files.length === 0) return;
+    checkZip(target.files[0]);
+    // So that the same file can be chosen again.
+    target.value = "";
+  });
   acceptDrops();
   window.addEventListener("hashchange", follow);
   window.addEventListener("beforeprint", () => toPaper(true));
@@ -148,7 +153,7 @@ async function follow() {
   const whose = kind === "system" ? `system${name}` : name;
   const [, what, place] = /^(entry|payload)=(.*)$/.exec(at ?? "") ?? [];
   const anchor = what === undefined ? null : byId(`${what}-${whose}-${place.replace(".", "-")}`);
-  const target = anchor?.closest("li") ?? byId(kind === "system" ? "system" : "decision");
+  const target = anchor?.closest(".timeline > li") ?? byId(kind === "system" ? "system" : "decision");
   document.querySelectorAll(".here").forEach((element) => element.classList.remove("here"));
   if (anchor !== null) target.classList.add("here");
   target.setAttribute("tabindex", "-1");
