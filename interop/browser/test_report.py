@@ -141,7 +141,8 @@ def test_a_fault_leads_to_its_place(browser):
     page.evaluate("document.querySelector('.faults a').click()")
     until(page, "document.querySelector('.here') !== null")
     assert page.evaluate(f"document.querySelector('.here').querySelector('[id$={json.dumps(payload)}]') !== null")
-    assert "Committed, not disclosed" in page.evaluate("document.querySelector('.here').textContent"), "what does not hold is not shown"
+    assert "does not hold: it is not shown" in page.evaluate("document.querySelector('.here').textContent")
+    assert '{"applicant":{}}' not in page.evaluate("document.querySelector('main').textContent")
 
 
 def test_what_happened_is_told_in_order_and_in_words(browser):

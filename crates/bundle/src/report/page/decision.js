@@ -44,7 +44,7 @@ async function checkSystem(bundle, log, findings) {
 }
 
 async function checkEntries(bundle, files, decision, findings) {
-  const told = { decision, file: files.entries, entries: [], events: [], contents: new Map(), sealed: new Map(), given: 0 };
+  const told = { decision, file: files.entries, entries: [], events: [], contents: new Map(), sealed: new Map(), refused: new Set(), given: 0 };
   const read = await takeJson(bundle, files.entries, "entries", "entries", findings);
   if (read === null) return told;
   if (read.decision !== decision) findings.fault("entries", files.entries, "It says that it is about another decision than its name.");
@@ -122,7 +122,10 @@ async function checkOpenings(bundle, told, file, findings) {
     const payload = opening.payload;
     const held = committed.get(payload);
     const place = { log: held?.entry.log, index: held?.entry.index, payload };
-    const wrong = (what) => findings.fault("openings", file, what, place);
+    const wrong = (what) => {
+      findings.fault("openings", file, what, place);
+      told.refused.add(payload);
+    };
     const bytes = opening.text !== undefined ? utf8(opening.text) : fromBase64(opening.base64);
     if (seen.has(payload)) wrong("This content is given out twice.");
     else if (held === undefined) wrong("This content is given out, and no entry here holds a commitment to it.");

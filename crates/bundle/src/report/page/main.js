@@ -127,6 +127,7 @@ function drawData() {
   const systems = [...new Set(summaries.map((summary) => summary.system))];
   byId("under").replaceChildren(visible([systems.length > 3 ? counted(systems.length, "system") : `System ${systems.join(", ")}`, disclosure(said), said === null ? "" : `written by inferlog ${said.build}`].filter(Boolean).join(" · ")));
   byId("list").hidden = one !== null;
+  document.querySelector('nav a[href="#list"]').hidden = one !== null;
   byId("list-data").replaceChildren(...(one === null ? list.element() : []));
   byId("system-data").replaceChildren(...(source.whole ? systemParts(bundle) : [el("p.dim", "It is in the ZIP file: choose it above.")]));
   byId("coverage-data").replaceChildren(...coverageParts(bundle.coverage));
@@ -191,7 +192,8 @@ function toPaper(isPaper) {
   byId("paper").replaceChildren();
   const all = isPaper && told.size > 1 && told.size <= PRINTED_MAX;
   byId("decision").hidden = all;
-  if (all) byId("paper").append(...[...told].map(([id, one]) => el("section", el("h2", "Decision"), decisionParts(one, bundle, `paper-${id}`))));
+  const printed = bundle.summaries.filter(({ id }) => all && told.has(id)).map(({ id }) => [id, told.get(id)]);
+  byId("paper").append(...printed.map(([id, one]) => el("section", el("h2", "Decision"), decisionParts(one, bundle, `paper-${id}`))));
   const left = bundle.summaries.length - (all ? told.size : 1);
   byId("not-printed").replaceChildren(isPaper && left > 0 ? `On paper: the decision that was shown; ${counted(left, "decision")} more in the bundle.` : "");
   if (bundle.summaries.length > 1) list.draw(isPaper && list.found.length <= PRINTED_ROWS_MAX);

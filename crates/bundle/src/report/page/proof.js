@@ -42,7 +42,7 @@ function contentCounts(told, bundle) {
     let state = spaced(reference.state);
     if (reference.state === "present") {
       const isShared = reference.sha256 !== undefined;
-      state = told.contents.has(reference.payload) ? "disclosed" : isShared && bundle.shared?.has(reference.sha256) ? "shared" : erasureOf(bundle, held) !== null ? "erased" : "committed, not disclosed";
+      state = told.contents.has(reference.payload) ? "disclosed" : isShared && bundle.shared?.has(reference.sha256) ? "shared" : told.refused.has(reference.payload) ? "that does not hold" : erasureOf(bundle, held) !== null ? "erased" : "committed, not disclosed";
     }
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
@@ -102,28 +102,26 @@ function timeOf(seconds) {
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();
 }
 
-/** The coverage report: findings as a table, the rest as names and values. */
+/** The coverage report: what each system's record lacks, and the report as it is. */
 function coverageParts(coverage) {
-  if (coverage === null) return [el("p.dim", "This bundle holds no coverage report.")];
-  const parts = [];
-  const findings = Array.isArray(coverage.findings) ? coverage.findings.filter((finding) => finding !== null && typeof finding === "object") : [];
-  if (Array.isArray(coverage.findings)) {
-    if (findings.length === 0) parts.push(el("p", pill("good", "no finding")));
-    else parts.push(findingsTable(findings));
-  }
-  const rest = Object.fromEntries(Object.entries(coverage).filter(([name]) => name !== "findings"));
-  parts.push(folded("The whole report", el("pre", { dir: "auto" }, indented(JSON.stringify(rest)))));
-  return parts;
+  if (coverage === null || typeof coverage !== "object") return [el("p.dim", "This bundle holds no coverage report.")];
+  const systems = Array.isArray(coverage.systems) ? coverage.systems.filter((system) => Array.isArray(system?.findings)) : [];
+  const parts = systems.map(({ findings, system }) => {
+    const title = systems.length > 1 ? el("h3", system) : null;
+    return el("div", title, findings.length === 0 ? el("p", pill("good", "nothing is missing that the profile asks for")) : findingsTable(findings));
+  });
+  const report = folded("The whole report", el("pre", { dir: "auto" }, indented(JSON.stringify(coverage))));
+  return [...parts, coverage.claim === undefined ? null : el("p.dim", coverage.claim), report].filter(Boolean);
 }
 
-const SEVERITIES = { error: "bad", fault: "bad", grave: "bad", high: "bad", warning: "caution", medium: "caution", info: "plain", low: "plain" };
+const SEVERITIES = { critical: "bad", warning: "caution" };
 
 function findingsTable(findings) {
-  const names = [...new Set(findings.flatMap((finding) => Object.keys(finding)))];
-  const value = (name, item) => {
-    if (item === undefined || item === null) return "";
-    if (name === "severity") return pill(named(SEVERITIES, String(item)) in SIGNS ? named(SEVERITIES, String(item)) : "caution", spaced(item));
-    return typeof item === "object" ? JSON.stringify(item) : TIME.test(item) ? moment(item) : String(item);
-  };
-  return table("coverage", names.map((name) => capital(spaced(name))), findings.map((finding) => el("tr", names.map((name) => el("td", value(name, finding[name]))))));
+  const rows = findings.map(({ acceptance, count: number, of, of_what: what, says, serves, severity, todo, what: about }) => {
+    const often = of === undefined ? grouped(number) : `${grouped(number)} of ${grouped(of)} ${what ?? ""}`;
+    const accepted = acceptance?.in_force ? el("div.dim", `accepted until ${moment(acceptance.until)}`) : null;
+    const tone = Object.hasOwn(SEVERITIES, severity) ? SEVERITIES[severity] : "plain";
+    return el("tr", el("td", pill(tone, String(severity)), accepted), el("td", String(says), el("div.dim", String(about ?? ""))), el("td", often), el("td", String(todo ?? "")), el("td", String(serves ?? "")));
+  });
+  return table("coverage", ["Severity", "What is missing", "How often", "What to do", "Would serve"], rows);
 }

@@ -8,7 +8,7 @@ function verdictOf({ findings, bundle, signatures, ability, complete }) {
   if (!ability.ed25519) why.push("This browser does not verify Ed25519 signatures: nothing here says who made the bundle. Use a newer browser, verify.py or inferlog.");
   else if (!signatures.byReader) why.push("The signatures were checked against the key that the bundle brings, which is its own word. Paste the key that you hold: that you were given by another way.");
   if (!complete) why.push("This page holds the list of decisions, not the decisions: choose the bundle’s ZIP file below to check all of it.");
-  if (why.length > 0) return { tone: "caution", title: complete ? "Nothing is wrong so far; by whose key is open" : "Nothing is wrong so far; not all of it is checked", why };
+  if (why.length > 0) return { tone: "caution", title: complete ? "No fault found, but not by a key that you hold" : "No fault found in the list; its decisions are not checked yet", why };
   return { tone: "good", title: "Everything in this bundle checks", why: [`${counted(bundle.summaries.length, "decision")}: files, entries and proofs hold under a checkpoint that the key you gave has signed.`] };
 }
 

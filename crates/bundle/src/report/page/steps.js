@@ -12,7 +12,7 @@ const SHOWN_ELSEWHERE = ["payloads", "kind", "after", "parent", "body"];
 function timeline(told, bundle, whose) {
   const ordered = steps(told);
   const numbers = new Map(ordered.map((step) => [step.event.id, step.number]));
-  const began = nanoseconds(ordered[0]?.event.started_at ?? ordered[0]?.event.logged_at);
+  const began = told.decision === undefined ? null : nanoseconds(ordered[0]?.event.started_at ?? ordered[0]?.event.logged_at);
   const of = (id) => (numbers.has(id) ? `#${numbers.get(id)}` : id);
   const link = (id) => el("a", { href: `#step-${whose}-${numbers.get(id)}` }, `#${numbers.get(id)}`);
   const anchors = new Set();
@@ -58,7 +58,9 @@ function entryMark(entry, { anchors, whose }) {
 
 function times({ started_at: from, ended_at: to, logged_at: logged }, began) {
   const [start, end] = [nanoseconds(from ?? logged), nanoseconds(to)];
-  const after = start === null || began === null ? "" : start < began ? `−${lasted(began - start)}` : start === began ? "0" : `+${lasted(start - began)}`;
+  // A system's life has no beginning that times could be counted from.
+  if (began === null) return el("div.time", moment(logged));
+  const after = start === null ? "" : start < began ? `−${lasted(began - start)}` : start === began ? "0" : `+${lasted(start - began)}`;
   const took = from !== undefined && end !== null && start !== null && end > start ? lasted(end - start) : "";
   return el("div.time", { title: moment(logged) }, el("span", after), took === "" ? null : el("span", `took ${took}`));
 }
@@ -100,7 +102,8 @@ function absent(reference, page) {
   const { first, payload, role } = reference;
   const held = heldBy(reference, page);
   const erasure = reference.state === "present" && held !== undefined ? erasureOf(page.bundle, held) : null;
-  const why = erasure !== null ? `Erased afterwards: the key was destroyed under the erasure event ${erasure.event}` : absence(reference);
+  const isRefused = page.told.refused.has(payload);
+  const why = isRefused ? el("span.wrong", "✕ Content was given out that does not hold: it is not shown") : erasure !== null ? `Erased afterwards: the key was destroyed under the erasure event ${erasure.event}` : absence(reference);
   const details = held === undefined ? null : el("div.dim", code(`commitment ${held.reference.commitment ?? held.reference.sha256}`), page.told.sealed.has(payload) ? ", sealed bytes are in the bundle" : null);
   const again = first !== undefined && page.numbers.has(first) ? [", the same content as in ", page.link(first)] : null;
   return el("li", anchorOf(payload, page), el("b", named(ROLES, role)), " — ", why, again, again === null ? details : null);
