@@ -38,6 +38,11 @@
 //! policy = "witnesses.policy"                   # witnesses and quorum (c2sp.org/tlog-policy)
 //! period = "60s"                                # default
 //! twin = true                                   # a start asks them first; default false; or "required"
+//!
+//! [timestamps]                                  # who stamps checkpoints with the time (docs/timestamps.md); not without
+//! url = "http://127.0.0.1:3180/"                # the authority (RFC 3161), http or https
+//! roots = "tsa-roots.pem"                       # certificates that vouch for it
+//! period = "1h"                                 # default: at least an hour between two of a log
 //! ```
 
 mod access;
@@ -45,6 +50,7 @@ mod index;
 mod period;
 mod place;
 mod reader;
+mod timestamps;
 mod witnesses;
 
 use crate::api::Access;
@@ -62,6 +68,8 @@ pub use index::{IndexConfig, index};
 use place::Place;
 use reader::ReaderFile;
 pub use reader::{ReaderAddress, ReaderConfig, reader, token_from_file};
+use timestamps::TimestampsFile;
+pub use timestamps::{TimestampsConfig, timestamps};
 use witnesses::WitnessesFile;
 pub use witnesses::{TwinMode, WitnessesConfig, witnesses};
 
@@ -91,6 +99,7 @@ struct File {
     index: IndexFile,
     reader: Option<ReaderFile>,
     witnesses: Option<WitnessesFile>,
+    timestamps: Option<TimestampsFile>,
 }
 
 #[derive(Deserialize)]

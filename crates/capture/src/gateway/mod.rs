@@ -33,7 +33,7 @@ mod witnesses;
 
 pub use answer::DECISION_ID;
 pub use metrics::{FollowerSample, FollowerSamples};
-pub use witnesses::{VouchedSample, VouchedSamples, WitnessSample};
+pub use witnesses::{TimestampSample, VouchedSample, VouchedSamples, WitnessSample};
 
 use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};

@@ -33,6 +33,21 @@ pub struct WitnessSample {
     pub time: u64,
 }
 
+/// How the timestamping authority and a log stand to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimestampSample {
+    /// The system.
+    pub system: String,
+    /// Whether it answered well when it was asked last.
+    pub is_up: bool,
+    /// Times it did not.
+    pub failures: u64,
+    /// Size of the newest checkpoint that it stamped.
+    pub size: u64,
+    /// The time it stamped, seconds since 1970.
+    pub time: u64,
+}
+
 /// What is vouched for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VouchedSample {
@@ -40,6 +55,8 @@ pub struct VouchedSample {
     pub witnesses: Vec<WitnessSample>,
     /// Each system, and the size of its newest checkpoint whose cosignatures satisfy the policy.
     pub quorums: Vec<(String, u64)>,
+    /// Each system with a timestamping authority.
+    pub timestamps: Vec<TimestampSample>,
 }
 
 /// Answers what is vouched for.
@@ -59,6 +76,10 @@ pub(super) struct WitnessMetrics {
     size: Family<WitnessLabels, Gauge>,
     time: Family<WitnessLabels, Gauge>,
     quorum: Family<SystemLabel, Gauge>,
+    stamp_up: Family<SystemLabel, Gauge>,
+    stamp_failures: Family<SystemLabel, Counter>,
+    stamp_size: Family<SystemLabel, Gauge>,
+    stamp_time: Family<SystemLabel, Gauge>,
 }
 
 impl WitnessMetrics {
@@ -85,6 +106,31 @@ impl WitnessMetrics {
             "Entries under the newest checkpoint whose cosignatures satisfy the policy",
             self.quorum.clone(),
         );
+        self.register_timestamps(registry);
+    }
+
+    fn register_timestamps(&self, registry: &mut Registry) {
+        registry.register(
+            "timestamp_up",
+            "0 while the authority does not stamp a system's checkpoints",
+            self.stamp_up.clone(),
+        );
+        registry.register(
+            "timestamp_failures",
+            "Times the authority did not stamp a system's checkpoint",
+            self.stamp_failures.clone(),
+        );
+        registry.register(
+            "timestamp_size",
+            "Entries under the newest checkpoint that the authority stamped",
+            self.stamp_size.clone(),
+        );
+        registry.register_with_unit(
+            "timestamp_time",
+            "The newest time that the authority stamped, since 1970",
+            Unit::Seconds,
+            self.stamp_time.clone(),
+        );
     }
 
     pub(super) fn sample(&self, sample: VouchedSample) {
@@ -99,6 +145,14 @@ impl WitnessMetrics {
         }
         for (system, size) in sample.quorums {
             self.quorum.get_or_create(&SystemLabel { system }).set(gauge(size));
+        }
+        for TimestampSample { system, is_up, failures, size, time } in sample.timestamps {
+            let label = SystemLabel { system };
+            self.stamp_up.get_or_create(&label).set(is_up.into());
+            let counter = self.stamp_failures.get_or_create(&label).clone();
+            counter.inc_by(failures.saturating_sub(counter.get()));
+            self.stamp_size.get_or_create(&label).set(gauge(size));
+            self.stamp_time.get_or_create(&label).set(gauge(time));
         }
     }
 }
