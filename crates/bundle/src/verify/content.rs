@@ -132,7 +132,8 @@ impl Verifier<'_> {
         }
         // Whoever has bytes and key sees that the one opens the other, and to what was committed to.
         let (Some((key, length)), Some(commitment)) = (key, born.commitment) else { return Ok(()) };
-        let origin = self.logs.get(born.place.0).map_or("", |log| log.report.origin.as_str());
+        let Some(log) = self.logs.get(born.place.0) else { return Ok(()) };
+        let origin = log.report.origin.as_str();
         let context = SealContext { origin, event: born.event, role: &born.role, payload: sealed.payload };
         let encoding = if born.is_zstd { Encoding::Zstd } else { Encoding::Identity };
         let content = open_payload(key, &context, &bytes, encoding, &commitment, *length);

@@ -172,6 +172,11 @@ impl Verifier<'_> {
                     format!("it is not JSON that all readers take the same way: {what}"),
                 );
             }
+            if path == layout::VERIFY_PY && bytes != include_bytes!("../verify.py") {
+                self.found.notice("a program in the bundle", || {
+                    "verify.py is not the one that this build brings: look at it before you run it".to_owned()
+                });
+            }
         }
     }
 }

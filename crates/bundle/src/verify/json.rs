@@ -109,7 +109,7 @@ mod tests {
             (br#"{"a":null}"#, "null"),
             (br#"{"a":1}x"#, "trailing"),
             (b"\"\xff\"", "UTF-8"),
-            (br#""\ud800""#, "surrogate"),
+            (br#""\ud800""#, "hex escape"),
         ];
         for (bad, why) in table {
             let found = check(bad, Nulls::Refused).unwrap_err();

@@ -17,6 +17,7 @@ mod report;
 mod story;
 mod summary;
 mod text;
+mod vouched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -24,6 +25,7 @@ use inferlog_merkle::{Policy, VerifierKey};
 use inferlog_record::Id;
 use inferlog_timestamp::Roots;
 
+pub use page::BUILD;
 pub use report::{
     AgainstReport, BundleReport, Check, CheckReport, CosignatureReport, Counts, FAULTS_LISTED_MAX, Fault,
     KeySource, LogReport, Outcome, TimestampReport,

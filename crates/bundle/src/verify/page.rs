@@ -7,6 +7,9 @@ use super::report::{Check, Outcome};
 use crate::layout;
 use crate::report::html;
 
+/// What bundles of this build say in `build`: the page of another build may look otherwise.
+pub const BUILD: &str = concat!("inferlog/", env!("CARGO_PKG_VERSION"));
+
 impl Verifier<'_> {
     pub(super) fn report(&mut self) {
         let Some(page) = self.read(layout::REPORT) else { return };
@@ -31,12 +34,20 @@ impl Verifier<'_> {
                 let what = "report.html is what the bundle's other files give";
                 self.found.tell(Check::Report, Outcome::Passed, what);
             }
-            Ok(made) => {
+            Ok(made) if self.facts.as_ref().is_none_or(|facts| facts.build == BUILD) => {
                 let differs = made.as_bytes().iter().zip(&page).position(|(made, found)| made != found);
                 let at = differs.unwrap_or(made.len().min(page.len()));
-                let what = "it is not what this build makes of the bundle's other files: an edited page can show anything, its \
-                            own verdict included. The build that wrote the bundle may have made another one";
+                let what = "it is not the page that the bundle's other files give: an edited page can show anything, and call \
+                            itself checked";
                 self.fault_at(Check::Report, layout::REPORT, format!("byte {at}"), what);
+            }
+            Ok(_) => {
+                let build = self.facts.as_ref().map_or("", |facts| facts.build.as_str());
+                let what = format!(
+                    "the page is signed, and not the one that {BUILD} makes: verify with {build}, which wrote the bundle, before \
+                     you believe what it shows"
+                );
+                self.found.tell(Check::Report, Outcome::Unchecked, what);
             }
         }
     }

@@ -259,6 +259,12 @@ pub(super) const NOT_PROVED: &[&str] = &[
     "what stands in content that is not disclosed: only that it has not changed since",
 ];
 
+/// `1 decision`, `2 decisions`.
+pub(super) fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Collects what is found while the files pass.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -306,8 +312,7 @@ impl Findings {
                 let (outcome, what) = match (faults, self.told.get(&check)) {
                     (0, Some((outcome, what))) => (*outcome, what.clone()),
                     (0, None) => (Outcome::Absent, "nothing of the kind is in the bundle".to_owned()),
-                    (1, _) => (Outcome::Failed, "1 fault".to_owned()),
-                    (faults, _) => (Outcome::Failed, format!("{faults} faults")),
+                    (faults, _) => (Outcome::Failed, counted(faults, "fault")),
                 };
                 CheckReport { check, outcome, what }
             })

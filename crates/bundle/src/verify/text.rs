@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
-use super::report::{BundleReport, KeySource, LogReport, Outcome};
+use super::report::{BundleReport, KeySource, LogReport, Outcome, counted};
 
 const TITLE: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -142,10 +142,6 @@ fn list<'a>(out: &mut String, paint: &Painter, title: &str, lines: impl Iterator
     for line in lines {
         let _ = writeln!(out, "  {}", paint.with(DIM, shown(line)));
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn sentence(text: &str) -> String {
