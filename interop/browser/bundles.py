@@ -216,15 +216,15 @@ class Log:
     def of_decision(self, files, decision, entries):
         files[f"decisions/{decision}.json"] = file_json({"decision": decision, "entries": entries})
         events = [event for proved in entries for event in json.loads(proved["entry"])["events"]]
-        references = [r for event in events for r in event.get("payloads", []) if r["state"] == "present" and "first" not in r]
+        references = [r for event in events for r in event.get("payloads", []) if r and r["state"] == "present" and "first" not in r]
         for kind in ["openings", "sealed"]:
             there = [getattr(self, kind)[r["payload"]] for r in references if r["payload"] in getattr(self, kind)]
             if there:
                 files[f"{kind}/{decision}.json"] = file_json({"decision": decision, kind: there})
         opened = sum(1 for r in references if r["payload"] in self.openings)
         summary = {"disclosed": opened, "entries": len(entries), "id": decision, "logged_at": events[0]["logged_at"], "payloads": len(references), "system": events[0]["system"]}
-        outcomes = [event["body"]["outcome"] for event in events if event["kind"] == "decision.closed"]
-        return {**summary, "outcome": outcomes[-1]} if outcomes else summary
+        outcomes = [event["body"].get("outcome") for event in events if event["kind"] == "decision.closed" and isinstance(event["body"], dict)]
+        return {**summary, "outcome": outcomes[-1]} if outcomes and isinstance(outcomes[-1], str) else summary
 
 
 def seal(files, **by):

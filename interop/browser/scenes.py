@@ -118,3 +118,21 @@ def many(count):
         end = log.event("decision.closed", {"outcome": "failed" if number % 97 == 0 else "answered"}, after=[call["id"]])
         log.write(decision, [call, end])
     return log
+
+
+def odd():
+    """Decisions whose events are of forms that nobody writes; whoever has the log's key could."""
+    log = Log()
+    log.write(None, [log.event("recorder.started", {"build": "0.1.0"})])
+    deep = json.loads("[" * 400 + "]" * 400)
+    bodies = ["text", None, 7, [], {"model": None}, {"model": "x", "outcome": {"a": 1}}, {"__proto__": {"polluted": 1}, "constructor": 1}, {"deep": deep}, {"part": "x", "of": []}, {"action": {"x": []}}]
+    members = [{"after": 5}, {"after": [5]}, {"after": {}}, {"subjects": "x"}, {"capture": None}, {"capture": "x"}, {"seq": {}}, {"started_at": 9, "ended_at": []}, {"parent": []}, {"payloads": {}}, {"payloads": [None]}]
+    kinds = ["__proto__", "constructor", "", "human", "delivery", "decision.closed", "erasure", "inference", "x" * 5_000]
+    roles = [{"role": "__proto__", "state": "constructor"}, {"role": "toString", "state": "erased", "reason": {}}, {"role": "x", "state": "present", "commitment": 5, "first": {}}, {"role": "x", "state": "present", "sha256": [], "media_type": {}}]
+    odd = [log.event("inference", body) for body in bodies] + [{**log.event("inference", {}), **member} for member in members] + [log.event(kind, bodies[number]) for number, kind in enumerate(kinds)]
+    odd += [log.event("inference", {}, [{"payload": log.id(), **role}]) for role in roles]
+    for event in odd:
+        log.write(log.id(), [event])
+    log.write(None, [log.event("erasure", {"keys": 5, "subjects": {}})])
+    log.write(None, [log.event("gap", None)])
+    return log

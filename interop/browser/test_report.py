@@ -237,6 +237,35 @@ def test_ten_thousand_decisions(browser):
     quiet(page)
 
 
+def test_nothing_in_a_bundle_breaks_the_page(browser):
+    coverages = [None, {"systems": [{"findings": [None]}]}, {"systems": [{"findings": [{"severity": {}, "says": [], "count": {}}]}]}, {"systems": {}}, [1]]
+    for coverage in coverages:
+        log = scenes.odd()
+        page = Page(browser, written("odd.html", seal(log.files(coverage=coverage))))
+        assert result(page)["tone"] == "bad"
+        for decision in dict.fromkeys(decision for decision, _ in log.entries if decision and coverage is None):
+            page.evaluate(f"location.hash = '#decision={decision}'")
+            until(page, f"document.querySelector('#decision .name')?.textContent === '{decision}'")
+        for place in ["decision=%E0", "decision=__proto__", "system=__proto__/entry=0.0", "system=0/entry=\"]", "decision=/payload=x"]:
+            page.evaluate(f"location.hash = {json.dumps('#' + place)}")
+        page.evaluate("new Promise(done => setTimeout(done, 100))")
+        assert page.evaluate("({}).polluted") is None
+        quiet(page)
+
+
+def test_content_can_be_saved(browser):
+    page = Page(browser, written("good.html", GOOD))
+    result(page)
+    with tempfile.TemporaryDirectory() as folder:
+        page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=folder)
+        page.evaluate("document.querySelector('#decision .save').click()")
+        end = time.monotonic() + 20
+        while not (saved := [path for path in pathlib.Path(folder).iterdir() if path.suffix == ".bin"]) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert b"months_employed" in saved[0].read_bytes() or b"approve" in saved[0].read_bytes()
+    quiet(page)
+
+
 def test_no_window_is_too_narrow(browser):
     files = copy.copy(GOOD)
     files["README.txt"] = b"believe me"

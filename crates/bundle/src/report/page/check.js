@@ -101,6 +101,7 @@ async function checkSignatures(bundle, pasted, ability) {
     for (const check of ["manifest", "checkpoint"]) findings.skip(check, "This browser does not verify Ed25519 signatures: use a newer one, or verify.py.");
   }
   const manifest = await readManifest(bundle, findings);
+  if (bundle.facts !== null && bundle.logs.length === 0) findings.fault("manifest", FACTS, "It names no log whose key could have signed the bundle.");
   for (const key of pasted.filter((key) => key.type === ED25519 && !bundle.logs.some((log) => log.origin === key.name))) {
     findings.fault("manifest", MANIFEST, `You gave the key of ${key.name}; nothing in this bundle is of that log.`);
   }
@@ -171,7 +172,11 @@ async function checkContent(bundle, findings, step) {
   const queue = bundle.summaries.values();
   const work = async () => {
     for (const summary of queue) {
-      await checkOne(bundle, summary, findings, step);
+      try {
+        await checkOne(bundle, summary, findings, step);
+      } catch (error) {
+        findings.fault("entries", `decisions/${summary.id}.json`, `It cannot be checked: ${error.message}.`);
+      }
       done += 1;
       step.progress(done, bundle.summaries.length);
     }

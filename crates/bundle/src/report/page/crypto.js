@@ -18,10 +18,14 @@ async function hmac(key, message) {
 /** What binds content to an entry: docs/format.md, section 5. */
 const commitment = async (dataKey, content) => hmac(await hkdf(dataKey, "inferlog/commit/v1"), content);
 
-/** Whether an Ed25519 signature is good (RFC 8032, section 5.1.7). */
+/** Whether an Ed25519 signature is good (RFC 8032, section 5.1.7). Where the key is none, or the browser knows no such key, it is not. */
 async function ed25519(publicKey, signature, message) {
-  const key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, ["verify"]);
-  return crypto.subtle.verify({ name: "Ed25519" }, key, signature, message);
+  try {
+    const key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, ["verify"]);
+    return await crypto.subtle.verify({ name: "Ed25519" }, key, signature, message);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether this browser verifies Ed25519: RFC 8032, section 7.1, test 2, and the same with one bit changed. */
@@ -31,9 +35,5 @@ async function hasEd25519() {
     "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da" +
       "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
   );
-  try {
-    return (await ed25519(key, signature, Uint8Array.of(0x72))) && !(await ed25519(key, signature, Uint8Array.of(0x73)));
-  } catch {
-    return false;
-  }
+  return (await ed25519(key, signature, Uint8Array.of(0x72))) && !(await ed25519(key, signature, Uint8Array.of(0x73)));
 }

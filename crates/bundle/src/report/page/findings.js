@@ -22,6 +22,8 @@ class Findings {
   constructor() {
     this.faults = [];
     this.more = 0;
+    // Decisions with a fault.
+    this.failed = new Set();
     this.notices = new Map();
     this.done = {};
     this.skipped = {};
@@ -29,6 +31,7 @@ class Findings {
 
   /** Something is wrong: in which check, in which file, what it means; where in the file, if that can be said. */
   fault(check, file, what, place = {}) {
+    this.failed.add(place.decision ?? kindOfFile(file)?.decision);
     if (this.faults.length < FAULTS_MAX) this.faults.push({ check, file, what, place });
     else this.more += 1;
   }
@@ -54,6 +57,7 @@ class Findings {
     for (const findings of all) {
       findings.faults.forEach(({ check, file, what, place }) => joined.fault(check, file, what, place));
       joined.more += findings.more;
+      findings.failed.forEach((decision) => joined.failed.add(decision));
       findings.notices.forEach((times, what) => joined.notices.set(what, (joined.notices.get(what) ?? 0) + times));
       Object.entries(findings.done).forEach(([check, times]) => joined.pass(check, times));
       Object.entries(findings.skipped).forEach(([check, whys]) => whys.forEach((why) => joined.skip(check, why)));

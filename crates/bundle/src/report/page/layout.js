@@ -24,9 +24,11 @@ const hash = (value) => text(value) && fromBase64(value)?.length === 32;
 const list = (form) => (value) => Array.isArray(value) && value.every(form);
 const optional = (form) => Object.assign((value) => value === undefined || form(value), { optional: true });
 
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
 /** An object with these members and no other. */
 const object = (members) => (value) =>
-  value !== null && typeof value === "object" && !Array.isArray(value) &&
+  isObject(value) &&
   Object.keys(value).every((name) => Object.hasOwn(members, name)) &&
   Object.entries(members).every(([name, form]) => form(Object.hasOwn(value, name) ? value[name] : undefined));
 
@@ -105,11 +107,13 @@ function readEntry(text) {
 
 /** What every event has. What else it says is shown as it stands. */
 const isEvent = (event) =>
-  event !== null && typeof event === "object" && id(event.id) && [event.kind, event.logged_at, event.system].every(text) &&
+  isObject(event) && id(event.id) && [event.kind, event.logged_at, event.system].every(text) &&
+  (event.body === undefined || isObject(event.body)) && [event.after, event.subjects].every(optional(list(text))) &&
+  ["keys", "subjects"].every((name) => optional(list(text))(event.body?.[name])) &&
   (event.payloads === undefined || (Array.isArray(event.payloads) && event.payloads.every(isReference)));
 
 const isReference = (reference) =>
-  reference !== null && typeof reference === "object" && id(reference.payload) && text(reference.role) && text(reference.state);
+  isObject(reference) && id(reference.payload) && text(reference.role) && text(reference.state);
 
 /** Which file a path is, and of what. */
 function kindOfFile(path) {

@@ -34,7 +34,7 @@ async function run(source) {
   next.list = new DecisionList(next.bundle.summaries);
   const step = {
     told: (told) => {
-      next.list.standing.set(told.decision, !content.faults.some((fault) => kindOfFile(fault.file)?.decision === told.decision || fault.place.decision === told.decision));
+      next.list.standing.set(told.decision, !content.failed.has(told.decision));
       if (!source.zip) next.told.set(told.decision, told);
     },
     progress: (done, of) => state.run === mine && (done % 25 === 0 || done === of) && busy("Checking decisions", done, of),
@@ -125,12 +125,12 @@ function drawData() {
   byId("title").replaceChildren(visible(one ?? counted(summaries.length, "decision")));
   document.title = visible(one === null ? `Evidence bundle: ${counted(summaries.length, "decision")}` : `Evidence bundle: decision ${one}`);
   const systems = [...new Set(summaries.map((summary) => summary.system))];
-  byId("under").replaceChildren(visible([systems.length > 3 ? counted(systems.length, "system") : `System ${systems.join(", ")}`, disclosure(said), said === null ? "" : `written by inferlog ${said.build}`].filter(Boolean).join(" · ")));
+  byId("under").replaceChildren(visible([systems.length > 3 ? counted(systems.length, "system") : `System ${systems.join(", ")}`, disclosure(said), said === null ? "" : `written by ${said.build}`].filter(Boolean).join(" · ")));
   byId("list").hidden = one !== null;
   document.querySelector('nav a[href="#list"]').hidden = one !== null;
   byId("list-data").replaceChildren(...(one === null ? list.element() : []));
-  byId("system-data").replaceChildren(...(source.whole ? systemParts(bundle) : [el("p.dim", "It is in the ZIP file: choose it above.")]));
-  byId("coverage-data").replaceChildren(...coverageParts(bundle.coverage));
+  byId("system-data").replaceChildren(...(source.whole ? drawn(() => systemParts(bundle)) : [el("p.dim", "It is in the ZIP file: choose it above.")]));
+  byId("coverage-data").replaceChildren(...drawn(() => coverageParts(bundle.coverage)));
 }
 
 function disclosure(said) {
@@ -144,7 +144,7 @@ function disclosure(said) {
 async function follow() {
   const { bundle } = state;
   if (bundle === undefined) return;
-  const [, kind, name, at] = /^#(decision|system)=([^/]*)(?:\/(.*))?$/.exec(decodeURIComponent(location.hash)) ?? [];
+  const [, kind, name, at] = /^#(decision|system)=([^/]*)(?:\/(.*))?$/.exec(location.hash) ?? [];
   if (kind !== "system") {
     const wanted = kind === "decision" ? name : state.shown;
     const summary = bundle.summaries.find((summary) => summary.id === wanted) ?? bundle.summaries[0];
@@ -162,6 +162,15 @@ async function follow() {
   target.scrollIntoView({ block: "start" });
 }
 
+/** Parts of the page; where they cannot be drawn, for what they hold is of no known form, that is said in their place. */
+function drawn(parts) {
+  try {
+    return parts();
+  } catch (error) {
+    return [el("p.blank", `This cannot be shown: ${error.message}.`)];
+  }
+}
+
 async function show(id) {
   const { bundle, list, source } = state;
   state.shown = id;
@@ -173,7 +182,7 @@ async function show(id) {
   if (state.shown !== id || state.bundle !== bundle) return;
   list.show(id);
   const absent = [el("p", code(id)), el("p.blank", "This page holds the list alone. Choose the bundle’s ZIP file above to see and check this decision.")];
-  byId("decision-data").replaceChildren(...(told === undefined ? absent : decisionParts(told, bundle, id)));
+  byId("decision-data").replaceChildren(...(told === undefined ? absent : drawn(() => decisionParts(told, bundle, id))));
 }
 
 /** Shared content by its SHA-256, if it is what its name says. */

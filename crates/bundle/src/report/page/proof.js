@@ -105,7 +105,7 @@ function timeOf(seconds) {
 /** The coverage report: what each system's record lacks, and the report as it is. */
 function coverageParts(coverage) {
   if (coverage === null || typeof coverage !== "object") return [el("p.dim", "This bundle holds no coverage report.")];
-  const systems = Array.isArray(coverage.systems) ? coverage.systems.filter((system) => Array.isArray(system?.findings)) : [];
+  const systems = Array.isArray(coverage.systems) ? coverage.systems.filter((system) => Array.isArray(system?.findings) && system.findings.every(isObject)) : [];
   const parts = systems.map(({ findings, system }) => {
     const title = systems.length > 1 ? el("h3", system) : null;
     return el("div", title, findings.length === 0 ? el("p", pill("good", "nothing is missing that the profile asks for")) : findingsTable(findings));

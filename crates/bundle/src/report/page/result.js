@@ -6,10 +6,17 @@ function verdictOf({ findings, bundle, signatures, ability, complete }) {
   if (faults > 0) return { tone: "bad", title: `This bundle does not check: ${counted(faults, "fault")}`, why: ["What failed is listed below, with its place. What else is shown may be right, but the bundle as a whole is not what was made."] };
   const why = [];
   if (!ability.ed25519) why.push("This browser does not verify Ed25519 signatures: nothing here says who made the bundle. Use a newer browser, verify.py or inferlog.");
-  else if (!signatures.byReader) why.push("The signatures were checked against the key that the bundle brings, which is its own word. Paste the key that you hold: that you were given by another way.");
+  else if (!signatures.byReader) why.push(ownWord(signatures));
   if (!complete) why.push("This page holds the list of decisions, not the decisions: choose the bundle’s ZIP file below to check all of it.");
   if (why.length > 0) return { tone: "caution", title: complete ? "No fault found, but not by a key that you hold" : "No fault found in the list; its decisions are not checked yet", why };
   return { tone: "good", title: "Everything in this bundle checks", why: [`${counted(bundle.summaries.length, "decision")}: files, entries and proofs hold under a checkpoint that the key you gave has signed.`] };
+}
+
+/** Whose signatures were checked by nothing but the bundle's own word. */
+function ownWord({ logs }) {
+  const left = logs.filter((log) => !log.byReader).map(({ log }) => log.origin);
+  const whose = left.length === logs.length ? "The signatures were" : `The signatures of ${left.join(", ")} were`;
+  return `${whose} checked against the key that the bundle brings, which is its own word. Paste the key that you hold: that you were given by another way.`;
 }
 
 function bannerParts(state) {

@@ -103,7 +103,7 @@ function absent(reference, page) {
   const held = heldBy(reference, page);
   const erasure = reference.state === "present" && held !== undefined ? erasureOf(page.bundle, held) : null;
   const isRefused = page.told.refused.has(payload);
-  const why = isRefused ? el("span.wrong", "✕ Content was given out that does not hold: it is not shown") : erasure !== null ? `Erased afterwards: the key was destroyed under the erasure event ${erasure.event}` : absence(reference);
+  const why = isRefused ? el("span.wrong", "✕ Content was given out that does not hold: it is not shown") : erasure !== null ? ["Erased afterwards: the key was destroyed under the erasure event ", linkTo({ system: erasure.log, log: erasure.log, index: erasure.index }, erasure.event)] : absence(reference);
   const details = held === undefined ? null : el("div.dim", code(`commitment ${held.reference.commitment ?? held.reference.sha256}`), page.told.sealed.has(payload) ? ", sealed bytes are in the bundle" : null);
   const again = first !== undefined && page.numbers.has(first) ? [", the same content as in ", page.link(first)] : null;
   return el("li", anchorOf(payload, page), el("b", named(ROLES, role)), " — ", why, again, again === null ? details : null);
