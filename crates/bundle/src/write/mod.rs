@@ -302,7 +302,8 @@ impl<W: Read + Write + Seek> Writing<'_, W> {
     /// What a stranger needs to read it.
     fn docs(&mut self) -> Result<()> {
         self.members.add(layout::FORMAT_DOC, include_bytes!("../../../../docs/format.md"))?;
-        self.members.add(layout::BUNDLE_DOC, include_bytes!("../../../../docs/bundle.md"))
+        self.members.add(layout::BUNDLE_DOC, include_bytes!("../../../../docs/bundle.md"))?;
+        self.members.add(layout::VERIFY_PY, include_bytes!("../verify.py"))
     }
 
     /// The sums, and the signature over them.
