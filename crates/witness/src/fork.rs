@@ -78,12 +78,14 @@ impl Fork {
         seen: u64,
     ) -> Option<Self> {
         let (kind, prefix_root) = contradiction(newest.1, &request.checkpoint, &request.proof)?;
+        // Two roots of one size need no proof beside them.
+        let proof = if kind == ForkKind::SameSize { &[] } else { request.proof.as_slice() };
         Some(Self {
             format: FORMAT,
             kind,
             newest: newest.0.to_string(),
             prefix_root: prefix_root.map(|root| root.to_base64()),
-            proof: request.proof.iter().map(Hash::to_base64).collect(),
+            proof: proof.iter().map(Hash::to_base64).collect(),
             refused: refused.to_string(),
             seen,
         })
