@@ -15,6 +15,7 @@ mod report;
 mod rhythm;
 mod rules;
 mod scan;
+mod text;
 mod usage;
 
 use std::collections::BTreeMap;

@@ -44,8 +44,6 @@ struct Week<'a> {
     observed: Range<u64>,
     by_week: Vec<Sum>,
     by_day: Vec<Sum>,
-    /// Decisions of each day.
-    days: BTreeMap<u64, u64>,
     dispersion: f64,
 }
 
@@ -83,14 +81,13 @@ pub(super) fn judge(
 impl<'a> Week<'a> {
     fn new(counts: &'a BTreeMap<u64, u64>, observed: Range<u64>) -> Self {
         let (by_week, by_day) = (vec![Sum::default(); WEEK as usize], vec![Sum::default(); DAY as usize]);
-        let mut week = Self { counts, observed, by_week, by_day, days: BTreeMap::new(), dispersion: 1.0 };
+        let mut week = Self { counts, observed, by_week, by_day, dispersion: 1.0 };
         for hour in week.observed.clone() {
             let count = week.count(hour);
             for sum in [&mut week.by_week[(hour % WEEK) as usize], &mut week.by_day[(hour % DAY) as usize]] {
                 sum.hours += 1;
                 sum.decisions += count;
             }
-            *week.days.entry(hour / DAY).or_default() += count;
         }
         week.dispersion = week.dispersion().max(1.0);
         week
@@ -111,12 +108,17 @@ impl<'a> Week<'a> {
         if day.hours <= DAYS_MIN {
             return None;
         }
-        let all: u64 = self.days.values().sum();
-        let today = self.days.get(&(hour / DAY)).copied().unwrap_or(0);
-        // Without this hour of the day: what the rest of this day brought beside the rest of the others.
-        let rest = (today - count) as f64;
-        let of_others = (all - today).saturating_sub(day.decisions - count) as f64 / (day.hours - 1) as f64;
-        let busy = if of_others > 0.0 { (rest / of_others).min(1.0) } else { 0.0 };
+        // What the other hours of this day brought, beside what these hours bring as a rule.
+        let (mut brought, mut usual) = (0.0, 0.0);
+        let today = hour / DAY * DAY;
+        for other in (today..today + DAY).filter(|other| *other != hour && self.observed.contains(other)) {
+            let (count, sum) = (self.count(other), self.by_day[(other % DAY) as usize]);
+            if sum.hours > 1 {
+                brought += count as f64;
+                usual += (sum.decisions - count) as f64 / (sum.hours - 1) as f64;
+            }
+        }
+        let busy = if usual > 0.0 { (brought / usual).min(1.0) } else { 0.0 };
         Some(((day.decisions - count) as f64 * busy, (day.hours - 1) as f64))
     }
 

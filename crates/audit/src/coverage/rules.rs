@@ -247,9 +247,7 @@ impl Finds {
     pub(super) fn end(self, population: impl Fn(Of) -> u64) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.0.into_iter().map(|((rule, what), found)| finding(rule, what, found, &population)).collect();
-        findings.sort_by(|one, other| {
-            (other.severity, one.rule, &one.what).cmp(&(one.severity, other.rule, &other.what))
-        });
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings
     }
 }
