@@ -20,6 +20,11 @@ fn parse_at(text: &str, now_ns: u64) -> Option<Timestamp> {
     if let Some(ago) = ago_seconds(text) {
         return now_ns.checked_sub(ago.checked_mul(NANOS_PER_SECOND)?).map(Timestamp);
     }
+    point(text)
+}
+
+/// Reads a day or a time of day, in UTC.
+pub(crate) fn point(text: &str) -> Option<Timestamp> {
     // A record's time has nine fractional digits: fill up what is not written.
     let text = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let (seconds, fraction) = match text.strip_suffix('Z')?.split_once('.') {

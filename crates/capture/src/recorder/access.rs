@@ -3,7 +3,7 @@
 use crate::recorder::draft::{NewContent, NewEvent};
 use crate::recorder::write::{Steps, sealed_life_appends};
 use crate::recorder::{RecordError, System};
-use inferlog_record::body::Access;
+use inferlog_record::body::{Access, RiskAccepted};
 use inferlog_record::{DataClass, Id, MediaType, PayloadRole, RetentionClass};
 
 impl System {
@@ -26,6 +26,23 @@ impl System {
             event = event.with(PayloadRole::AccessQuery, content);
         }
         self.tell_sealed(event).await?;
+        Ok(id)
+    }
+
+    /// Says in the system's log that somebody answers for a finding of its coverage, and waits until that is durable: the event's id.
+    /// `actor` is who, as the caller knows them; the log sees a pseudonym. `reason` is sealed under a key of its own.
+    pub async fn tell_accepted(
+        &self,
+        accepted: RiskAccepted,
+        actor: Option<&str>,
+        reason: &str,
+    ) -> Result<Id, RecordError> {
+        let id = self.mint()?;
+        let mut event = NewEvent { id: Some(id), ..NewEvent::new(accepted) };
+        event.reviewer = actor.map(|actor| actor.as_bytes().to_vec().into());
+        let bytes = reason.as_bytes().to_vec().into();
+        let content = NewContent::Sealed { media_type: MediaType::Text, class: DataClass::Personal, bytes };
+        self.tell_sealed(event.with(PayloadRole::RiskReason, content)).await?;
         Ok(id)
     }
 

@@ -28,7 +28,7 @@ pub struct NewEvent {
     pub body: Body,
     /// Content it speaks of, to be sealed.
     pub payloads: Vec<NewPayload>,
-    /// Identifier of the person who acted, in an event of the kind `human` or `access`, as the caller knows them. The log sees a
+    /// Identifier of the person who acted, in a `human`, `access` or `risk.accepted` event, as the caller knows them. The log sees a
     /// pseudonym only.
     pub reviewer: Option<Bytes>,
     /// How it was captured.

@@ -228,6 +228,7 @@ fn record(
         match &mut event.body {
             Body::Human(human) => human.reviewer = Some(steps.keys.name(system, &person)?),
             Body::Access(access) => access.actor = Some(steps.keys.name(system, &person)?),
+            Body::RiskAccepted(accepted) => accepted.by = Some(steps.keys.name(system, &person)?),
             _ => {}
         }
     }

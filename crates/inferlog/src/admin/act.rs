@@ -20,6 +20,7 @@ use super::bundle::{self, Disclosing};
 use super::drill::{self, DrillBegun, DrillDone};
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
+use super::risk::RiskAccepted;
 use crate::followers::{Followers, SkipAsked, skip};
 use crate::output::Failure;
 use crate::query::PayloadAt;
@@ -69,6 +70,8 @@ pub(crate) enum Act {
     SignBundle { origin: String, text: String },
     /// Attach a batch of events to their decisions (docs/events.md).
     Events { batch: String },
+    /// Record that somebody answers for a finding of coverage.
+    AcceptRisk { accepted: RiskAccepted },
 }
 
 impl Act {
@@ -95,6 +98,7 @@ impl Act {
             Self::Disclose(_) => "disclose",
             Self::SignBundle { .. } => "sign_bundle",
             Self::Events { .. } => "events",
+            Self::AcceptRisk { .. } => "accept_risk",
         }
     }
 }
@@ -223,6 +227,7 @@ pub(crate) async fn act_following(
             json(tokio::task::spawn_blocking(move || bundle::sign(&vault, &origin, &text)).await??)
         }
         Act::Events { batch } => json(super::events::add(instance, batch).await),
+        Act::AcceptRisk { accepted } => json(super::risk::accept(instance, accepted).await?),
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());
             json(tokio::task::spawn_blocking(move || add(&registry, &env, &registrations)).await??)

@@ -14,6 +14,7 @@ mod events;
 mod export;
 mod open;
 mod registry;
+mod risk;
 mod server;
 mod socket;
 
@@ -27,6 +28,7 @@ pub(crate) use events::Events;
 pub(crate) use export::{ExportBegun, ExportOpenings};
 pub(crate) use open::{open, refuse_open};
 pub(crate) use registry::register;
+pub(crate) use risk::RiskAccepted;
 pub(crate) use server::AdminServer;
 
 /// Where requests are posted to.
