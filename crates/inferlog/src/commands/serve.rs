@@ -23,7 +23,7 @@ use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 use crate::reader::{ReaderListener, ReaderServer, TokenPlace};
-use crate::voucher::{TwinAsked, Voucher, Vouching};
+use crate::voucher::{Timestamping, TwinAsked, Voucher, Vouching};
 
 /// Stand in front of a model server and record every inference.
 ///
@@ -119,7 +119,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         Some(config) => Some((ReaderListener::bind(&config.listen).await?, config)),
         None => None,
     };
-    let vouching = vouching(&args, &configuration)?;
+    let (vouching, timestamping) = (vouching(&args, &configuration)?, timestamping(&args, &configuration)?);
     let settings = settings(&args, configuration, &routes);
     let env = real_env();
     let witnessed = match &vouching {
@@ -127,7 +127,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         Some(vouching) => vouching.ask_twins(&env.fs, &settings).await?,
         None => TwinAsked::default(),
     };
-    let mut voucher = Voucher::new(vouching, env.fs.clone(), settings.data.clone());
+    let mut voucher = Voucher::new(vouching, timestamping, &env, &settings.data);
     let instance = Instance::open(env, &settings).await?;
     let mut config = GatewayConfig::new(routes.clone());
     config.registry = Some(instance.registry.clone());
@@ -242,6 +242,12 @@ fn reader_config(args: &ServeArgs, configuration: &str) -> Result<Option<ReaderC
 fn vouching(args: &ServeArgs, configuration: &str) -> Result<Option<Vouching>, Failure> {
     let Some(path) = &args.config else { return Ok(None) };
     Vouching::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// Who stamps them with the time: as the file says, else nobody.
+fn timestamping(args: &ServeArgs, configuration: &str) -> Result<Option<Timestamping>, Failure> {
+    let Some(path) = &args.config else { return Ok(None) };
+    Timestamping::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// What follows the log: as the command line says, else as the file does, else an index in SQLite.

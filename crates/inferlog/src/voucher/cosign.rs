@@ -206,6 +206,7 @@ impl Cosigning {
         VouchedSample {
             witnesses: witnesses.collect(),
             quorums: quorums.values().map(|quorum| (quorum.system.clone(), quorum.size)).collect(),
+            timestamps: Vec::new(),
         }
     }
 }

@@ -7,7 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use inferlog_disk::{Fs, LockGuard, create_dir_all};
-use inferlog_log::{LogDir, Vouched, list_vouched, read_vouched, write_vouched};
+use inferlog_log::{
+    LogDir, TIMESTAMPS_MAX, Vouched, list_vouched, read_vouched, write_timestamp, write_vouched,
+};
 use inferlog_merkle::{KeyKind, NoteSignature, SignedNote, VerifiedSignature, VerifierKey};
 
 use crate::output::Failure;
@@ -42,11 +44,7 @@ pub(crate) fn add(
     let present = read_vouched(fs, log, size)?.map(|present| SignedNote::parse(&present.note)).transpose()?;
     let mut whole = present.unwrap_or_else(|| note.clone());
     if whole.text() != note.text() {
-        let path = log.vouched_note(size);
-        return Err(Failure::new(format!(
-            "{} is another checkpoint of the same size: run verify",
-            path.display()
-        )));
+        return Err(another(log, size));
     }
     for signature in note.signatures().iter().chain(cosignatures) {
         let is_by_same =
@@ -58,6 +56,41 @@ pub(crate) fn add(
     // A crash leaves the note with fewer cosignatures, or none: witnesses are asked again.
     write_vouched(fs, log, size, whole.to_string().as_bytes())?;
     Ok(whole)
+}
+
+/// Adds a timestamp, which was verified, to what is kept of a checkpoint that the log signed. Where there are as many as are kept, it
+/// takes the place of the newest. Blocks.
+pub(crate) fn stamp(
+    fs: &dyn Fs,
+    log: &LogDir,
+    size: u64,
+    note: &SignedNote,
+    response: &[u8],
+) -> Result<(), Failure> {
+    let _turn = turn(fs, log)?;
+    let timestamps = match read_vouched(fs, log, size)? {
+        Some(present) if SignedNote::parse(&present.note)?.text() == note.text() => present.timestamps,
+        Some(_) => return Err(another(log, size)),
+        None => {
+            // A crash leaves a note that nobody vouches for: it says nothing more than the log.
+            write_vouched(fs, log, size, note.to_string().as_bytes())?;
+            Vec::new()
+        }
+    };
+    if timestamps.iter().any(|present| present == response) {
+        return Ok(());
+    }
+    Ok(write_timestamp(fs, log, size, timestamps.len().min(TIMESTAMPS_MAX - 1), response)?)
+}
+
+/// Keeps a checkpoint that the log signed, until somebody vouches for it. Blocks.
+pub(crate) fn hold(fs: &dyn Fs, log: &LogDir, size: u64, note: &SignedNote) -> Result<(), Failure> {
+    add(fs, log, size, note, &[]).map(drop)
+}
+
+fn another(log: &LogDir, size: u64) -> Failure {
+    let path = log.vouched_note(size);
+    Failure::new(format!("{} is another checkpoint of the same size: run verify", path.display()))
 }
 
 /// The cosignatures among a note's signatures that these keys made.
@@ -114,11 +147,14 @@ pub(crate) fn thin(
 }
 
 /// When somebody vouched for a checkpoint first, seconds since 1970, as they say themselves.
-fn vouched_at(_vouched: &Vouched, note: &SignedNote) -> Option<u64> {
+fn vouched_at(vouched: &Vouched, note: &SignedNote) -> Option<u64> {
     // Signatures were verified before they came here; one of another kind has no time in front.
     let cosignatures = note.signatures().iter().filter(|signature| signature.bytes().len() == 8 + 64);
     let times = cosignatures.filter_map(|signature| signature.bytes().first_chunk().copied());
-    times.map(u64::from_be_bytes).min()
+    let stamps = vouched.timestamps.iter();
+    let stamps =
+        stamps.filter_map(|response| inferlog_timestamp::inspect(response, note.text().as_bytes()).ok());
+    times.map(u64::from_be_bytes).chain(stamps.map(|stamp| stamp.time_ns / 1_000_000_000)).min()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

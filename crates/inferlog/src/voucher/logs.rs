@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inferlog_disk::Fs;
+use inferlog_disk::{Fs, RealFs};
 use inferlog_log::{LogDir, LogIdentity, LogReader, list_logs};
 use inferlog_merkle::{Checkpoint, SignedNote, VerifierKey, consistency_proof};
+use inferlog_record::SystemName;
 use inferlog_witness::Request;
 
+use crate::admin::require_data;
 use crate::output::Failure;
 
 /// The newest log of a system and shard. Reads files alone, beside the writer.
@@ -36,6 +38,19 @@ pub(crate) fn newest_logs(fs: &Arc<dyn Fs>, data: &Path) -> Result<Vec<OwnLog>, 
         }
     }
     newest.into_iter().map(|(identity, dir)| OwnLog::new(fs, &identity, dir)).collect()
+}
+
+/// The log of this system; of the only one, if none is named.
+pub(crate) fn own_log(data: &Path, system: Option<&SystemName>) -> Result<OwnLog, Failure> {
+    require_data(data)?;
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let mut logs = newest_logs(&fs, data)?;
+    logs.retain(|log| system.is_none_or(|system| system.as_str() == log.system));
+    match (logs.len(), logs.pop()) {
+        (1, Some(log)) => Ok(log),
+        (0, _) => Err(Failure::new(format!("there is no such log in {}", data.display()))),
+        _ => Err(Failure::new("there are several systems: say which, with --system")),
+    }
 }
 
 impl OwnLog {

@@ -1,30 +1,34 @@
-//! Having checkpoints vouched for by others: cosigned by witnesses. A task of `serve`, on no request's path.
+//! Having checkpoints vouched for by others: cosigned by witnesses, stamped by an authority. Tasks of `serve`, on no request's path.
 //!
 //! Each kind of voucher has a loop of its own, which reads what is published from disk as any reader does and writes below
-//! `vouched/` through [`keep`], under its lock. So another kind needs a loop beside [`cosign::run`] in [`Voucher::start`], and to
-//! say in [`keep`] when it vouched; nothing else.
+//! `vouched/` through [`keep`], under its lock.
 
+mod authority;
 mod client;
 mod cosign;
 pub(crate) mod keep;
 pub(crate) mod logs;
+mod stamp;
 mod submit;
 mod twin;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use inferlog::Settings;
 use inferlog_capture::config::{self, TwinMode};
-use inferlog_capture::gateway::VouchedSamples;
+use inferlog_capture::gateway::{VouchedSample, VouchedSamples};
 use inferlog_disk::Fs;
+use inferlog_log::Env;
 use inferlog_merkle::Policy;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::client::Client;
 use self::cosign::Cosigning;
+use self::stamp::Stamping;
+pub(crate) use self::stamp::Timestamping;
 pub(crate) use self::twin::TwinAsked;
 use crate::output::Failure;
 
@@ -77,26 +81,43 @@ impl Vouching {
 /// Those that vouch, at work for a serving process.
 pub(crate) struct Voucher {
     cosigning: Option<Arc<Cosigning>>,
+    stamping: Option<Arc<Stamping>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Voucher {
     /// What is to work; nothing does yet.
-    pub(crate) fn new(vouching: Option<Vouching>, fs: Arc<dyn Fs>, data: PathBuf) -> Self {
-        let cosigning = vouching.map(|vouching| Arc::new(Cosigning::new(vouching, fs, data)));
-        Self { cosigning, tasks: Vec::new() }
+    pub(crate) fn new(
+        vouching: Option<Vouching>,
+        timestamping: Option<Timestamping>,
+        env: &Env,
+        data: &Path,
+    ) -> Self {
+        let is_alone = vouching.is_none();
+        let cosigning = vouching.map(|vouching| Cosigning::new(vouching, env.fs.clone(), data.to_owned()));
+        let stamping = timestamping.map(|asked| Stamping::new(asked, env.clone(), data.to_owned(), is_alone));
+        Self { cosigning: cosigning.map(Arc::new), stamping: stamping.map(Arc::new), tasks: Vec::new() }
     }
 
     /// For the gateway's metrics; `None` if nobody vouches.
     pub(crate) fn samples(&self) -> Option<VouchedSamples> {
-        let cosigning = self.cosigning.clone()?;
-        Some(VouchedSamples(Arc::new(move || cosigning.sample())))
+        let (cosigning, stamping) = (self.cosigning.clone(), self.stamping.clone());
+        if cosigning.is_none() && stamping.is_none() {
+            return None;
+        }
+        Some(VouchedSamples(Arc::new(move || VouchedSample {
+            timestamps: stamping.as_ref().map(|stamping| stamping.sample()).unwrap_or_default(),
+            ..cosigning.as_ref().map(|cosigning| cosigning.sample()).unwrap_or_default()
+        })))
     }
 
     /// Begins. The directory is this process's.
     pub(crate) fn start(&mut self) {
         if let Some(cosigning) = &self.cosigning {
             self.tasks.push(tokio::spawn(cosign::run(cosigning.clone())));
+        }
+        if let Some(stamping) = &self.stamping {
+            self.tasks.push(tokio::spawn(stamp::run(stamping.clone())));
         }
     }
 

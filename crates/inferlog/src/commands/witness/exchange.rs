@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use inferlog_disk::{Fs, RealFs};
 use inferlog_merkle::{Checkpoint, SignedNote, VerifierKey};
-use inferlog_record::SystemName;
 use inferlog_witness::{Answer, REQUEST_BYTES_MAX, Reply, Request};
 use serde_json::json;
 
@@ -15,7 +14,7 @@ use super::print::time;
 use super::{AcceptArgs, CosignArgs, RequestArgs, state};
 use crate::admin::require_data;
 use crate::output::{self, BAD, Failure, GOOD, Verdict, styled};
-use crate::voucher::logs::{OwnLog, newest_logs};
+use crate::voucher::logs::{OwnLog, newest_logs, own_log};
 use crate::voucher::{keep, read_policy};
 
 pub(super) fn request(args: &RequestArgs) -> Result<Verdict, Failure> {
@@ -183,18 +182,6 @@ fn is_of(log: &OwnLog, checkpoint: &Checkpoint) -> Result<(), Failure> {
         "{origin} signed this checkpoint of {size} entries and has another history now: keep the file, it proves a fork, and \
          run `inferlog verify --against` with it"
     )))
-}
-
-fn own_log(data: &Path, system: Option<&SystemName>) -> Result<OwnLog, Failure> {
-    require_data(data)?;
-    let fs: Arc<dyn Fs> = Arc::new(RealFs);
-    let mut logs = newest_logs(&fs, data)?;
-    logs.retain(|log| system.is_none_or(|system| system.as_str() == log.system));
-    match (logs.len(), logs.pop()) {
-        (1, Some(log)) => Ok(log),
-        (0, _) => Err(Failure::new(format!("there is no such log in {}", data.display()))),
-        _ => Err(Failure::new("there are several systems: say which, with --system")),
-    }
 }
 
 fn own_log_of(data: &Path, checkpoint: &Checkpoint) -> Result<OwnLog, Failure> {
