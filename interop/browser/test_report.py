@@ -4,9 +4,9 @@
 import base64
 import copy
 import json
-import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,65 +14,16 @@ import traceback
 import zipfile
 
 import scenes
-from bundles import ORIGIN, OTHER_SEED, UNLISTED, WITNESS, WITNESS_SEED, into_page, into_zip, seal, vkey
+from bundle_page import EMPTY, FOLDER, RESULT, TARGET, choose, embedded, paste, quiet, result, until, written
+from bundles import OTHER_SEED, WITNESS, WITNESS_SEED, into_page, into_zip, seal, vkey
 from chromium import Chromium, Page
 from damage import signed, unsigned
 from test_pages import CONTRASTS
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-EMPTY = (pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tmp/report/empty.html").read_text()
-FOLDER = tempfile.TemporaryDirectory()
 LOG, DECISIONS = scenes.credit()
 GOOD = seal(LOG.files(coverage=scenes.COVERAGE))
 OVERVIEW = re.compile(r"SHA256SUMS|manifest|bundle\.json|decisions\.json|coverage\.json|logs/\d+/(checkpoint|keys|timestamps/.*)")
 MANY = 10_000
-
-RESULT = """(() => {
-  const text = element => element?.textContent.trim().replace(/\\s+/g, ' ') ?? '';
-  return { tone: document.getElementById('result').className.replace('banner ', ''), title: text(document.querySelector('#said h2')), said: text(document.getElementById('said')),
-    faults: [...document.querySelectorAll('.faults > li')].map(li => [text(li.querySelector('.pill')).slice(2), text(li.querySelector('code')), text(li)]) };
-})()"""
-
-
-def written(name, files, whole=True):
-    path = pathlib.Path(FOLDER.name, name)
-    path.write_text(into_page(EMPTY, files, whole))
-    return path
-
-
-def until(page, expression, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = page.evaluate(expression)
-        if found:
-            return found
-        time.sleep(0.05)
-    raise TimeoutError(f"{expression}: {page.evaluate('document.body.innerText.slice(0, 600)')}")
-
-
-def result(page, seconds=60):
-    until(page, "!document.getElementById('result').classList.contains('busy')", seconds)
-    return page.evaluate(RESULT)
-
-
-def paste(page, *keys):
-    """Pastes keys, and waits until the page has said what it read."""
-    before = page.evaluate("document.getElementById('said').textContent")
-    page.evaluate(f"(() => {{ const keys = document.getElementById('keys'); keys.value = {json.dumps(chr(10).join(keys))}; keys.dispatchEvent(new Event('input')); }})()")
-    until(page, f"document.getElementById('said').textContent !== {json.dumps(before)} || document.querySelector('#keys-said .wrong') !== null")
-    return page.evaluate(RESULT)
-
-
-def choose(page, path):
-    root = page.call("DOM.getDocument")["root"]["nodeId"]
-    node = page.call("DOM.querySelector", nodeId=root, selector="#zip")["nodeId"]
-    page.evaluate("document.getElementById('result').classList.add('busy')")
-    page.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
-
-
-def quiet(page):
-    assert page.complaints() == [], page.complaints()
-    assert page.requests() == [], page.requests()
 
 
 def test_green_takes_the_readers_key(browser):
@@ -201,6 +152,43 @@ def test_the_zip_is_checked_here(browser):
     choose(page, path)
     until(page, "document.querySelector('#zip-said .wrong') !== null")
     assert "not a ZIP file" in page.evaluate("document.getElementById('zip-said').textContent")
+
+
+def test_a_bundle_that_inferlog_writes(browser):
+    folder = pathlib.Path(FOLDER.name)
+    root, bundle = ["--root-key", f"file:{folder / 'root.key'}"], folder / "real.zip"
+
+    def inferlog(*arguments):
+        done = subprocess.run([TARGET / "debug/inferlog", *arguments], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, (arguments, done.stderr)
+        return done.stdout
+
+    inferlog("demo", "--once", "--data", folder / "data", *root)
+    inferlog("export", "bundle", "--data", folder / "data", *root, "--since", "1d", "--disclose", "*", "--sealed", "--output", bundle)
+    key = inferlog("keys", "vkey", "--data", folder / "data", "--system", "credit-scoring").strip()
+    with zipfile.ZipFile(bundle) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    html = folder / "real.html"
+    html.write_bytes(files["report.html"])
+    page = Page(browser, html)
+    assert result(page)["tone"] == "caution"
+    assert paste(page, key)["tone"] == "good", page.evaluate(RESULT)
+    choose(page, bundle)
+    found = result(page)
+    assert found["tone"] == "good" and "from the ZIP file" in found["said"], found
+    assert page.evaluate("document.querySelectorAll('#decision .timeline > li').length") > 1
+    ours = {name: data for name, data in files.items() if name not in ["report.html", "report.note"]}
+    assert embedded(files["report.html"].decode()) == embedded(into_page(EMPTY, ours))
+    quiet(page)
+    for kind in ["decisions/0", "openings/", "sealed/", "shared/", "logs/0/system", "coverage", "bundle.json", "decisions.json", "manifest"]:
+        name = next(name for name in ours if name.startswith(kind))
+        data = bytearray(ours[name])
+        data[len(data) // 2] ^= 1
+        page = Page(browser, written("damaged.html", {**ours, name: bytes(data)}))
+        result(page)
+        found = paste(page, key)
+        assert found["tone"] == "bad" and any(file == name for _, file, _ in found["faults"]), (name, found)
+        page.call("Page.close")
 
 
 def test_ten_thousand_decisions(browser):

@@ -30,7 +30,7 @@ pub(crate) fn steps() -> Vec<Step> {
         Step {
             name: "interop-report",
             what: "interop/browser/test_report.py: a bundle's page checks itself in Chromium, and notices every damage",
-            needs: &["chromium"],
+            needs: &["chromium", "binary"],
             run: |root| {
                 // Its tests write the page.
                 let args = ["test", "--quiet", "--package", "inferlog-bundle", "--test", "report"];

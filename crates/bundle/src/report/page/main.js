@@ -29,7 +29,8 @@ async function run(source) {
   const mine = state.run;
   const content = new Findings();
   const next = { source, content, told: new Map(), complete: source.whole };
-  busy("Reading…", 0, 1);
+  byId("said").replaceChildren(el("h2", "Checking…"), el("p", source.zip ? "All of the ZIP file, in this browser." : "What lies in this page."));
+  busy("Reading", 0, 1);
   next.bundle = await openBundle(source, content);
   next.list = new DecisionList(next.bundle.summaries);
   const step = {
