@@ -7,6 +7,7 @@
 //! The long form is libFuzzer, by hand. The short form runs the same functions on the seeds and on mutations of them
 //! ([`short`]), as an ordinary test of the crate that each module is named after: `cargo test -p inferlog-log --test fuzz`.
 
+pub mod bundle;
 pub mod capture;
 pub mod log;
 pub mod merkle;

@@ -215,8 +215,8 @@ fn a_checkpoint_that_the_reader_holds_is_compared() {
         ("none", b"30 entries".to_vec(), Some(false), "is not one"),
     ];
     for (what, held, same, said) in table {
-        let report = check(&files(), &VerifyOptions { against: Some(held), ..known() });
-        let against = report.against.as_ref().unwrap();
+        let report = check(&files(), &VerifyOptions { against: vec![held], ..known() });
+        let against = &report.against[0];
         assert_eq!(against.same, same, "{what}: {}", against.what);
         assert!(against.what.contains(said), "{what}: {}", against.what);
         assert_eq!(report.ok, same != Some(false), "{what}");

@@ -1,68 +1,79 @@
-//! The checkpoint that the reader kept, against the one of the bundle.
+//! Checkpoints that the reader kept, against those of the bundle.
 
-use inferlog_merkle::{Checkpoint, SignedNote};
+use inferlog_merkle::{Checkpoint, NoteError, Receipt, SignedNote};
 
 use super::Verifier;
 use super::report::{AgainstReport, Check};
 use crate::layout;
 
 impl Verifier<'_> {
+    /// Every checkpoint that the reader holds. One of another size is not judged: a bundle has no consistency proofs.
     pub(super) fn compare_held(&mut self) {
-        let Some(held) = &self.options.against else { return };
-        let parsed = SignedNote::parse(held)
-            .ok()
-            .and_then(|note| Some((note.text().parse::<Checkpoint>().ok()?, note)));
-        let Some((checkpoint, note)) = parsed else {
-            return self.say_held(
-                None,
-                None,
-                "the checkpoint you hold is not one: a signed note of origin, size and root hash".to_owned(),
-            );
-        };
-        let number = self.logs.iter().position(|log| log.report.origin == checkpoint.origin());
-        let Some(number) = number else {
-            let what = format!(
-                "the checkpoint you hold is of {}, which is no log of this bundle",
-                checkpoint.origin()
-            );
-            return self.say_held(Some(&checkpoint), None, what);
-        };
-        let log = &self.logs[number];
-        if let Err(error) = note.verify(&log.keys) {
-            return self.say_held(Some(&checkpoint), None, format!("the checkpoint you hold: {error}"));
+        let options = self.options;
+        for held in &options.against {
+            match read(held) {
+                Some((checkpoint, note)) => self.compare(&checkpoint, &note),
+                None => {
+                    let what = "what you hold is neither a checkpoint (a signed note of origin, size and root hash) nor a receipt";
+                    self.refuse_held(None, None, what.to_owned());
+                }
+            }
         }
-        let (held, here) = (checkpoint.size(), log.report.size);
-        if held != here {
-            let what = format!(
-                "the checkpoint you hold has {held} entries, the bundle's {here}: a bundle alone cannot show that one grew into the \
-                 other; ask for the consistency of the log, or for a bundle under your checkpoint"
-            );
-            self.found.notice("the checkpoint you hold", || what.clone());
-            self.against =
-                Some(AgainstReport { origin: checkpoint.origin().to_owned(), size: held, same: None, what });
-            return;
-        }
-        if log.root == Some(checkpoint.root()) {
-            let what =
-                format!("the bundle's proofs are under the very checkpoint that you hold (size {held})");
-            self.against = Some(AgainstReport {
-                origin: checkpoint.origin().to_owned(),
-                size: held,
-                same: Some(true),
-                what,
-            });
-            return;
-        }
-        let what = format!(
-            "the checkpoint you hold has another root hash at the same size {held}: its log shows different records to different readers"
-        );
-        self.say_held(Some(&checkpoint), Some(number), what);
     }
 
-    fn say_held(&mut self, held: Option<&Checkpoint>, log: Option<usize>, what: String) {
-        let file = log.map_or_else(|| "the checkpoint you hold".to_owned(), layout::checkpoint);
+    fn compare(&mut self, checkpoint: &Checkpoint, note: &SignedNote) {
+        let (origin, held) = (checkpoint.origin().to_owned(), checkpoint.size());
+        let Some(number) = self.logs.iter().position(|log| log.report.origin == origin) else {
+            let what = format!("the checkpoint you hold is of {origin}, which is no log of this bundle");
+            return self.refuse_held(Some(checkpoint), None, what);
+        };
+        if let Err(error) = self.is_signed(number, note) {
+            return self.refuse_held(Some(checkpoint), None, format!("the checkpoint you hold: {error}"));
+        }
+        let log = &self.logs[number];
+        let here = log.report.size;
+        let (same, what) = match () {
+            () if held != here => {
+                let what = format!(
+                    "the checkpoint you hold has {held} entries, the bundle's {here}: a bundle alone cannot show that one grew \
+                     into the other; ask for the consistency of the log, or for a bundle under your checkpoint"
+                );
+                (None, what)
+            }
+            () if log.root == Some(checkpoint.root()) => (
+                Some(true),
+                format!("the bundle's proofs are under the very checkpoint that you hold (size {held})"),
+            ),
+            () => {
+                let what = format!(
+                    "the checkpoint you hold has another root hash at the same size {held}: its log shows different records to \
+                     different readers"
+                );
+                return self.refuse_held(Some(checkpoint), Some(number), what);
+            }
+        };
+        self.against.push(AgainstReport { origin, size: held, same, what });
+    }
+
+    /// Whether the log signed what the reader holds, or a witness that the reader trusts.
+    fn is_signed(&self, log: usize, note: &SignedNote) -> Result<(), NoteError> {
+        let known = [self.logs[log].keys.clone(), self.witnesses()].concat();
+        note.verify(&known).map(|_| ())
+    }
+
+    fn refuse_held(&mut self, held: Option<&Checkpoint>, log: Option<usize>, what: String) {
+        let file = log.map_or_else(|| "what you hold".to_owned(), layout::checkpoint);
         self.fault(Check::Checkpoint, &file, what.clone());
         let (origin, size) = held.map_or((String::new(), 0), |held| (held.origin().to_owned(), held.size()));
-        self.against = Some(AgainstReport { origin, size, same: Some(false), what });
+        self.against.push(AgainstReport { origin, size, same: Some(false), what });
     }
+}
+
+/// The checkpoint in a note or in a receipt.
+fn read(held: &[u8]) -> Option<(Checkpoint, SignedNote)> {
+    let note = match Receipt::parse(held) {
+        Ok(receipt) => receipt.note().clone(),
+        Err(_) => SignedNote::parse(held).ok()?,
+    };
+    Some((note.text().parse().ok()?, note))
 }

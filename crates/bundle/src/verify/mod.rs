@@ -49,8 +49,8 @@ pub struct VerifyOptions {
     pub policy: Option<Policy>,
     /// Roots of time-stamping authorities.
     pub tsa_roots: Option<Roots>,
-    /// A checkpoint that the reader kept: a signed note.
-    pub against: Option<Vec<u8>>,
+    /// Checkpoints that the reader kept: signed notes, by the log or by a witness; or receipts (c2sp.org/tlog-proof).
+    pub against: Vec<Vec<u8>>,
 }
 
 /// How far it is.
@@ -113,7 +113,7 @@ struct Verifier<'a> {
     events: HashSet<Id>,
     /// Events that an entry names, and the first place where; settled at the end.
     named: HashMap<Id, String>,
-    against: Option<AgainstReport>,
+    against: Vec<AgainstReport>,
 }
 
 impl<'a> Verifier<'a> {
@@ -137,7 +137,7 @@ impl<'a> Verifier<'a> {
             unnamed: HashSet::new(),
             events: HashSet::new(),
             named: HashMap::new(),
-            against: None,
+            against: Vec::new(),
         }
     }
 

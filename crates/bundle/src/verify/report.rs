@@ -209,7 +209,7 @@ pub struct LogReport {
     pub timestamps: Vec<TimestampReport>,
 }
 
-/// What became of the checkpoint that the reader holds.
+/// What became of a checkpoint that the reader holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AgainstReport {
     /// The log that it is of.
@@ -245,9 +245,8 @@ pub struct BundleReport {
     /// The build that wrote the bundle, as it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// The checkpoint that the reader holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub against: Option<AgainstReport>,
+    /// The checkpoints that the reader holds.
+    pub against: Vec<AgainstReport>,
     /// What no bundle proves.
     pub not_proved: &'static [&'static str],
 }

@@ -100,7 +100,7 @@ impl BundleReport {
         if left > 0 {
             let _ = writeln!(out, "  and {left} more");
         }
-        if let Some(against) = &self.against {
+        for against in &self.against {
             let style = match against.same {
                 Some(true) => GOOD,
                 Some(false) => BAD,

@@ -81,7 +81,7 @@ impl Verifier<'_> {
     }
 
     /// Keys of witnesses, from the command line and the policy.
-    fn witnesses(&self) -> Vec<VerifierKey> {
+    pub(super) fn witnesses(&self) -> Vec<VerifierKey> {
         let mut keys = self.options.witnesses.clone();
         for witness in self.options.policy.iter().flat_map(|policy| policy.witnesses()) {
             if !keys.contains(&witness.key) {
