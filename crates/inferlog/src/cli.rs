@@ -11,7 +11,7 @@ use inferlog_vault::RootSource;
 
 use crate::commands::{
     attach, bench, coverage, demo, drill, erase, explain, export, find, followers, keys, models, prompts,
-    query, receipt, reconstruct, serve, show, stats, tail, tools, verify, witness,
+    query, receipt, reconstruct, serve, show, stats, tail, timestamp, tools, verify, witness,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -55,6 +55,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Receipt(receipt::ReceiptArgs),
     Witness(witness::WitnessArgs),
+    Timestamp(timestamp::TimestampArgs),
     Coverage(Box<coverage::CoverageArgs>),
     Drill(drill::DrillArgs),
     Human(attach::HumanArgs),
@@ -134,6 +135,7 @@ fn do_as(command: Command) -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Receipt(args) => receipt::run(args),
         Command::Witness(args) => witness::run(&args),
+        Command::Timestamp(args) => timestamp::run(&args),
         Command::Coverage(args) => coverage::run(*args),
         Command::Drill(args) => drill::run(&args),
         Command::Human(args) => attach::human(&args),

@@ -22,6 +22,7 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod tail;
+pub(crate) mod timestamp;
 pub(crate) mod tools;
 pub(crate) mod verify;
 pub(crate) mod witness;
