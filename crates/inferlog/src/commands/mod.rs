@@ -25,4 +25,5 @@ pub(crate) mod tail;
 pub(crate) mod timestamp;
 pub(crate) mod tools;
 pub(crate) mod verify;
+mod verify_bundle;
 pub(crate) mod witness;

@@ -13,7 +13,7 @@ use inferlog_record::{SystemName, Timestamp};
 use inferlog_timestamp::Roots;
 
 use crate::admin;
-use crate::cli::DataArg;
+use crate::commands::verify_bundle;
 use crate::output::{self, DIM, Failure, Verdict, styled};
 
 /// Check every byte against the signed checkpoints.
@@ -30,22 +30,28 @@ Examples:
   inferlog verify --data /var/lib/inferlog --key \"$(cat credit.vkey)\" --against kept-last-month.checkpoint
   inferlog verify --data /var/lib/inferlog --policy witnesses.policy --tsa-roots authority.pem
   inferlog verify --data /var/lib/inferlog --against 137.tlog-proof --against cosigned-by-the-auditor.note
-  inferlog verify --data /var/lib/inferlog --json | jq .faults")]
+  inferlog verify --data /var/lib/inferlog --json | jq .faults
+  inferlog verify --bundle evidence.zip --key credit.vkey --against kept-last-month.checkpoint")]
 pub(crate) struct VerifyArgs {
-    #[command(flatten)]
-    pub(crate) dir: DataArg,
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, required_unless_present = "bundle")]
+    pub(crate) data: Option<PathBuf>,
+    /// An evidence bundle (`inferlog export bundle`) to check instead: it needs no data directory.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "twin"])]
+    pub(crate) bundle: Option<PathBuf>,
     /// Print one JSON object, with ok, size and faults.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The verifier key that you were given (`inferlog keys vkey`); may be given several times, for several logs.
-    #[arg(long, value_name = "VKEY")]
+    /// The verifier key that you were given (`inferlog keys vkey`); may be given several times, for several logs. Or a
+    /// file that holds it.
+    #[arg(long, value_name = "VKEY", value_parser = verifier_key)]
     pub(crate) key: Vec<VerifierKey>,
     /// What you kept of a log: a checkpoint, signed by the log or by a witness alone, or a receipt; the log must contain all that it
     /// covers, unchanged. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Vec<PathBuf>,
     /// The verifier key of a witness that you trust; may be given several times.
-    #[arg(long, value_name = "VKEY")]
+    #[arg(long, value_name = "VKEY", value_parser = verifier_key)]
     pub(crate) witness: Vec<VerifierKey>,
     /// A policy (c2sp.org/tlog-policy): the witnesses that you trust, and which of them must have cosigned.
     #[arg(long, value_name = "FILE")]
@@ -61,10 +67,22 @@ pub(crate) struct VerifyArgs {
     pub(crate) twin: Option<PathBuf>,
 }
 
+/// Names the data directory where no option does.
+const DATA_VARIABLE: &str = "INFERLOG_DATA";
 /// Times a second that the progress is drawn.
-const DRAWS_PER_SECOND: u8 = 10;
+pub(crate) const DRAWS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
+    if let Some(bundle) = &args.bundle {
+        if args.data.is_some() && args.data != std::env::var_os(DATA_VARIABLE).map(PathBuf::from) {
+            return Err(Failure::new("give --data or --bundle, not both: a bundle is checked by itself"));
+        }
+        return verify_bundle::run(bundle, &args);
+    }
+    let data = args
+        .data
+        .as_deref()
+        .ok_or_else(|| Failure::new("say what to verify: --data DIR or --bundle FILE"))?;
     let env = real_env();
     let against = args.against.iter().map(|path| Remembered::read(&*env.fs, path));
     let mut options = Options {
@@ -81,9 +99,9 @@ pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
     if let Some(system) = &args.system {
         options.select = Select::system(system.as_str());
     }
-    admin::refresh(&args.dir.data);
+    admin::refresh(data);
     let began = Instant::now();
-    let report = check(&args.dir.data, &options)?;
+    let report = check(data, &options)?;
     let mut out = output::stdout();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -92,6 +110,20 @@ pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
         writeln!(out, "{}", styled(DIM, format!("took {:.1} s", began.elapsed().as_secs_f64())))?;
     }
     Ok(if report.ok { Verdict::Well } else { Verdict::No })
+}
+
+/// A verifier key: its text, or a file of it.
+fn verifier_key(text: &str) -> Result<VerifierKey, String> {
+    let error = match text.trim().parse() {
+        Ok(key) => return Ok(key),
+        Err(error) => error,
+    };
+    match std::fs::read_to_string(text) {
+        Ok(file) => {
+            file.trim().parse().map_err(|error| format!("the file {text} holds no single key: {error}"))
+        }
+        Err(_) => Err(format!("{error}; nor is there a file of this name")),
+    }
 }
 
 /// A policy in a file.
@@ -107,7 +139,7 @@ pub(crate) fn roots(path: &Path) -> Result<Roots, Failure> {
     Roots::from_pem(&read(path)?).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
 }
 
@@ -128,7 +160,7 @@ pub(crate) fn check(data: &Path, options: &Options) -> Result<Report, Failure> {
     Ok(report?)
 }
 
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..10_240 => format!("{bytes} bytes"),
         10_240..10_485_760 => format!("{} KiB", bytes >> 10),
