@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use inferlog_merkle::{Checkpoint, Hash, SignedNote};
+use inferlog_merkle::{Checkpoint, Hash, NoteError, SignedNote};
 
 /// The longest request that is read, bytes: a proof and a checkpoint with dozens of signatures, post-quantum ones too.
 pub const REQUEST_BYTES_MAX: usize = 256 << 10;
@@ -40,6 +40,14 @@ pub enum RequestError {
     /// The proof is too long.
     #[error("the proof has {0} lines; {PROOF_LINES_MAX} are the most")]
     ProofTooLong(usize),
+    /// It is a checkpoint, but a signature line is not one: what stands there verifies by no key.
+    #[error("signature line {line} is not `\u{2014} <key name> <base64>`, in canonical base64")]
+    Signature {
+        /// Origin of the checkpoint.
+        origin: String,
+        /// The line, from 1.
+        line: usize,
+    },
     /// What follows is not a checkpoint.
     #[error("{0}")]
     Checkpoint(String),
@@ -74,8 +82,18 @@ impl Request {
         }
         let hash = |(at, line): (usize, &&str)| Hash::from_base64(line).ok_or(RequestError::Hash(at + 1));
         let proof = hashes.iter().enumerate().map(hash).collect::<Result<_, _>>()?;
-        let note = SignedNote::parse(&body[blank + 2..]).map_err(|error| checkpoint_error(&error))?;
-        Self::new(old_size, proof, note)
+        let note = &body[blank + 2..];
+        Self::new(old_size, proof, SignedNote::parse(note).map_err(|error| note_error(note, &error))?)
+    }
+}
+
+fn note_error(note: &[u8], error: &NoteError) -> RequestError {
+    let text = std::str::from_utf8(note).ok().and_then(|note| Some(&note[..=note.rfind("\n\n")?]));
+    match (error, text.map(str::parse::<Checkpoint>)) {
+        (NoteError::Line(line), Some(Ok(checkpoint))) => {
+            RequestError::Signature { origin: checkpoint.origin().to_owned(), line: *line }
+        }
+        _ => checkpoint_error(error),
     }
 }
 

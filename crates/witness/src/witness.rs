@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::answer::Answer;
 use crate::fork::Fork;
-use crate::request::Request;
+use crate::request::{Request, RequestError};
 use crate::store::{self, KnownLog, Newest, StoreError};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -66,13 +66,17 @@ impl Witness {
     pub fn add_checkpoint(&self, body: &[u8]) -> Answer {
         let request = match Request::parse(body) {
             Ok(request) => request,
+            // As far as the keys go, no signature; whose log it is, is known.
+            Err(RequestError::Signature { origin, line }) => {
+                let why = RequestError::Signature { origin: origin.clone(), line }.to_string();
+                return self.known(&origin).map_or_else(|answer| answer, |_| Answer::Untrusted(why));
+            }
             Err(error) => return Answer::Malformed(error),
         };
         let origin = request.checkpoint.origin();
-        let log = match store::known_log(&*self.fs, &self.dir, origin) {
-            Ok(Some(log)) => log,
-            Ok(None) => return Answer::UnknownLog(origin.to_owned()),
-            Err(error) => return Answer::Failed(error.to_string()),
+        let log = match self.known(origin) {
+            Ok(log) => log,
+            Err(answer) => return answer,
         };
         let signed = match trusted_part(&request.note, &log) {
             Ok(signed) => signed,
@@ -86,6 +90,14 @@ impl Witness {
         // From the look at what is remembered to the end of the write that changes it: no other request for this log.
         let _deciding = mutex.lock();
         self.decide(&request, signed).unwrap_or_else(|error| Answer::Failed(error.to_string()))
+    }
+
+    fn known(&self, origin: &str) -> Result<KnownLog, Answer> {
+        match store::known_log(&*self.fs, &self.dir, origin) {
+            Ok(Some(log)) => Ok(log),
+            Ok(None) => Err(Answer::UnknownLog(origin.to_owned())),
+            Err(error) => Err(Answer::Failed(error.to_string())),
+        }
     }
 
     fn decide(&self, request: &Request, signed: SignedNote) -> Result<Answer, StoreError> {

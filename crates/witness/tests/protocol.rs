@@ -95,6 +95,14 @@ fn strangers_are_404_and_false_signatures_403() {
     let body = Request::new(0, vec![], mixed).unwrap().to_string();
     check(&witness.add_checkpoint(body.as_bytes()), 403, "is false");
 
+    // A line that is no signature.
+    let line = good.to_string().replace("= \n", "").trim_end().trim_end_matches('=').to_owned();
+    for (note, status) in
+        [(line.clone() + "\n", 403), (line.replacen(&log.origin, "example.org/x", 1) + "\n", 404)]
+    {
+        assert_eq!(witness.add_checkpoint(format!("old 0\n\n{note}").as_bytes()).status(), status, "{note}");
+    }
+
     // Signatures of unknown keys are passed over, and not kept.
     let mut many = log.checkpoint(8);
     many.push(stranger.sign(text).signatures()[0].clone()).unwrap();
