@@ -121,8 +121,8 @@ def timestamp(text, time="20261122064312Z"):
 class Log:
     """A log being written, and bundles taken from it."""
 
-    def __init__(self, system="credit", origin=ORIGIN, first_id=1):
-        self.system, self.origin = system, origin
+    def __init__(self, system="credit", origin=ORIGIN, first_id=1, sealed=True):
+        self.system, self.origin, self.is_sealed = system, origin, sealed
         self.entries, self.openings, self.sealed, self.shared = [], {}, {}, {}
         self.numbers, self.clock = first_id, 0
 
@@ -141,7 +141,7 @@ class Log:
             event["payloads"] = list(payloads)
         return event
 
-    def payload(self, role, content, media_type="application/json", disclose=True, key="1.7", sealed=False):
+    def payload(self, role, content, media_type="application/json", disclose=True, key="1.7", erased=False):
         """A reference to sealed content; what opens it is kept."""
         payload = self.id()
         data_key = hashlib.sha256(f"key {payload}".encode()).digest()
@@ -153,7 +153,7 @@ class Log:
             except UnicodeDecodeError:
                 opening["base64"] = b64(content)
             self.openings[payload] = opening
-        if sealed:
+        if self.is_sealed and not erased:
             self.sealed[payload] = {"base64": b64(ciphertext), "payload": payload}
         return {
             "class": "personal", "commitment": commitment(data_key, content), "encoding": "identity", "key_id": key, "media_type": media_type,
@@ -207,7 +207,7 @@ class Log:
         summaries = [self.of_decision(files, decision, entries) for decision, entries in sorted(by_decision.items())]
         files["decisions.json"] = file_json({"decisions": summaries})
         files["bundle.json"] = file_json({
-            "build": "0.1.0", "decisions": len(summaries), "disclosure": disclosure or {"classes": [], "roles": ["*"], "sealed": bool(self.sealed)},
+            "build": "0.1.0", "decisions": len(summaries), "disclosure": disclosure or {"classes": [], "roles": ["*"], "sealed": self.is_sealed},
             "format": 1, "logs": [{"origin": self.origin, "root": b64(tree.root()), "size": len(self.entries), "timestamps": 1}],
         })
         files.update(extra or {})
@@ -219,7 +219,7 @@ class Log:
         references = [r for event in events for r in event.get("payloads", []) if r and r["state"] == "present" and "first" not in r]
         for kind in ["openings", "sealed"]:
             there = [getattr(self, kind)[r["payload"]] for r in references if r["payload"] in getattr(self, kind)]
-            if there:
+            if there or (kind == "sealed" and self.is_sealed):
                 files[f"{kind}/{decision}.json"] = file_json({"decision": decision, kind: there})
         opened = sum(1 for r in references if r["payload"] in self.openings)
         summary = {"disclosed": opened, "entries": len(entries), "id": decision, "logged_at": events[0]["logged_at"], "payloads": len(references), "system": events[0]["system"]}

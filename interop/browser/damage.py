@@ -4,7 +4,7 @@ file. Signed again, only the check that the damage is made for can see it."""
 import base64
 import json
 
-from bundles import OTHER_SEED, b64, canonical, file_json, note, seal, sha, timestamp
+from bundles import OTHER_SEED, b64, canonical, file_json, note, seal, sha, timestamp, vkey
 
 CHECKPOINT, KEYS, STAMP, SYSTEM = "logs/0/checkpoint", "logs/0/keys", "logs/0/timestamps/0.tsr", "logs/0/system.json"
 
@@ -162,6 +162,14 @@ def signed(files, scored, researched, forgotten):
         ("sealed bytes twice", edit(sealed, twice("sealed")), "sealed", sealed),
         ("shared content", flip(shared), "shared", shared),
         ("shared content that no entry names", put(f"shared/{sha(b'x')}", b"x"), "shared", f"shared/{sha(b'x')}"),
+        ("sealed bytes lost", drop(sealed), "sealed", sealed),
+        ("sealed bytes that are not said", edit("bundle.json", member("disclosure", "sealed", False)), "sealed", sealed),
+        ("roles that are said", edit("bundle.json", member("disclosure", "roles", ["human.*"])), "openings", opened),
+        ("classes that are said", edit("bundle.json", member("disclosure", "classes", ["pseudonymous"])), "openings", opened),
+        ("no opening", edit(opened, member("openings", [])), "openings", opened),
+        ("no entry", edit(first, member("entries", [])), "entries", first),
+        ("the system's life lost", drop(SYSTEM), "files", SYSTEM),
+        ("the format's description lost", drop("docs/format.md"), "files", "docs/format.md"),
         # The list.
         *[(f"the list's {name}", edit("decisions.json", of("decisions", 0, member(name, value))), "summary", "decisions.json") for name, value in summaries],
         ("a decision not listed", edit("decisions.json", lose("decisions")), "summary", third),
@@ -180,6 +188,8 @@ def signed(files, scored, researched, forgotten):
         ("the checkpoint's signature", flip(CHECKPOINT, -320), "checkpoint", CHECKPOINT),
         ("a checkpoint signed by another", resigned_checkpoint(lambda text: text, seed=OTHER_SEED), "checkpoint", CHECKPOINT),
         ("the keys of the bundle", put(KEYS, b"no key\n"), "checkpoint", KEYS),
+        ("keys of another log", put(KEYS, (vkey("bank.example/other/0/20261122-00000000") + "\n").encode()), "checkpoint", KEYS),
+        ("a log twice", edit("bundle.json", twice("logs")), "files", "bundle.json"),
         ("a timestamp of something else", put(STAMP, timestamp("something else\n")), "timestamps", STAMP),
         ("no timestamp at all", put(STAMP, b"0\x03\x02\x01\x00"), "timestamps", STAMP),
         ("a name that has no place", put("decisions/evil.html", b"<script>"), "files", "decisions/evil.html"),

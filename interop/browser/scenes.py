@@ -15,11 +15,11 @@ CAPTURE = {"adapter": "openai_chat", "adapter_version": "1", "bytes_dropped": 0,
 def scored(log):
     """A decision that a person overrode."""
     decision = log.id()
-    asked = log.payload("input.raw", json.dumps({"applicant": {"income": 42000, "months_employed": 7}, "amount": 250000}).encode(), sealed=True)
+    asked = log.payload("input.raw", json.dumps({"applicant": {"income": 42000, "months_employed": 7}, "amount": 250000}).encode())
     opened = log.event("decision.opened", {"method": "post", "route": "score", "wire": "openai_chat"}, [asked], started_at=log.time(), subjects=[PERSON], capture=CAPTURE)
     log.write(decision, [opened])
     log.shared[sha(PROMPT)] = PROMPT
-    answer = log.payload("output.raw", json.dumps({"score": 0.31, "decision": "decline", "reasons": ["R04", "R11"]}).encode(), sealed=True)
+    answer = log.payload("output.raw", json.dumps({"score": 0.31, "decision": "decline", "reasons": ["R04", "R11"]}).encode())
     call = log.event(
         "inference",
         {
@@ -66,7 +66,7 @@ def researched(log):
 def forgotten(log):
     """A decision whose content was erased afterwards; it was never closed."""
     decision = log.id()
-    opened = log.event("decision.opened", {"method": "post", "route": "score", "wire": "openai_chat"}, [log.payload("input.raw", b"{}", disclose=False, key="3.9")], ms=7_000, subjects=[ERASED])
+    opened = log.event("decision.opened", {"method": "post", "route": "score", "wire": "openai_chat"}, [log.payload("input.raw", b"{}", disclose=False, key="3.9", erased=True)], ms=7_000, subjects=[ERASED])
     log.write(decision, [opened])
     intent = log.event("erasure", {"decisions": 1, "keys": ["3.9"], "order": "request", "phase": "intent", "subjects": [ERASED], "withheld": 0}, ms=60_000)
     log.write(None, [intent])
@@ -106,7 +106,7 @@ def credit(origin=ORIGIN):
 
 def many(count):
     """A log of as many small decisions."""
-    log = Log()
+    log = Log(sealed=False)
     log.write(None, [log.event("recorder.started", {"build": "0.1.0", "configuration": "cd" * 32, "last_end": "first", "node": "00" * 16, "shard": "0"})])
     for number in range(count):
         decision = f"0192f3a2-{number // 65536:04x}-7{number % 4096:03x}-8000-{number:012x}"

@@ -59,6 +59,7 @@ def test_witnesses_count_by_the_readers_keys(browser):
     assert "cosigned" in page.evaluate(proof) and "22 November 2026, 06:43:12.000 UTC" in page.evaluate(proof)
     paste(page, vkey(), vkey("witness.example/w2", OTHER_SEED, 4))
     assert "did not sign" in page.evaluate("document.getElementById('faults').textContent")
+    assert [check for check, *_ in page.evaluate(RESULT)["faults"]] == ["Cosignatures"]
 
 
 def test_every_damage_is_noticed_and_named(browser):

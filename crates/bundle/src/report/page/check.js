@@ -5,7 +5,7 @@ const AT_A_TIME = 8;
 
 /** Reads what says what is in the bundle. What cannot be read is a fault; the rest goes on without it. */
 async function openBundle(source, findings) {
-  const bundle = { source, sums: new Map(), facts: null, summaries: [], logs: [], erasures: [], named: new Set(), systems: [], coverage: null };
+  const bundle = { source, there: new Set(source.paths), sums: new Map(), facts: null, summaries: [], logs: [], erasures: [], named: new Set(), systems: [], coverage: null };
   const sums = await source.read(SUMS).catch(() => null);
   try {
     if (sums === null) throw new Error("it is missing");
@@ -18,18 +18,19 @@ async function openBundle(source, findings) {
   bundle.facts = await takeJson(bundle, FACTS, "facts", "files", findings);
   bundle.summaries = (await takeJson(bundle, SUMMARIES, "summaries", "summary", findings))?.decisions ?? [];
   for (const [number, facts] of (bundle.facts?.logs ?? []).entries()) bundle.logs.push(await openLog(bundle, number, facts, findings));
+  const origins = bundle.logs.map((log) => log.origin);
+  if (new Set(origins).size < origins.length) findings.fault("files", FACTS, "It names a log twice.");
   bundle.coverage = await readCoverage(bundle, findings);
   return bundle;
 }
 
 /** Names: nothing missing, nothing unlisted, nothing that has no place in a bundle. */
-function checkNames({ source, sums }, findings) {
-  const there = new Set(source.paths);
+function checkNames({ source, sums, there }, findings) {
   for (const path of source.paths) {
     if (!UNLISTED.includes(path) && !sums.has(path)) findings.fault("files", path, "It is in the bundle, but SHA256SUMS does not list it.");
     if (!isPath(path) || kindOfFile(path) === null) findings.fault("files", path, "No file of a bundle has this name.");
   }
-  const needed = [MANIFEST, FACTS, SUMMARIES, ...(source.whole ? sums.keys() : [])];
+  const needed = [MANIFEST, FACTS, SUMMARIES, ...(source.whole ? [...REQUIRED, ...sums.keys()] : [])];
   for (const path of new Set(needed)) if (!there.has(path)) findings.fault("files", path, "It is missing.");
 }
 
@@ -59,6 +60,7 @@ async function readOwnKeys(bundle, log, findings) {
   try {
     const lines = bytes === null ? [] : textOf(bytes).split("\n").filter((line) => line !== "");
     for (const line of lines) log.own.push(await parseVkey(line));
+    if (log.own.some((key) => key.name !== log.origin)) throw new Error("a key in it is of another log");
   } catch (error) {
     findings.fault("checkpoint", file, `It cannot be understood: ${error.message}.`);
   }
@@ -153,6 +155,7 @@ async function checkWitnesses(log, keys, said, findings) {
   for (const key of keys) {
     if (![...good, ...bad].some((signed) => signed.key === key)) findings.notice(`The witness ${key.name} did not sign the checkpoint of ${log.origin}.`);
   }
+  if (keys.length > 0 && good.length === 0) findings.fault("cosignatures", file, "None of the witnesses whose keys you gave signed it.");
   findings.pass("cosignatures", good.length);
   const others = (log.note?.signatures ?? []).filter(({ name, id }) => name !== log.origin && !keys.some((key) => key.name === name && key.id === id));
   if (others.length > 0) findings.skip("cosignatures", "Signatures of others are there that no key was given for.");
@@ -162,6 +165,7 @@ async function checkWitnesses(log, keys, said, findings) {
 /** All content. `step` is told how far it is, and each decision when it is checked. */
 async function checkContent(bundle, findings, step) {
   for (const log of bundle.logs) {
+    if (!bundle.there.has(`logs/${log.number}/system.json`)) findings.fault("files", `logs/${log.number}/system.json`, "It is missing.");
     const told = await checkSystem(bundle, log.number, findings);
     bundle.systems.push(told);
     bundle.erasures.push(...erasuresIn(told));
@@ -203,7 +207,7 @@ async function checkList(bundle, findings) {
   if (bundle.facts !== null && bundle.facts.decisions !== ids.length) findings.fault("summary", FACTS, `It says ${bundle.facts.decisions} decisions; decisions.json lists ${ids.length}.`);
   if (ids.some((id, at) => at > 0 && id <= ids[at - 1])) findings.fault("summary", SUMMARIES, "A decision is listed twice, or out of order.");
   const listed = new Set(ids);
-  const there = new Set(bundle.source.paths);
+  const { there } = bundle;
   for (const path of there) {
     const file = kindOfFile(path);
     if (file?.decision !== undefined && !listed.has(file.decision)) findings.fault("summary", path, "decisions.json does not list the decision that this file is of.");

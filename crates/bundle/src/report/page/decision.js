@@ -57,6 +57,7 @@ async function checkEntries(bundle, files, decision, findings) {
     last = proved;
     told.entries.push(await checkEntry(bundle, proved, decision, files.entries, findings));
   }
+  if (read.entries.length === 0 && decision !== undefined) findings.fault("entries", files.entries, "There is no entry in it.");
   checkParts(told, findings);
   told.events = told.entries.flatMap((entry) => entry.events);
   await checkOpenings(bundle, told, files.openings, findings);
@@ -98,7 +99,10 @@ function checkParts(told, findings) {
     for (let other = 1; other <= of; other += 1) {
       const found = there.get(`${log}/${index - part + other}`);
       if (found?.of === of && found.part === other) continue;
-      findings.fault("entries", told.file, `Part ${other} of ${of} of what was written together is missing.`, { log, index });
+      const what = `Part ${other} of ${of} of what was written together is missing.`;
+      // Of the system's life a bundle has what concerns its decisions, not all.
+      if (told.decision === undefined) findings.notice(`${told.file}, entry ${index}: ${what}`);
+      else findings.fault("entries", told.file, what, { log, index });
       break;
     }
   }
@@ -110,12 +114,21 @@ const references = (told) => told.events.flatMap(({ event, entry }) => (event.pa
 /** Whether a reference is to content that its entry commits to, recorded here for the first time. */
 const isCommitted = (reference) => reference.state === "present" && reference.first === undefined;
 
+/** Whether bundle.json says that content of this role and class is given out. A role is what the content is to any event. */
+function isCovered({ facts }, told, { payload, class: kind }) {
+  if (facts === null) return true;
+  const { classes, roles } = facts.disclosure;
+  const fits = (role) => roles.some((pattern) => (pattern.endsWith("*") ? role.startsWith(pattern.slice(0, -1)) : role === pattern));
+  return (classes.length === 0 || classes.includes(kind)) && references(told).some(({ reference }) => reference.payload === payload && fits(reference.role));
+}
+
 /** Content given out: docs/bundle.md, `openings`. */
 async function checkOpenings(bundle, told, file, findings) {
   const read = await takeJson(bundle, file, "disclosed", "openings", findings);
   if (read === null) return;
   if (read.decision !== told.decision) findings.fault("openings", file, "It says that it is about another decision than its name.");
   told.given = read.openings.length;
+  if (told.given === 0) findings.fault("openings", file, "There is no opening in it.");
   const committed = new Map(references(told).filter(({ reference }) => isCommitted(reference)).map((held) => [held.reference.payload, held]));
   const seen = new Set();
   for (const opening of read.openings) {
@@ -130,6 +143,7 @@ async function checkOpenings(bundle, told, file, findings) {
     if (seen.has(payload)) wrong("This content is given out twice.");
     else if (held === undefined) wrong("This content is given out, and no entry here holds a commitment to it.");
     else if (erasureOf(bundle, held) !== null) wrong("This content is given out, though the log says that it was erased before.");
+    else if (!isCovered(bundle, told, held.reference)) wrong("This content is given out, and bundle.json does not say that content of its role and class is.");
     else if (bytes === null || (opening.text !== undefined && opening.base64 !== undefined)) wrong("This content is neither text nor the base64 of bytes.");
     else if (!digest(held.reference.commitment)) wrong("The entry holds no commitment to this content.");
     else if (hex(await commitment(fromHex(opening.data_key), bytes)) !== held.reference.commitment) wrong("This content is not what was recorded: it does not give the commitment in its entry.");
@@ -161,6 +175,8 @@ function erasuresIn(told) {
 
 /** Sealed bytes, for whoever gets a key later. */
 async function checkSealed(bundle, told, file, findings) {
+  const isThere = bundle.there.has(file);
+  if (bundle.facts !== null && bundle.facts.disclosure.sealed !== isThere) findings.fault("sealed", file, isThere ? "It is there, and bundle.json says that no sealed bytes are." : "It is missing, though bundle.json says that sealed bytes are there.");
   const read = await takeJson(bundle, file, "sealed", "sealed", findings);
   if (read === null) return;
   if (read.decision !== told.decision) findings.fault("sealed", file, "It says that it is about another decision than its name.");
@@ -171,6 +187,7 @@ async function checkSealed(bundle, told, file, findings) {
     const bytes = fromBase64(encoded);
     if (told.sealed.has(payload)) findings.fault("sealed", file, "These sealed bytes are there twice.", place);
     else if (held === undefined) findings.fault("sealed", file, "No entry here speaks of these sealed bytes.", place);
+    else if (!isCovered(bundle, told, held.reference)) wrong("This content is given out, and bundle.json does not say that content of its role and class is.");
     else if (bytes === null || hex(await sha256(bytes)) !== held.reference.sealed) findings.fault("sealed", file, "These are not the sealed bytes that the entry names: their SHA-256 differs.", place);
     else {
       findings.pass("sealed");

@@ -9,6 +9,8 @@ const REPORT = "report.html";
 const REPORT_NOTE = "report.note";
 /** Files that SHA256SUMS does not list: they vouch for it, or are made from what it lists. */
 const UNLISTED = [SUMS, MANIFEST, REPORT, REPORT_NOTE];
+/** Files that every bundle has, besides those of its logs and decisions. */
+const REQUIRED = ["README.txt", "docs/bundle.md", "docs/format.md", "verify.py"];
 const BUNDLE_FORMAT = 1;
 const ENTRY_BYTES_MAX = 65_535;
 
