@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-pytest.register_assert_rewrite("passage", "reader")
+pytest.register_assert_rewrite("bundles", "passage", "reader")
 
+import casework
 import servers
 from passage import Path
 from reader import BINARY, Inferlog
@@ -81,6 +82,13 @@ def demo(tmp_path_factory):
         stdin=subprocess.DEVNULL, capture_output=True, timeout=DEMO_SECONDS_MAX, check=True,
     )
     return log
+
+
+@pytest.fixture(scope="session")
+def evidence(tmp_path_factory):
+    """A log with decisions of every kind, and bundles of them by what they disclose."""
+    with casework.recorded(tmp_path_factory.mktemp("evidence")) as evidence:
+        yield evidence
 
 
 @pytest.fixture(scope="session")

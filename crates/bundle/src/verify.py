@@ -56,7 +56,6 @@ class Bad(Exception):
 class Unreadable(Bad):
     """A file that is missing or damaged: told once, as a fault of `files`."""
 
-
 # ---- What is checked -------------------------------------------------------------------------------------------------
 
 class Verifier:
@@ -69,8 +68,7 @@ class Verifier:
         self.unnamed = {path[len("shared/"):] for path in bundle.under("shared/")}
 
     def run(self):
-        with self.at("files", "SHA256SUMS"):
-            self.check_files()
+        self.check_files()
         with self.at("files", "bundle.json"):
             self.read_facts()
         for log in self.logs:
@@ -135,14 +133,14 @@ class Verifier:
                     raise Bad("is missing")
                 if path not in REQUIRED and not OTHERS.fullmatch(path):
                     raise Bad("is no file that a bundle has: nothing that it says is checked")
-                if path not in UNLISTED and path not in listed:
+                if path not in {*UNLISTED, *listed} and "SHA256SUMS" in self.bundle.sizes:
                     raise Bad("SHA256SUMS does not list it: it was added")
-                if self.bundle.sha256(path, Bad) != listed.get(path) and path not in UNLISTED:
+                if self.bundle.sha256(path, Bad) != listed.get(path) and path in listed:
                     raise Bad("its SHA-256 is not the one that SHA256SUMS lists: it was changed")
         if "coverage.json" in self.bundle.sizes:
             with self.at("files", "coverage.json"):
                 parse_json(self.bundle.text("coverage.json"), fractions=True)
-        self.counts["files"], self.counts["bytes"] = len(self.bundle.paths), sum(self.bundle.sizes.values())
+        self.counts.update(files=len(self.bundle.paths), bytes=sum(self.bundle.sizes.values()))
 
     def read_facts(self):
         shape = {"build": str, "decisions": int, "disclosure": dict, "format": int, "logs": list}
@@ -170,16 +168,21 @@ class Verifier:
     def read_keys(self, log, path):
         """The keys that the bundle has of a log. They count where the reader gives none: the bundle's own word."""
         with self.at("manifest", path):
-            for number, line in enumerate(self.bundle.text(path).splitlines(), 1):
+            *lines, end = self.bundle.text(path).split("\n")
+            if end:
+                self.fault("manifest", path, "does not end in a newline")
+            for number, line in enumerate(lines, 1):
                 with self.at("manifest", path, f"line {number}"):
                     key = Key(line)
                     if key.name != log.origin:
                         raise Bad(f"is a key of another log than {log.origin}")
                     log.keys.append(key)
+        if self.given:
+            log.keys = [key for key in self.given if key.name == log.origin]
 
     def signed_by(self, note, log):
         """The keys of the log that signed a note; there has to be one."""
-        found = signers(note, [key for key in self.given or log.keys if key.name == log.origin])
+        found = signers(note, log.keys)
         if not found:
             whose = "key that you gave" if self.given else "key that the bundle lists"
             raise Bad(f"no {whose} of {log.origin} signed it; it is signed by {', '.join(name for name, _, _ in note[1])}")
@@ -192,7 +195,8 @@ class Verifier:
             if note[0] != f"{domain}\n{self.bundle.sha256(about)}\n":
                 self.fault(check, path, f"does not state the SHA-256 that {about} has: one of the two was changed")
             for log in self.logs:
-                self.signed_by(note, log)
+                if log.keys or not self.given:  # else it is told as a fault of the checkpoint alone
+                    self.signed_by(note, log)
             if not self.logs:
                 raise Bad("no log is known that could have signed it")
 
@@ -219,8 +223,9 @@ class Verifier:
 
     def check_timestamps(self, log):
         there = self.bundle.under(log.folder + "timestamps/")
-        if set(there) != {f"{log.folder}timestamps/{number}.tsr" for number in range(min(log.timestamps, len(there) + 1))}:
-            self.fault("timestamps", log.folder + "timestamps", f"there are others than the {log.timestamps} of bundle.json")
+        expected = {f"{log.folder}timestamps/{number}.tsr" for number in range(min(log.timestamps, len(there) + 1))}
+        for path in sorted(expected ^ set(there)):
+            self.fault("timestamps", path, f"bundle.json tells of {log.timestamps} timestamps; these are others")
         for path in there:
             with self.at("timestamps", path):
                 imprint, time = read_timestamp(self.bundle.read(path))
@@ -248,9 +253,8 @@ class Verifier:
         """The entries of one decision, each proved under the checkpoint, and the files with content of its payloads."""
         story = Story(decision)
         self.each("entries", path, story, self.check_entry, index=int, log=int, entry=str, proof=list)
-        for (log, index), what in story.missing_parts():
-            if decision:
-                self.fault("entries", path, what, f"log {log}, entry {index}")
+        for place, what in story.missing_parts() if decision else ():
+            self.fault("entries", path, what, place)
         for life in story.erasures:
             self.learn(*life)
         self.each("openings", openings, story, self.check_opening, payload=ID, base64=(str,), data_key=str, text=(str,))
@@ -275,7 +279,7 @@ class Verifier:
             for item in items:
                 place = f"payload {item['payload']}" if "payload" in item else f"log {item['log']}, entry {item['index']}"
                 with self.at(check, path, place):
-                    if place in seen:
+                    if place in seen and check != "entries":
                         raise Bad("stands there twice")
                     seen.add(place)
                     does(item, story)
@@ -286,7 +290,7 @@ class Verifier:
         problems = story.add(log, index, parse_json(entry))
         self.unnamed.difference_update(re.findall(f'"({DIGEST})"', entry))
         if not is_next:
-            raise Bad("does not come after the entry before it")
+            raise Bad("does not come after the entry before it, or stands there twice")
         if log >= len(self.logs) or index >= self.logs[log].size:
             raise Bad("is covered by no checkpoint of the bundle")
         if root_of(item["proof"], index, self.logs[log].size, sha256(b"\0" + entry.encode())) != self.logs[log].root:
@@ -339,11 +343,11 @@ class Verifier:
         self.events.update(story.events)
         for event, place in story.named.items():
             self.named.setdefault(event, f"{path}, {place}")
-        row = {"disclosed": len(story.opened), "entries": len(story.parts), "id": story.decision, "logged_at": story.logged_at,
+        row = {"disclosed": len(story.opened), "entries": story.entries, "id": story.decision, "logged_at": story.logged_at,
                "outcome": story.outcome, "payloads": len(story.references), "system": story.system}
-        self.counts["entries"] += len(story.parts)
+        self.counts["entries"] += story.entries
         if story.decision is None:
-            self.counts.update(system_entries=len(story.parts), system_disclosed=len(story.opened))
+            self.counts.update(system_entries=story.entries, system_disclosed=len(story.opened))
             return
         self.rows.append(row)
         self.counts.update(decisions=1, payloads=len(story.references))
@@ -363,7 +367,8 @@ class Verifier:
         if self.facts and self.facts["decisions"] != len(self.rows):
             self.fault("summary", "bundle.json", f"it tells of {self.facts['decisions']} decisions; there are {len(self.rows)}")
         shape = {"disclosed": int, "entries": int, "id": ID, "logged_at": str, "outcome": (str,), "payloads": int, "system": str}
-        rows = [shaped(row, **shape) for row in shaped(self.bundle.json("decisions.json"), decisions=list)["decisions"]]
+        told = self.bundle.json("decisions.json") if "decisions.json" in self.bundle.sizes else {"decisions": []}
+        rows = [shaped(row, **shape) for row in shaped(told, decisions=list)["decisions"]]
         for told, found in itertools.zip_longest(rows, self.rows):
             if told != found:
                 raise Bad(f"its line of decision {(told or found)['id']} is not what follows from the entries")
@@ -384,7 +389,7 @@ class Story:
                  "role": str, "sealed": (DIGEST,), "sha256": (DIGEST,), "state": str}
 
     def __init__(self, decision):
-        self.decision, self.last, self.parts, self.erasures = decision, (-1, -1), {}, []
+        self.decision, self.last, self.parts, self.erasures, self.entries = decision, (-1, -1), {}, [], 0
         self.logged_at, self.system, self.outcome = "", "", None
         self.references, self.absent, self.roles, self.opened = {}, {}, {}, set()
         self.events, self.named = set(), {}
@@ -398,9 +403,9 @@ class Story:
             event["payloads"] = [shaped(reference, True, **self.REFERENCE) for reference in event["payloads"] or []]
         if told["v"] != 1 or not events or not 1 <= part <= of:
             raise Bad("is no entry of version 1, or has no events, or is no part of its whole")
-        self.parts[log, index] = part, of
-        if len(self.parts) == 1:
+        if self.entries == 0:
             self.logged_at, self.system = events[0]["logged_at"], events[0]["system"]
+        self.entries, self.parts[log, index] = self.entries + 1, (part, of)
         problems = ["is of another decision"] if told["decision"] != self.decision else []
         place = f"log {log}, entry {index}"
         for event in events:
@@ -443,8 +448,7 @@ class Story:
         for (log, index), (part, of) in self.parts.items():
             for other in range(max(1, part - 1), min(of, part + 1) + 1):
                 if self.parts.get((log, index + other - part)) != (other, of):
-                    yield (log, index), f"is part {part} of {of}, and part {other} is missing"
-
+                    yield f"log {log}, entry {index}", f"is part {part} of {of}, and part {other} is missing"
 
 # ---- Proofs: Merkle tree, commitment, timestamp -----------------------------------------------------------------------
 
@@ -502,7 +506,6 @@ def read_timestamp(response):
     except (ValueError, IndexError):
         raise Bad("is no granted RFC 3161 timestamp of a SHA-256")
 
-
 # ---- Signed notes (c2sp.org/signed-note), checkpoints (c2sp.org/tlog-checkpoint), cosignatures (c2sp.org/tlog-cosignature)
 
 class Key:
@@ -556,7 +559,6 @@ def parse_checkpoint(text):
         raise Bad("is no checkpoint, which is origin, size and root hash")
     return lines[0], int(lines[1]), unbase64(lines[2], 32)
 
-
 # ---- Ed25519 (RFC 8032, section 5.1), written out ---------------------------------------------------------------------
 
 P = 2**255 - 19
@@ -605,7 +607,6 @@ def equal(p, q):
 
 BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
-
 # ---- Texts in their one spelling --------------------------------------------------------------------------------------
 
 def parse_json(text, fractions=False):
@@ -650,7 +651,6 @@ def unbase64(text, length=None):
             return decoded
     raise Bad("holds something that is not base64, or not of its length or in its one spelling")
 
-
 # ---- Where the files are: a ZIP file, or the folder where it was unpacked ---------------------------------------------
 
 class Bundle:
@@ -658,17 +658,14 @@ class Bundle:
 
     def __init__(self, place):
         self.place, self.zip, self.sizes = place, None, {}
-        try:
-            self.list_folder() if os.path.isdir(place) else self.list_zip()
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise Unusable(f"{place}: {error}")
+        self.list_folder() if os.path.isdir(place) else self.list_zip(open(place, "rb"))
         for path, size in self.sizes.items():
             if not re.fullmatch(r"[A-Za-z0-9._/-]{1,256}", path) or not {"", ".", ".."}.isdisjoint(path.split("/")):
                 raise Unusable(f"{path!r} is no name for a file of a bundle")
             if size > FILE_BYTES_MAX:
                 raise Unusable(f"{path} has {size} bytes; at most {FILE_BYTES_MAX} are read")
         if len(self.sizes) > FILES_MAX or sum(self.sizes.values()) > BUNDLE_BYTES_MAX:
-            raise Unusable("it has more files, or larger ones, than a bundle may have")
+            raise Unusable("it has more files, or larger ones, than are read")
         self.paths = sorted(self.sizes)
 
     def list_folder(self):
@@ -681,9 +678,12 @@ class Bundle:
                 elif not stat.S_ISDIR(found.st_mode):
                     raise Unusable(f"{path} is neither a file nor a folder")
 
-    def list_zip(self):
+    def list_zip(self, file):
         """Order, times, modes and comments mean nothing. What two programs could unpack in two ways is refused."""
-        self.zip, end = zipfile.ZipFile(self.place), 0
+        try:
+            self.zip, end = zipfile.ZipFile(file), 0
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise Unusable(f"not a ZIP file that can be read: {error}")
         for member in sorted(self.zip.infolist(), key=lambda member: member.header_offset):
             path = member.filename
             if path.endswith("/") and member.file_size == 0:
@@ -698,7 +698,7 @@ class Bundle:
             self.sizes[path] = member.file_size
 
     def under(self, folder):
-        return [path for path in self.paths if path.startswith(folder)]
+        return [path for path in self.paths if path.startswith(folder) and OTHERS.fullmatch(path)]
 
     def read(self, path, fault=Unreadable):
         """The bytes of a file. Never more than one byte beyond the size that is listed is unpacked."""
@@ -725,7 +725,6 @@ class Bundle:
 
     def json(self, path):
         return parse_json(self.text(path))
-
 
 # ---- What is printed --------------------------------------------------------------------------------------------------
 
@@ -763,7 +762,7 @@ def as_text(told, is_plain):
     lines.append(verdict if told["ok"] else (RED, f"Faults: {told['fault_count']}"))
     for fault in told["faults"]:
         lines.append(("", f"  {fault['check']}: {fault['file']}, {fault.get('place', 'as a whole')}: {fault['what']}"))
-    for title, what in (("To know", told["notices"]), ("Not proved by any bundle", told["not_proved"])):
+    for title, what in ("To know", told["notices"]), ("Not proved by any bundle", told["not_proved"]):
         lines += [(BOLD, title), *(("", f"  {line}") for line in what)] if what else []
     # What stands in a bundle is not to speak to the terminal.
     lines = [(color, "".join(letter if letter.isprintable() else "?" for letter in line)) for color, line in lines]
@@ -771,8 +770,8 @@ def as_text(told, is_plain):
 
 def keys_given(texts):
     """Keys, each written out or in a file, one a line."""
-    lines = [open(text, encoding="utf-8").read() if os.path.isfile(text) else text for text in texts]
-    return [Key(line) for line in "\n".join(lines).split("\n") if line]
+    files = {text: open(text, encoding="utf-8").read().split() for text in texts if os.path.isfile(text)}
+    return [Key(vkey) for text in texts for vkey in files.get(text, [text])]
 
 def main():
     parser = argparse.ArgumentParser(description="Checks an evidence bundle of inferlog, offline.")
@@ -785,13 +784,15 @@ def main():
     try:
         held = open(asked.against, encoding="utf-8", newline="").read() if asked.against else None
         verifier = Verifier(Bundle(asked.bundle), keys_given(asked.key), keys_given(asked.witness), held)
-    except (Unusable, Bad, OSError, UnicodeDecodeError) as error:
+    except Unusable as refused:
+        print(json.dumps({"ok": False, "refused": str(refused)}) if asked.json else f"Refused: {refused}")
+        return 1
+    except (Bad, OSError, UnicodeDecodeError) as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return 2
     verifier.run()
     told = report(verifier)
-    is_plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
-    print(json.dumps(told) if asked.json else as_text(told, is_plain))
+    print(json.dumps(told) if asked.json else as_text(told, not sys.stdout.isatty() or "NO_COLOR" in os.environ))
     return 0 if told["ok"] else 1
 
 if __name__ == "__main__":
