@@ -110,7 +110,7 @@ fn another_key_is_another_log() {
     let elsewhere =
         VerifyOptions { keys: vec![Key::of_log().vkey("elsewhere.example/log")], ..VerifyOptions::default() };
     let report = check(&files(), &elsewhere);
-    assert_eq!(places(&report), ["checkpoint logs/0/checkpoint"]);
+    assert_eq!(places(&report), ["checkpoint logs/0/checkpoint", "manifest manifest", "report report.note"]);
     assert!(
         report.faults[0].what.contains("are of others: elsewhere.example/log"),
         "{}",
@@ -212,7 +212,7 @@ fn a_checkpoint_that_the_reader_holds_is_compared() {
             "no log of this bundle",
         ),
         ("by another key", signed(&nobody, &origin, 30, here.root()), Some(false), "no known key signed"),
-        ("none", b"30 entries".to_vec(), Some(false), "is not one"),
+        ("none", b"30 entries".to_vec(), Some(false), "neither a checkpoint"),
     ];
     for (what, held, same, said) in table {
         let report = check(&files(), &VerifyOptions { against: vec![held], ..known() });
