@@ -16,6 +16,9 @@ use crate::signer::{ALGORITHMS, Signer};
 /// Roots in one file at most.
 pub const ROOTS_MAX: usize = 1_000;
 
+/// Length of an authority's name that is repeated, characters.
+const NAME_CHARS_MAX: usize = 300;
+
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 /// id-kp-timeStamping (RFC 3161 §2.3).
@@ -91,7 +94,8 @@ pub(crate) fn check_purpose(signer: &Signer<'_>) -> Result<String, TimestampErro
             return Err(wrong("its key is not for signatures"));
         }
     }
-    Ok(own.subject.to_string())
+    // Anybody may write a certificate; a terminal must not obey it.
+    Ok(own.subject.to_string().chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect())
 }
 
 /// Checks that the certificates lead to a root, each of them valid at the time stamped.

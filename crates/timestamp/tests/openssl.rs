@@ -4,7 +4,11 @@
 mod authority;
 
 use authority::{Authority, GOOD};
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode};
 use inferlog_timestamp::{Roots, TimestampError, inspect, request, verify};
+use ring::digest;
+use x509_cert::Certificate;
 
 const MESSAGE: &[u8] = b"example.org/log\n7\nroot\n";
 const NONCE: u64 = 0xfedc_ba98_7654_3210;
@@ -199,4 +203,65 @@ fn a_changed_byte_is_noticed() {
     // Granted and granted with modifications are both; versions and the list of digests repeat what stands elsewhere.
     harmless.dedup_by_key(|(at, _)| *at);
     assert!(harmless.len() <= 20, "{harmless:?}");
+}
+
+/// `openssl ts` of this version does not sign with Ed25519 (RFC 8419), so the token is put together here.
+#[test]
+fn ed25519_is_believed() {
+    let authority = Authority::new();
+    authority.certify("tsa", P256, GOOD);
+    let response = authority.answer("tsa", &asked(), "");
+    authority.sign_anew("tsa", &response, "");
+    let content = authority.read("content");
+    authority.certify("ed", "-algorithm ED25519", GOOD);
+    authority.openssl("x509 -in ed.pem -outform DER -out ed.der");
+    let certificate = authority.read("ed.der");
+    let parsed = Certificate::from_der(&certificate).unwrap().tbs_certificate;
+
+    let sha256 = digest::digest(&digest::SHA256, &certificate);
+    let sha512 = digest::digest(&digest::SHA512, &content);
+    let oid = |text: &str| text.parse::<ObjectIdentifier>().unwrap().to_der().unwrap();
+    let tst_info = oid("1.2.840.113549.1.9.16.1.4");
+    let binding = tlv(0x30, &[&tlv(0x30, &[&tlv(0x30, &[&tlv(4, &[sha256.as_ref()])])])]);
+    let attribute = |name: &str, value: &[u8]| tlv(0x30, &[&oid(name), &tlv(0x31, &[value])]);
+    let attributes = [
+        attribute("1.2.840.113549.1.9.3", &tst_info),
+        attribute("1.2.840.113549.1.9.4", &tlv(4, &[sha512.as_ref()])),
+        attribute("1.2.840.113549.1.9.16.2.47", &binding),
+    ]
+    .concat();
+    authority.write("attributes", &tlv(0x31, &[&attributes]));
+    authority.openssl("pkeyutl -sign -rawin -inkey ed.key -in attributes -out signature");
+    let token = |signature: &[u8]| {
+        let digest = tlv(0x30, &[&oid("2.16.840.1.101.3.4.2.3")]);
+        let issuer = parsed.issuer.to_der().unwrap();
+        let id = tlv(0x30, &[&issuer, &parsed.serial_number.to_der().unwrap()]);
+        let algorithm = tlv(0x30, &[&oid("1.3.101.112")]);
+        let version = tlv(2, &[&[1]]);
+        let attributes = tlv(0xa0, &[&attributes]);
+        let signer = tlv(0x30, &[&version, &id, &digest, &attributes, &algorithm, &tlv(4, &[signature])]);
+        let content = tlv(0x30, &[&tst_info, &tlv(0xa0, &[&tlv(4, &[&content])])]);
+        let sets =
+            [tlv(0x31, &[&digest]), content, tlv(0xa0, &[&certificate]), tlv(0x31, &[&signer])].concat();
+        let data = tlv(0x30, &[&tlv(2, &[&[3]]), &sets]);
+        let token = tlv(0x30, &[&oid("1.2.840.113549.1.7.2"), &tlv(0xa0, &[&data])]);
+        tlv(0x30, &[&tlv(0x30, &[&tlv(2, &[&[0]])]), &token])
+    };
+    let mut signature = authority.read("signature");
+    let stamp = verify(&token(&signature), MESSAGE, Some(NONCE), &roots(&authority)).unwrap();
+    assert_eq!(stamp.authority, "CN=ed,O=Tests");
+    signature[7] ^= 1;
+    let error = verify(&token(&signature), MESSAGE, Some(NONCE), &roots(&authority));
+    assert_eq!(error, Err(TimestampError::Signature));
+}
+
+/// One element of DER.
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    let length = match u16::try_from(body.len()).unwrap() {
+        short @ 0..0x80 => vec![short as u8],
+        middle @ 0x80..0x100 => vec![0x81, middle as u8],
+        long => [&[0x82], long.to_be_bytes().as_slice()].concat(),
+    };
+    [&[tag], length.as_slice(), &body].concat()
 }
