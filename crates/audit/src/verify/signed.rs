@@ -18,6 +18,8 @@ use crate::report::{FaultKind, LogReport, Sink, Statement};
 pub(super) struct Opened<'a> {
     pub(super) log: Log<'a>,
     pub(super) keys: LogKeys,
+    /// The keys that the directory lists, whether or not they are the ones that count.
+    pub(super) listed: Vec<VerifierKey>,
     pub(super) report: LogReport,
 }
 
@@ -67,7 +69,7 @@ pub(super) fn open<'a>(
         fault_count: 0,
         statement: Statement::default(),
     };
-    Opened { log, keys, report }
+    Opened { log, keys, listed, report }
 }
 
 /// Reads the file `log`, whose every byte has one spelling.

@@ -5,7 +5,8 @@ use std::path::Path;
 use inferlog_disk::TMP_PREFIX;
 use inferlog_log::{LogDir, list_vouched, read_vouched};
 use inferlog_merkle::{
-    Checkpoint, SignedNote, VerifiedCheckpoint, VerifierKey, entries as bundle_entries, verify_checkpoint,
+    Checkpoint, CheckpointError, NoteError, SignedNote, VerifiedCheckpoint, VerifierKey,
+    entries as bundle_entries, verify_checkpoint,
 };
 use inferlog_record::Timestamp;
 use inferlog_timestamp::{TimestampError, inspect};
@@ -90,14 +91,23 @@ impl Found<'_> {
             sink.notice(format!("{}: no key to check its signature with", sink.relative(path)));
             return None;
         }
-        let by_log = match keys.verify(note, origin) {
-            Ok(verified) => verified,
-            Err(error) => {
-                sink.byte(path, 0, FaultKind::Vouched, error.to_string());
-                return None;
-            }
+        // A key that came later signed nothing before. Whether the log still has this history is compared all the same.
+        let older = || verify_checkpoint(note, origin, &self.opened.listed, &[]).ok();
+        let (known, by_log) = match keys.verify(note, origin) {
+            Ok(verified) => (&keys.keys, verified),
+            Err(error) => match older().filter(|_| is_unknown(&error)) {
+                Some(verified) => {
+                    let what = "signed by an older key, which the directory alone vouches for";
+                    sink.notice(format!("{}: {what}", sink.relative(path)));
+                    (&self.opened.listed, verified)
+                }
+                None => {
+                    sink.byte(path, 0, FaultKind::Vouched, error.to_string());
+                    return None;
+                }
+            },
         };
-        match verify_checkpoint(note, origin, &keys.keys, self.witnesses) {
+        match verify_checkpoint(note, origin, known, self.witnesses) {
             Ok(verified) => Some(verified),
             Err(error) => {
                 sink.byte(path, 0, FaultKind::Vouched, error.to_string());
@@ -213,6 +223,11 @@ impl Found<'_> {
             |one| (one.is_trusted, one.at, one.size),
         );
     }
+}
+
+/// Whether none of the keys that were tried signed.
+fn is_unknown(error: &CheckpointError) -> bool {
+    matches!(error, CheckpointError::Note(NoteError::NoKnownKey { .. }))
 }
 
 /// Keeps one of each name: the one that is first by `rank`.

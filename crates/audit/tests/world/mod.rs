@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail by panicking")]
 
 pub mod look;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::path::Path;
