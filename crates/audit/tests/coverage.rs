@@ -6,6 +6,8 @@
 mod bench;
 #[path = "coverage/faults.rs"]
 mod faults;
+#[path = "coverage/plant.rs"]
+mod plant;
 mod world;
 
 use bench::Bench;
@@ -123,13 +125,13 @@ fn silence_is_judged_by_the_hour_of_the_week() {
 fn a_recorder_that_was_stopped_explains_silence_and_one_that_died_does_not() {
     for (last_end, severity) in [(LastEnd::Clean, Severity::Info), (LastEnd::Unclean, Severity::Critical)] {
         let mut bench = Bench::new();
-        faults::started(&mut bench, LastEnd::First);
+        plant::started(&mut bench, LastEnd::First);
         bench.hours(50, |_| 30);
         if last_end == LastEnd::Clean {
-            faults::stopped(&mut bench, StopReason::Requested);
+            plant::stopped(&mut bench, StopReason::Requested);
         }
         bench.world.tick(3 * HOUR_NS);
-        faults::started(&mut bench, last_end);
+        plant::started(&mut bench, last_end);
         bench.hours(70, |_| 30);
         let report = bench.report();
         let silent =

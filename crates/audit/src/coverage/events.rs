@@ -40,7 +40,7 @@ impl Events {
         match &event.body {
             Body::Inference(body) => inference(event, body, about, finds),
             Body::ToolCall(body) => tool_call(event, body, about, finds),
-            Body::Output(body) => output(body, about, finds),
+            Body::Output(body) => output(event, body, about, finds),
             Body::BiometricMatch(body) => {
                 self.matches += u64::from(body.result == MatchResult::Match);
                 biometric(event, body, about, finds);
@@ -60,7 +60,8 @@ impl Events {
         if self.captures.len() < CAPTURES_MAX || self.captures.contains_key(&key) {
             *self.captures.entry(key).or_default() += 1;
         }
-        if capture.bytes_dropped > Count(0) || capture.completeness != Completeness::Complete {
+        // What is only `partial` says of each content why it is not there.
+        if capture.bytes_dropped > Count(0) || capture.completeness == Completeness::EventOnly {
             finds.add(&Sight::new(Rule::BytesDropped, capture.adapter.as_str(), about));
         }
     }
@@ -119,17 +120,16 @@ fn was_not_recorded(event: &Event, role: PayloadRole) -> bool {
 fn inference(event: &Event, body: &Inference, about: &dyn std::fmt::Display, finds: &mut Finds) {
     let model = &body.model;
     let name = model.returned.as_ref().or(model.requested.as_ref()).map_or("-", |name| name.as_str());
-    match model.identity {
-        ModelIdentity::Exact if model.version.is_none() && model.digest.is_none() => {
-            finds.add(&Sight::new(Rule::ModelVersion, name, about));
-        }
-        ModelIdentity::Exact => {}
-        ModelIdentity::Alias => {
-            finds.add(&Sight::new(Rule::ModelAlias, name, about));
-        }
-        ModelIdentity::Unknown => {
-            finds.add(&Sight::new(Rule::ModelUnknown, name, about));
-        }
+    // Of a call that failed no model answered.
+    let rule = match model.identity {
+        _ if body.outcome != StepOutcome::Ok => None,
+        ModelIdentity::Exact if model.version.is_none() && model.digest.is_none() => Some(Rule::ModelVersion),
+        ModelIdentity::Exact => None,
+        ModelIdentity::Alias => Some(Rule::ModelAlias),
+        ModelIdentity::Unknown => Some(Rule::ModelUnknown),
+    };
+    if let Some(rule) = rule {
+        finds.add(&Sight::new(rule, name, about));
     }
     let mut roles: Vec<PromptRole> = Vec::new();
     for prompt in body.prompts.iter().filter(|prompt| prompt.name.is_none()) {
@@ -154,11 +154,15 @@ fn tool_call(event: &Event, body: &ToolCall, about: &dyn std::fmt::Display, find
     }
 }
 
-fn output(body: &Output, about: &dyn std::fmt::Display, finds: &mut Finds) {
-    for (what, same) in
-        [("raw-processed", body.identical.raw_processed), ("processed-final", body.identical.processed_final)]
-    {
-        if same == Tri::Unknown {
+/// Stages that are both there and were not compared. One that is not there is told among the members.
+fn output(event: &Event, body: &Output, about: &dyn std::fmt::Display, finds: &mut Finds) {
+    let there = |role| state(event, role) == Some(State::Present);
+    let (processed, shown) = (there(PayloadRole::OutputProcessed), there(PayloadRole::OutputFinal));
+    for (what, same, is_there) in [
+        ("raw-processed", body.identical.raw_processed, processed),
+        ("processed-final", body.identical.processed_final, processed && shown),
+    ] {
+        if same == Tri::Unknown && is_there {
             finds.add(&Sight::new(Rule::OutputUnknown, what, about));
         }
     }
@@ -202,7 +206,10 @@ fn has_its_own_rule(event: &Event, violation: &Violation) -> bool {
 fn field(violation: &Violation, about: &dyn std::fmt::Display, finds: &mut Finds) {
     let what = violation.field.replace('[', ".").replace(']', "");
     let noted = finds.add(&Sight::new(Rule::Field, &what, about)).serves(violation.serves);
-    let noted = noted.says(|| format!("{}: {}", violation.field, violation.rule));
+    let noted = noted.says(|| match violation.rule.strip_prefix("required by inferlog's profile") {
+        Some(when) => format!("{} is not there{when}, and nothing says why", violation.field),
+        None => format!("{}: {}", violation.field, violation.rule),
+    });
     if violation.level == Level::Mandatory {
         noted.severity(Severity::Critical).law();
     }

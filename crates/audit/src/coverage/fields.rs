@@ -156,6 +156,8 @@ impl Table {
                 _ => row.violated,
             };
             there.push(of.saturating_sub(row.absent + row.explained));
+            // One that is there and breaks a rule is not what is asked for.
+            let lacking = row.absent.max(missing) + row.explained;
             shares.push(FieldShare {
                 explained: row.explained,
                 field: row.name,
@@ -163,7 +165,7 @@ impl Table {
                 missing,
                 of,
                 serves: row.serves,
-                there: of.saturating_sub(row.absent + row.explained),
+                there: of.saturating_sub(lacking),
             });
         }
         shares.retain(|share| share.of > 0);

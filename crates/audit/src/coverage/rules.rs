@@ -129,8 +129,8 @@ rules! {
         "the model asked for a tool, and no call is recorded",
         "let the requests of one run join one decision, or attach the call (`tool_call` event)";
     OutputUnknown "output-unknown" Info Outputs "12(2)(a)" "profile":
-        "whether two stages of the answer are the same is not known",
-        "send both stages with the `output` event: `processed` and `final`";
+        "two stages of the answer are there, and whether they are the same is not known",
+        "name the model call that the output `follows`, and send its stages in one `output` event";
     NoSubject "no-subject" Info Decisions "86; GDPR 15, 17" "profile":
         "nobody is named, though most decisions of the route name whom they are about",
         "look at the examples: does the request leave out the person, or say it elsewhere?";
@@ -138,8 +138,8 @@ rules! {
         "the record's tables ask for it, it is not there, and nothing says why",
         "see docs/record.md for where the field comes from";
     BytesDropped "bytes-dropped" Warning Events "12(2)" "profile":
-        "not everything that was seen is recorded",
-        "raise the limit that was met; the references say which content is not there";
+        "bytes were seen and not recorded",
+        "raise the limit that was met (`request_bytes_max`, `response_bytes_max`)";
     UncleanEnd "unclean-end" Warning Starts "12(1)" "profile":
         "the recorder before did not end in order",
         "find out why; decisions that it left open are closed as interrupted";

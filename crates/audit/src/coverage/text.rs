@@ -81,7 +81,7 @@ fn counts(text: &mut String, paint: Paint, system: &SystemCoverage) {
         (
             "events",
             format!(
-                "{} in {} entries; {} model calls, {} tool calls",
+                "{} in {} entries; model calls {}, tool calls {}",
                 grouped(counts.events),
                 grouped(counts.entries),
                 grouped(counts.model_calls),
@@ -240,7 +240,11 @@ fn finding(text: &mut String, paint: Paint, found: &Finding) {
     };
     text.push_str(&format!("  {mark}{}\n", paint.name(&found.id)));
     wrap(text, &format!("{}: {}", amount(found), found.says), INDENT);
-    let by = if found.level == "M" { "the law requires it" } else { "asked for by inferlog's profile" };
+    let by = if found.level == "M" {
+        "the law requires it of remote biometric identification"
+    } else {
+        "asked for by inferlog's profile"
+    };
     let serves = match found.serves.as_str() {
         "" | "profile" => by.to_owned(),
         serves => format!("{by}, serves {}", articles(serves)),

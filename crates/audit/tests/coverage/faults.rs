@@ -1,20 +1,15 @@
 //! Every fault that coverage looks for, and what is like it and no fault.
 
-use std::collections::BTreeMap;
-
-use inferlog_audit::coverage::{Preset, Profile, Rule, Usage, UsageCounts};
+use inferlog_audit::coverage::Rule;
 use inferlog_record::body::{
-    AbsentReason, BiometricMatch, Body, Clock, Exemption, FinishReason, Gap, GapReason, Human, HumanAction,
-    Identical, LastEnd, MatchResult, ModelIdentity, Outcome, Output, Prompt, PromptRole, RecorderStarted,
-    RecorderStopped, StepOutcome, StopReason, ToolCall, Tri,
+    AbsentReason, Body, ErrorCode, Exemption, FinishReason, LastEnd, MatchResult, ModelIdentity, Outcome,
+    PromptRole, StepOutcome, StopReason, Tri,
 };
-use inferlog_record::{
-    Completeness, Count, Digest, Event, NodeId, PayloadRole as Role, Pseudonym, Purpose, Tally, Timestamp,
-    Why,
-};
+use inferlog_record::{Completeness, Count, PayloadRole as Role, Pseudonym, Tally, Timestamp, Why};
 
 use crate::bench::Bench;
-use crate::world::{DAY_NS, name};
+use crate::plant::*;
+use crate::world::name;
 
 /// A rule, what breaks it, the ids of the findings, and what keeps to it.
 pub struct Fault {
@@ -30,7 +25,12 @@ pub const FAULTS: &[Fault] = &[
         rule: Rule::Gap,
         broken: |bench| gap(bench, Tally::Known(3)),
         finds: "gap/overloaded/score/DAY",
-        kept: |_| {},
+        // A gap from before what is judged.
+        kept: |bench| {
+            gap(bench, Tally::Known(3));
+            bench.options.since = Some(Timestamp(bench.world.now_ns));
+            bench.clean();
+        },
     },
     Fault {
         rule: Rule::NeverClosed,
@@ -123,7 +123,16 @@ pub const FAULTS: &[Fault] = &[
             });
         },
         finds: "model-unknown/-",
-        kept: |_| {},
+        kept: |bench| {
+            // No model answered.
+            let mut draft = bench.draft();
+            if let Body::Inference(call) = &mut draft.steps[0].body {
+                (call.outcome, call.error) = (StepOutcome::Failed, Some(ErrorCode::BadRequest));
+                call.model.identity = ModelIdentity::Unknown;
+            }
+            draft.steps[0].payloads.push(bench.sealed(Role::Error));
+            bench.write(draft);
+        },
     },
     Fault {
         rule: Rule::ModelVersion,
@@ -207,7 +216,11 @@ pub const FAULTS: &[Fault] = &[
             bench.write(draft);
         },
         finds: "bytes-dropped/openai_chat",
-        kept: |_| {},
+        kept: |bench| {
+            let mut draft = bench.draft();
+            draft.steps[0].capture.as_mut().unwrap().completeness = Completeness::Partial;
+            bench.write(draft);
+        },
     },
     Fault {
         rule: Rule::UncleanEnd,
@@ -332,166 +345,3 @@ pub const FAULTS: &[Fault] = &[
         kept: |bench| usage(bench, 10),
     },
 ];
-
-fn gap(bench: &mut Bench, count: Tally) {
-    let (from, to) = (Timestamp(bench.world.now_ns), Timestamp(bench.world.now_ns + 1_000));
-    bench.life(Gap { count, from, route: Some(name("score")), to, why: GapReason::Overloaded });
-}
-
-fn ends(closed: &mut Option<Event>, outcome: Outcome) {
-    if let Some(Body::DecisionClosed(body)) = closed.as_mut().map(|event| &mut event.body) {
-        body.outcome = outcome;
-    }
-}
-
-fn drop_role(event: &mut Event, role: Role) {
-    event.payloads.retain(|reference| reference.role != role);
-}
-
-fn prompt(bench: &mut Bench, role: PromptRole) {
-    let mut draft = bench.draft();
-    let reference = bench.sealed(Role::Prompt);
-    if let Body::Inference(body) = &mut draft.steps[0].body {
-        let payload = Some(reference.payload);
-        body.prompts = vec![Prompt { name: None, payload, role, sha256: None, version: None }].into();
-    }
-    draft.steps[0].payloads.push(reference);
-    bench.write(draft);
-}
-
-type Give = fn(&mut Bench) -> inferlog_record::Reference;
-
-fn tool_call(bench: &mut Bench, result: Give) -> Event {
-    let body = ToolCall {
-        attempt: Some(1),
-        error: None,
-        latency_ns: None,
-        name: name("bureau"),
-        outcome: StepOutcome::Ok,
-        version: None,
-    };
-    let mut call = bench.step(body, &[], &[Role::ToolArguments]);
-    let result = result(bench);
-    call.payloads.push(result);
-    call
-}
-
-fn tool(bench: &mut Bench, result: Give) {
-    let mut draft = bench.draft();
-    let call = tool_call(bench, result);
-    draft.steps.push(call);
-    bench.write(draft);
-}
-
-fn output(bench: &mut Bench, raw_processed: Tri) {
-    let mut draft = bench.draft();
-    let body = Output { identical: Identical { raw_processed, processed_final: Tri::True } };
-    let shown = bench.step(body, &[draft.steps[0].id], &[Role::OutputProcessed, Role::OutputFinal]);
-    draft.steps.push(shown);
-    bench.write(draft);
-}
-
-/// Decisions of a route about somebody, and so many about nobody.
-fn nobody(bench: &mut Bench, without: usize) {
-    for number in 0..12 + without {
-        let mut draft = bench.draft_on("loans");
-        if number >= 12 {
-            for event in [&mut draft.opened].into_iter().chain(&mut draft.steps).chain(&mut draft.closed) {
-                event.subjects = Vec::new().into();
-            }
-        }
-        bench.write(draft);
-    }
-}
-
-pub fn started(bench: &mut Bench, last_end: LastEnd) {
-    let body = RecorderStarted {
-        build: name("inferlog-0.1.0"),
-        configuration: Digest([1; 32]),
-        last_end,
-        node: NodeId([1; 16]),
-        shard: name("0"),
-    };
-    let mut event = bench.world.event(crate::bench::SYSTEM, body);
-    event.role = Some(inferlog_record::Role::Provider);
-    event.purposes = vec![Purpose::A].into();
-    bench.life_event(event);
-}
-
-pub fn stopped(bench: &mut Bench, reason: StopReason) {
-    bench.life(RecorderStopped { node: NodeId([1; 16]), reason, shard: name("0") });
-}
-
-fn clock(bench: &mut Bench, synchronised: bool) {
-    bench.life(Clock {
-        max_error_ns: Some(Count(1_000)),
-        offset_ns: None,
-        source: name("chrony"),
-        synchronised,
-    });
-}
-
-/// Biometric identification, whose decisions on one route a person looks at.
-fn reviewing(bench: &mut Bench) {
-    bench.profile = Profile {
-        profile: Preset::Biometric,
-        interventions: Some(1.0),
-        routes: vec!["reviewed".into()],
-        ..Profile::default()
-    };
-}
-
-fn approve(bench: &mut Bench) -> Event {
-    let reviewer = Some(Pseudonym::new([8; 16]));
-    bench.step(Human { about: None, action: HumanAction::Approve, reviewer }, &[], &[Role::HumanReason])
-}
-
-fn reviewed(bench: &mut Bench, is_reviewed: bool) {
-    bench.begin_session(true);
-    let draft = bench.draft_on("reviewed");
-    let decision = bench.write(draft);
-    bench.minutes(5);
-    if is_reviewed {
-        let approved = approve(bench);
-        bench.events(decision, vec![approved]);
-    }
-    bench.end_session(true);
-}
-
-fn session(bench: &mut Bench, begins: bool, ends: bool) {
-    reviewing(bench);
-    bench.begin_session(begins);
-    bench.clean();
-    bench.end_session(ends);
-}
-
-fn matched(bench: &mut Bench, change: impl FnOnce(&mut BiometricMatch)) {
-    match_with(bench, true, change);
-}
-
-fn match_with(bench: &mut Bench, has_input: bool, change: impl FnOnce(&mut BiometricMatch)) {
-    let mut body = BiometricMatch {
-        database: name("watchlist"),
-        database_digest: Some(Digest([4; 32])),
-        database_version: Some(name("2026-11")),
-        exemption: None,
-        result: MatchResult::Match,
-        score_millionths: None,
-        verifiers: vec![Pseudonym::new([5; 16]), Pseudonym::new([6; 16])].into(),
-    };
-    change(&mut body);
-    let mut draft = bench.draft();
-    let step = bench.step(body, &[], if has_input { &[Role::BiometricInput] } else { &[] });
-    draft.steps.push(step);
-    bench.write(draft);
-}
-
-/// Ten calls today, and what the provider counted.
-fn usage(bench: &mut Bench, requests: u64) {
-    for _ in 0..10 {
-        bench.calling(|call| call.model.returned = Some(name("gpt-4o-2024-08-06")));
-    }
-    let counts = UsageCounts { requests: Some(requests), ..UsageCounts::default() };
-    let usage = bench.options.usage.get_or_insert(Usage { rows: BTreeMap::new(), tolerance: 0.0 });
-    usage.rows.insert((bench.world.now_ns / DAY_NS, "gpt-4o-2024-08-06".into()), counts);
-}

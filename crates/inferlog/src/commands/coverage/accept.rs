@@ -103,7 +103,7 @@ fn having(args: &AcceptArgs) -> Result<SystemName, Failure> {
         profiles: args.profile.clone(),
         ..CoverageOptions::default()
     };
-    let report = report(&args.open.dir, &options)?;
+    let report = report(&args.open.dir.data, &options)?;
     let has = |system: &&inferlog_audit::coverage::SystemCoverage| {
         system.findings.iter().any(|finding| finding.id == args.finding.as_str())
     };

@@ -5,7 +5,7 @@ mod profile;
 mod usage;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,7 +16,6 @@ use inferlog_audit::coverage::{CoverageOptions, CoverageReport, Profiles, Severi
 use inferlog_record::{SystemName, Timestamp};
 
 use crate::admin::{refresh, require_data};
-use crate::cli::DataArg;
 use crate::output::{self, Failure, Verdict};
 use crate::when;
 
@@ -52,7 +51,7 @@ pub(crate) struct CoverageArgs {
     #[command(subcommand)]
     pub(crate) command: Option<CoverageCommand>,
     #[command(flatten)]
-    pub(crate) judge: Option<JudgeArgs>,
+    pub(crate) judge: JudgeArgs,
 }
 
 #[derive(Subcommand)]
@@ -63,8 +62,10 @@ pub(crate) enum CoverageCommand {
 /// What is judged, and how it is told.
 #[derive(Args)]
 pub(crate) struct JudgeArgs {
-    #[command(flatten)]
-    pub(crate) dir: DataArg,
+    /// The data directory.
+    // Optional only beside a subcommand, which has its own.
+    #[arg(long, value_name = "DIR", env = "INFERLOG_DATA", required = true)]
+    pub(crate) data: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -124,15 +125,15 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: CoverageArgs) -> Result<Verdict, Failure> {
-    match (args.command, args.judge) {
-        (Some(CoverageCommand::Accept(accept)), _) => accept::run(&accept),
-        (None, Some(judge)) => self::judge(judge),
-        (None, None) => Err(Failure::new("say which data directory: --data DIR")),
+    match args.command {
+        Some(CoverageCommand::Accept(accept)) => accept::run(&accept),
+        None => judge(args.judge),
     }
 }
 
 fn judge(args: JudgeArgs) -> Result<Verdict, Failure> {
-    require_data(&args.dir.data)?;
+    let data = args.data.unwrap_or_default();
+    require_data(&data)?;
     let usage =
         args.usage.as_deref().map(|file| usage::read(file, args.usage_columns.as_ref())).transpose()?;
     let options = CoverageOptions {
@@ -146,7 +147,7 @@ fn judge(args: JudgeArgs) -> Result<Verdict, Failure> {
     if matches!((options.since, options.until), (Some(since), Some(until)) if until <= since) {
         return Err(Failure::new("the window is empty: --until is not after --since"));
     }
-    let report = report(&args.dir, &options)?;
+    let report = report(&data, &options)?;
     let mut out = output::stdout();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -163,13 +164,13 @@ fn now() -> Timestamp {
 }
 
 /// Reads the logs, with a progress bar if somebody watches.
-fn report(dir: &DataArg, options: &CoverageOptions) -> Result<CoverageReport, Failure> {
-    refresh(&dir.data);
+fn report(data: &Path, options: &CoverageOptions) -> Result<CoverageReport, Failure> {
+    refresh(data);
     let bar = output::progress(String::new());
     bar.set_style(ProgressStyle::with_template(
         "reading {bar:40} {percent} %  {human_pos} of {human_len} entries  {eta} left",
     )?);
-    let report = cover(&real_env().fs, &dir.data, options, &mut |progress| {
+    let report = cover(&real_env().fs, data, options, &mut |progress| {
         bar.set_length(progress.entries_total);
         bar.set_position(progress.entries);
     });

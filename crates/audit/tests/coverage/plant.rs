@@ -1,0 +1,179 @@
+//! What plants faults, and what is like them.
+
+use std::collections::BTreeMap;
+
+use inferlog_audit::coverage::{Preset, Profile, Usage, UsageCounts};
+use inferlog_record::body::{
+    BiometricMatch, Body, Clock, Gap, GapReason, Human, HumanAction, Identical, LastEnd, MatchResult,
+    Outcome, Output, Prompt, PromptRole, RecorderStarted, RecorderStopped, StepOutcome, StopReason, ToolCall,
+    Tri,
+};
+use inferlog_record::{
+    Count, Digest, Event, NodeId, PayloadRole as Role, Pseudonym, Purpose, Tally, Timestamp,
+};
+
+use crate::bench::Bench;
+use crate::world::{DAY_NS, name};
+
+pub fn gap(bench: &mut Bench, count: Tally) {
+    let (from, to) = (Timestamp(bench.world.now_ns), Timestamp(bench.world.now_ns + 1_000));
+    bench.life(Gap { count, from, route: Some(name("score")), to, why: GapReason::Overloaded });
+}
+
+pub fn ends(closed: &mut Option<Event>, outcome: Outcome) {
+    if let Some(Body::DecisionClosed(body)) = closed.as_mut().map(|event| &mut event.body) {
+        body.outcome = outcome;
+    }
+}
+
+pub fn drop_role(event: &mut Event, role: Role) {
+    event.payloads.retain(|reference| reference.role != role);
+}
+
+pub fn prompt(bench: &mut Bench, role: PromptRole) {
+    let mut draft = bench.draft();
+    let reference = bench.sealed(Role::Prompt);
+    if let Body::Inference(body) = &mut draft.steps[0].body {
+        let payload = Some(reference.payload);
+        body.prompts = vec![Prompt { name: None, payload, role, sha256: None, version: None }].into();
+    }
+    draft.steps[0].payloads.push(reference);
+    bench.write(draft);
+}
+
+pub type Give = fn(&mut Bench) -> inferlog_record::Reference;
+
+pub fn tool_call(bench: &mut Bench, result: Give) -> Event {
+    let body = ToolCall {
+        attempt: Some(1),
+        error: None,
+        latency_ns: None,
+        name: name("bureau"),
+        outcome: StepOutcome::Ok,
+        version: None,
+    };
+    let mut call = bench.step(body, &[], &[Role::ToolArguments]);
+    let result = result(bench);
+    call.payloads.push(result);
+    call
+}
+
+pub fn tool(bench: &mut Bench, result: Give) {
+    let mut draft = bench.draft();
+    let call = tool_call(bench, result);
+    draft.steps.push(call);
+    bench.write(draft);
+}
+
+pub fn output(bench: &mut Bench, raw_processed: Tri) {
+    let mut draft = bench.draft();
+    let body = Output { identical: Identical { raw_processed, processed_final: Tri::True } };
+    let shown = bench.step(body, &[draft.steps[0].id], &[Role::OutputProcessed, Role::OutputFinal]);
+    draft.steps.push(shown);
+    bench.write(draft);
+}
+
+/// Decisions of a route about somebody, and so many about nobody.
+pub fn nobody(bench: &mut Bench, without: usize) {
+    for number in 0..12 + without {
+        let mut draft = bench.draft_on("loans");
+        if number >= 12 {
+            for event in [&mut draft.opened].into_iter().chain(&mut draft.steps).chain(&mut draft.closed) {
+                event.subjects = Vec::new().into();
+            }
+        }
+        bench.write(draft);
+    }
+}
+
+pub fn started(bench: &mut Bench, last_end: LastEnd) {
+    let body = RecorderStarted {
+        build: name("inferlog-0.1.0"),
+        configuration: Digest([1; 32]),
+        last_end,
+        node: NodeId([1; 16]),
+        shard: name("0"),
+    };
+    let mut event = bench.world.event(crate::bench::SYSTEM, body);
+    event.role = Some(inferlog_record::Role::Provider);
+    event.purposes = vec![Purpose::A].into();
+    bench.life_event(event);
+}
+
+pub fn stopped(bench: &mut Bench, reason: StopReason) {
+    bench.life(RecorderStopped { node: NodeId([1; 16]), reason, shard: name("0") });
+}
+
+pub fn clock(bench: &mut Bench, synchronised: bool) {
+    bench.life(Clock {
+        max_error_ns: Some(Count(1_000)),
+        offset_ns: None,
+        source: name("chrony"),
+        synchronised,
+    });
+}
+
+/// Biometric identification, whose decisions on one route a person looks at.
+pub fn reviewing(bench: &mut Bench) {
+    bench.profile = Profile {
+        profile: Preset::Biometric,
+        interventions: Some(1.0),
+        routes: vec!["reviewed".into()],
+        ..Profile::default()
+    };
+}
+
+pub fn approve(bench: &mut Bench) -> Event {
+    let reviewer = Some(Pseudonym::new([8; 16]));
+    bench.step(Human { about: None, action: HumanAction::Approve, reviewer }, &[], &[Role::HumanReason])
+}
+
+pub fn reviewed(bench: &mut Bench, is_reviewed: bool) {
+    bench.begin_session(true);
+    let draft = bench.draft_on("reviewed");
+    let decision = bench.write(draft);
+    bench.minutes(5);
+    if is_reviewed {
+        let approved = approve(bench);
+        bench.events(decision, vec![approved]);
+    }
+    bench.end_session(true);
+}
+
+pub fn session(bench: &mut Bench, begins: bool, ends: bool) {
+    reviewing(bench);
+    bench.begin_session(begins);
+    bench.clean();
+    bench.end_session(ends);
+}
+
+pub fn matched(bench: &mut Bench, change: impl FnOnce(&mut BiometricMatch)) {
+    match_with(bench, true, change);
+}
+
+pub fn match_with(bench: &mut Bench, has_input: bool, change: impl FnOnce(&mut BiometricMatch)) {
+    let mut body = BiometricMatch {
+        database: name("watchlist"),
+        database_digest: Some(Digest([4; 32])),
+        database_version: Some(name("2026-11")),
+        exemption: None,
+        result: MatchResult::Match,
+        score_millionths: None,
+        verifiers: vec![Pseudonym::new([5; 16]), Pseudonym::new([6; 16])].into(),
+    };
+    change(&mut body);
+    let mut draft = bench.draft();
+    let step = bench.step(body, &[], if has_input { &[Role::BiometricInput] } else { &[] });
+    draft.steps.push(step);
+    bench.write(draft);
+}
+
+/// Ten calls today, and what the provider counted.
+pub fn usage(bench: &mut Bench, requests: u64) {
+    for _ in 0..10 {
+        bench.calling(|call| call.model.returned = Some(name("gpt-4o-2024-08-06")));
+    }
+    let counts = UsageCounts { requests: Some(requests), ..UsageCounts::default() };
+    let usage = bench.options.usage.get_or_insert(Usage { rows: BTreeMap::new(), tolerance: 0.0 });
+    usage.rows.insert((bench.world.now_ns / DAY_NS, "gpt-4o-2024-08-06".into()), counts);
+}
