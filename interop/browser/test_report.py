@@ -14,7 +14,7 @@ import traceback
 import zipfile
 
 import scenes
-from bundle_page import EMPTY, FOLDER, RESULT, TARGET, choose, embedded, paste, quiet, result, until, written
+from bundle_page import EMPTY, FOLDER, RESULT, ROOT, TARGET, choose, embedded, paste, quiet, result, until, written
 from bundles import OTHER_SEED, WITNESS, WITNESS_SEED, into_page, into_zip, seal, vkey
 from chromium import Chromium, Page
 from damage import signed, unsigned
@@ -153,6 +153,46 @@ def test_the_zip_is_checked_here(browser):
     choose(page, path)
     until(page, "document.querySelector('#zip-said .wrong') !== null")
     assert "not a ZIP file" in page.evaluate("document.getElementById('zip-said').textContent")
+
+
+def test_the_frozen_bundles(browser):
+    """fixtures/v1/bundle: one that is good, its damages with the checks that must see them, archives that no bundle is."""
+    frozen = ROOT / "fixtures/v1/bundle"
+    keys = [(frozen / name).read_text().strip() for name in ["log.vkey", "witness.vkey"]]
+    with zipfile.ZipFile(frozen / "good.zip") as archive:
+        good = {name: archive.read(name) for name in archive.namelist()}
+    mine = written("frozen.html", good)
+    page = Page(browser, mine)
+    result(page)
+    assert paste(page, *keys)["tone"] == "good", page.evaluate(RESULT)
+    assert "cosigned" in page.evaluate("document.getElementById('proof').textContent")
+    choose(page, frozen / "good.zip")
+    assert result(page)["tone"] == "good", page.evaluate(RESULT)
+    missed = []
+    for expected in sorted((frozen / "corrupt").glob("*.expected")):
+        folder = expected.with_suffix("")
+        changed = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        lost = [] if changed else [name for name in good if f"no-{name.replace('/', '-')}" == folder.name or f"no-{name.split('/')[0]}" == folder.name][:1]
+        files = {name: data for name, data in {**good, **changed}.items() if name not in lost}
+        path = pathlib.Path(FOLDER.name, "frozen.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        choose(page, path)
+        found = result(page)
+        name = (lost or list(changed))[0]
+        if found["tone"] != "bad" or not any(name == file or name in text for _, file, text in found["faults"]):
+            missed.append((folder.name, name, found))
+    assert missed == [], missed
+    quiet(page)
+    for path in sorted((frozen / "hostile").iterdir()):
+        page = Page(browser, mine)
+        result(page)
+        paste(page, *keys)
+        choose(page, path)
+        found = result(page)
+        assert found["tone"] == "bad" and found["faults"] != [], (path.name, found)
+        quiet(page)
 
 
 def test_a_bundle_that_inferlog_writes(browser):

@@ -5,7 +5,7 @@ const PRINTED_MAX = 200;
 /** Rows of the list that go on paper. */
 const PRINTED_ROWS_MAX = 1_000;
 
-const state = { pasted: [], ability: { ed25519: false }, told: new Map(), shown: null, run: 0 };
+const state = { pasted: [], ability: { ed25519: false }, told: new Map(), shown: null, refused: null, run: 0 };
 
 async function start() {
   state.ability.ed25519 = await hasEd25519();
@@ -28,6 +28,7 @@ async function run(source) {
   state.run += 1;
   const mine = state.run;
   const content = new Findings();
+  state.refused = null;
   const next = { source, content, told: new Map(), complete: source.whole };
   byId("said").replaceChildren(el("h2", "Checking…"), el("p", source.zip ? "All of the ZIP file, in this browser." : "What lies in this page."));
   busy("Reading", 0, 1);
@@ -57,6 +58,7 @@ async function run(source) {
 async function sign() {
   state.signatures = await checkSignatures(state.bundle, state.pasted, state.ability);
   state.findings = Findings.join(state.signatures.findings, state.content);
+  if (state.refused !== null) state.findings.fault("files", ...state.refused);
   state.time = new Date().toISOString();
   drawResult();
 }
@@ -87,8 +89,8 @@ async function checkZip(file) {
     await run(await zipSource(file));
   } catch (error) {
     said.replaceChildren(el("span.wrong", `${file.name}: ${error.message}.`));
-    byId("progress").hidden = true;
-    if (state.findings !== undefined) drawResult();
+    state.refused = [file.name, `The ZIP file was not checked: ${error.message}. What is shown lies in this page.`];
+    if (state.bundle !== undefined) await sign();
   }
 }
 

@@ -56,7 +56,8 @@ function widen(member, extra) {
 /** Members by name (APPNOTE 4.3.12). */
 function readDirectory(bytes, count) {
   const [data, members] = [view(bytes), new Map()];
-  for (let at = 0, number = 0; number < count; number += 1) {
+  let at = 0;
+  for (let number = 0; number < count; number += 1) {
     if (at + 46 > bytes.length || data.getUint32(at, true) !== 0x02014b50) throw new Error("the ZIP file's directory is damaged");
     const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => data.getUint16(at + field, true));
     const name = textOf(bytes.subarray(at + 46, at + 46 + nameLength));
@@ -78,6 +79,7 @@ function readDirectory(bytes, count) {
     if (member.size > FILE_BYTES_MAX) throw new Error(`${name} is larger than this page reads`);
     members.set(name, member);
   }
+  if (at !== bytes.length) throw new Error("the ZIP file's directory holds more than it counts");
   return members;
 }
 
@@ -87,6 +89,7 @@ async function readMember(blob, name, member) {
   const guess = 30 + name.length + 256;
   let bytes = await slice(blob, offset, offset + guess + packed);
   if (bytes.length < 30 || view(bytes).getUint32(0, true) !== 0x04034b50) throw new Error("the ZIP file is damaged at this file");
+  if (!sameBytes(bytes.subarray(30, 30 + view(bytes).getUint16(26, true)), utf8(name))) throw new Error("the ZIP file calls it by two names");
   const start = 30 + view(bytes).getUint16(26, true) + view(bytes).getUint16(28, true);
   if (start > guess) bytes = await slice(blob, offset, offset + start + packed);
   bytes = bytes.subarray(start, start + packed);
