@@ -6,7 +6,7 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 29] = [
     "demo",
     "serve",
     "show",
@@ -20,6 +20,8 @@ const COMMANDS: [&str; 27] = [
     "export",
     "verify",
     "receipt",
+    "witness",
+    "timestamp",
     "human",
     "label",
     "output",
@@ -37,13 +39,15 @@ const COMMANDS: [&str; 27] = [
 ];
 
 /// Commands that are families of commands, which have the examples.
-const FAMILIES: [(&str, &[&str]); 6] = [
+const FAMILIES: [(&str, &[&str]); 8] = [
     ("followers", &["rebuild", "skip"]),
     ("events", &["add", "close"]),
     ("keys", &["vkey", "rotate", "backup"]),
     ("prompts", &["add", "list", "show", "diff"]),
     ("tools", &["add", "list", "show", "diff"]),
     ("models", &["add", "import", "list", "show"]),
+    ("timestamp", &["request", "accept"]),
+    ("witness", &["init", "add-log", "logs", "serve", "forks", "request", "cosign", "accept"]),
 ];
 
 #[test]

@@ -51,12 +51,19 @@ struct Quorum {
     told: Option<u64>,
 }
 
-/// Rounds without end.
+/// Rounds without end: each witness has its own, so that none waits for another.
 pub(super) async fn run(cosigning: Arc<Cosigning>) {
-    loop {
-        cosigning.round().await;
-        tokio::time::sleep(cosigning.vouching.period).await;
+    let mut loops = JoinSet::new();
+    for client in cosigning.clients() {
+        let this = cosigning.clone();
+        loops.spawn(async move {
+            loop {
+                this.round_of(client.as_ref()).await;
+                tokio::time::sleep(this.vouching.period).await;
+            }
+        });
     }
+    while loops.join_next().await.is_some() {}
 }
 
 impl Cosigning {
@@ -65,8 +72,24 @@ impl Cosigning {
         Self { vouching, fs, data, standings, quorums, trouble }
     }
 
-    /// Has what is published now cosigned by whoever has not done so. No witness waits for another.
+    /// Whom to ask; where the policy says no URL, nobody, and what files brought in is put in order all the same.
+    fn clients(&self) -> Vec<Option<Client>> {
+        let clients = &self.vouching.clients;
+        if clients.is_empty() { vec![None] } else { clients.iter().cloned().map(Some).collect() }
+    }
+
+    /// Has what is published now cosigned by whoever has not done so.
     pub(super) async fn round(self: &Arc<Self>) {
+        let mut asking = JoinSet::new();
+        for client in self.clients() {
+            let this = self.clone();
+            asking.spawn(async move { this.round_of(client.as_ref()).await });
+        }
+        while asking.join_next().await.is_some() {}
+    }
+
+    /// The same by one of them.
+    async fn round_of(self: &Arc<Self>, client: Option<&Client>) {
         let this = self.clone();
         let logs =
             tokio::task::spawn_blocking(move || newest_logs(&this.fs, &this.data).map_err(|f| f.to_string()));
@@ -81,11 +104,9 @@ impl Cosigning {
         };
         *self.trouble.lock() = None;
         let mut asking = JoinSet::new();
-        for log in &logs {
-            for client in &self.vouching.clients {
-                let (this, client, log) = (self.clone(), client.clone(), log.clone());
-                asking.spawn(async move { this.ask(&client, &log).await });
-            }
+        for (client, log) in client.iter().flat_map(|client| logs.iter().map(move |log| (*client, log))) {
+            let (this, client, log) = (self.clone(), client.clone(), log.clone());
+            asking.spawn(async move { this.ask(&client, &log).await });
         }
         while asking.join_next().await.is_some() {}
         for log in logs {
