@@ -157,7 +157,10 @@ impl State<'_> {
         if let [Some(recorded), Some(replayed)] = [recorded, replayed].map(structure) {
             return self.value(at, &recorded, &replayed);
         }
-        let ratio = if is_prose(recorded) && is_prose(replayed) { ratio(recorded, replayed) } else { 0.0 };
+        if !is_prose(recorded) || !is_prose(replayed) {
+            return self.differ(at, recorded, replayed);
+        }
+        let ratio = ratio(recorded, replayed);
         self.similarity = self.similarity.min(ratio);
         if ratio < self.comparison.similarity {
             self.differ(at, recorded, replayed);

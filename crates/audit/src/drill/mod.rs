@@ -11,6 +11,7 @@
 mod check;
 mod compare;
 mod html;
+mod last;
 mod model;
 mod sample;
 mod text;
@@ -26,6 +27,7 @@ use inferlog_record::{Id, Timestamp};
 use inferlog_registry::Snapshot;
 
 pub use compare::{Compared, Comparison, DIFFERENCES_TOLD_MAX, Difference, EXACT, VOLATILE, compare};
+pub use last::{LastDrill, last_drills};
 pub use model::{
     Artefact, Checked, CheckpointUsed, Choice, DRILL_FORMAT, DecisionDrilled, DrillReport, Finding,
     FindingClass, ModelNames, Replay, ReplayResult, SystemReport,

@@ -15,8 +15,8 @@ impl DrillReport {
         let said = if self.passed { paint.good(&said) } else { paint.bad(&said) };
         let _ = writeln!(out, "{said}\n");
         for system in &self.systems {
-            let _ =
-                writeln!(out, "  {:<10}{}", "drawn", format_args!("{}: {}", system.system, drawn(system)));
+            let name = if system.system.is_empty() { "in no log" } else { &system.system };
+            let _ = writeln!(out, "  {}{name}: {}", paint.dim("drawn     "), drawn(system));
         }
         for (name, value) in facts(self) {
             let _ = writeln!(out, "  {}{value}", paint.dim(&format!("{name:<10}")));
@@ -48,7 +48,11 @@ fn findings(out: &mut String, paint: Paint, system: &SystemReport, left: &mut us
     if failed.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", paint.title(&system.system));
+    let _ = writeln!(
+        out,
+        "\n{}",
+        paint.title(if system.system.is_empty() { "in no log" } else { &system.system })
+    );
     for (shown, decision) in failed.iter().enumerate() {
         if *left == 0 {
             let more = failed.len() - shown;

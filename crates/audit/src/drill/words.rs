@@ -69,7 +69,7 @@ pub(super) fn again(report: &DrillReport) -> Option<String> {
     let since = since.map_or(String::new(), |since| format!(" --since {since}"));
     let systems: String =
         report.systems.iter().map(|system| format!(" --system {}", system.system)).collect();
-    Some(format!("inferlog drill --seed {seed} --sample {sample}{since} --until {until}{systems}"))
+    Some(format!("inferlog drill --data DIR --seed {seed} --sample {sample}{since} --until {until}{systems}"))
 }
 
 fn proved(report: &DrillReport) -> String {
@@ -91,10 +91,10 @@ pub(super) fn entries(count: u64) -> String {
 fn resolved(checked: &Checked) -> String {
     let Checked { prompts, toolsets, models, .. } = checked;
     format!(
-        "found there: {}, {}, {}",
+        "{}, {} and {} were found there",
         counted(*prompts, "prompt"),
-        counted(*toolsets, "set of tools").replace("set of toolss", "sets of tools"),
-        counted(*models, "model call’s model").replace("call’s models", "calls’ models"),
+        counted(*toolsets, "tool set"),
+        counted(*models, "model"),
     )
 }
 

@@ -34,6 +34,10 @@
 //! token_file = "reader.token"                   # or token_env = "READER_TOKEN"
 //! content = true                                # default; false: payloads stay sealed
 //!
+//! [drill]                                       # reconstruction drills on a schedule (docs/drills.md); not without
+//! every = "7d"
+//! sample = 50                                   # default
+//!
 //! [witnesses]                                   # who cosigns checkpoints (docs/witness.md); not without
 //! policy = "witnesses.policy"                   # witnesses and quorum (c2sp.org/tlog-policy)
 //! period = "60s"                                # default
@@ -46,6 +50,7 @@
 //! ```
 
 mod access;
+mod drill;
 mod index;
 mod period;
 mod place;
@@ -63,7 +68,9 @@ use std::path::PathBuf;
 use toml::{Spanned, Value};
 
 use access::ApiFile;
+use drill::DrillFile;
 use index::IndexFile;
+pub use drill::{DrillConfig, drill};
 pub use index::{IndexConfig, index};
 use place::Place;
 use reader::ReaderFile;
@@ -98,6 +105,7 @@ struct File {
     #[serde(default)]
     index: IndexFile,
     reader: Option<ReaderFile>,
+    drill: Option<DrillFile>,
     witnesses: Option<WitnessesFile>,
     timestamps: Option<TimestampsFile>,
 }

@@ -106,6 +106,9 @@ impl Inner {
         if let Some(vouched) = &self.config.vouched {
             metrics.sample_vouched((vouched.0)());
         }
+        if let Some(drills) = &self.config.drills {
+            metrics.drills.sample((drills.0)());
+        }
         for lane in &self.lanes {
             let system = lane.system();
             let label = SystemLabel { system: system.name().to_string() };

@@ -1,5 +1,6 @@
 //! Metrics, in the text format of Prometheus. Labels are configured names and fixed words; no caller's text is one.
 
+use super::drills::DrillMetrics;
 use super::witnesses::{VouchedSample, WitnessMetrics};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -113,6 +114,7 @@ pub(crate) struct Metrics {
     pub(crate) violations: Gauge,
     followers: FollowerMetrics,
     witnesses: WitnessMetrics,
+    pub(super) drills: DrillMetrics,
 }
 
 /// How followers are doing.
@@ -171,11 +173,13 @@ impl Metrics {
             violations: Gauge::default(),
             followers: FollowerMetrics::default(),
             witnesses: WitnessMetrics::default(),
+            drills: DrillMetrics::default(),
         };
         metrics.register_requests();
         metrics.register_log();
         metrics.register_followers();
         metrics.witnesses.register(&mut metrics.registry);
+        metrics.drills.register(&mut metrics.registry);
         metrics
     }
 

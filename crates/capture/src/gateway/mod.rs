@@ -14,6 +14,7 @@ mod calls;
 mod delivery;
 mod describe;
 mod detach;
+mod drills;
 mod events;
 mod exchange;
 mod grpc;
@@ -32,6 +33,7 @@ mod verdict;
 mod witnesses;
 
 pub use answer::DECISION_ID;
+pub use drills::{DrillSample, DrillSamples};
 pub use metrics::{FollowerSample, FollowerSamples};
 pub use witnesses::{TimestampSample, VouchedSample, VouchedSamples, WitnessSample};
 
@@ -82,6 +84,8 @@ pub struct GatewayConfig {
     pub followers: Option<FollowerSamples>,
     /// Asks what is vouched for, likewise.
     pub vouched: Option<VouchedSamples>,
+    /// Asks how the last drills ended, likewise.
+    pub drills: Option<DrillSamples>,
 }
 
 impl GatewayConfig {
@@ -97,6 +101,7 @@ impl GatewayConfig {
             api: Access::default(),
             followers: None,
             vouched: None,
+            drills: None,
         }
     }
 }

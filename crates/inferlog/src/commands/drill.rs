@@ -146,6 +146,9 @@ pub(crate) fn run(args: &DrillArgs) -> Result<Verdict, Failure> {
     let wanted = wanted(&args.which, &env)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut replays = replays(&args.replay, runtime.handle())?;
+    if let Some(replays) = &replays {
+        replays.check()?;
+    }
     let mut door = runtime.block_on(Door::open(&args.open))?;
     runtime.block_on(door.ask::<Value>(Act::Checkpoint))?;
     let keeper =
@@ -200,7 +203,7 @@ fn replays(args: &ReplayArgs, runtime: &Handle) -> Result<Option<Replays>, Failu
     let ReplayArgs { tolerance, similarity, ignore, .. } = args;
     let comparison = Comparison { tolerance: *tolerance, similarity: *similarity, ignored: ignore.clone() };
     let headers: HeaderMap = args.replay_header.iter().cloned().collect();
-    Ok(Some(Replays::new(&args.replay, headers, comparison, runtime)?))
+    Replays::new(&args.replay, headers, comparison, runtime).map(Some)
 }
 
 /// The process that serves the directory, or this one.

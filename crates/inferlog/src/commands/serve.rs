@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin::AdminServer;
 use crate::cli::OpenArgs;
 use crate::current::{Current, Keeper};
+use crate::drill::Schedule;
 use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
@@ -120,6 +121,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         None => None,
     };
     let (vouching, timestamping) = (vouching(&args, &configuration)?, timestamping(&args, &configuration)?);
+    let schedule = schedule(&args, &configuration)?;
     let settings = settings(&args, configuration, &routes);
     let env = real_env();
     let witnessed = match &vouching {
@@ -134,6 +136,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     config.api = access;
     config.followers = Some(followers.samples());
     config.vouched = voucher.samples();
+    config.drills = schedule.samples();
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let (data, current) = (instance.data.clone(), Current::from(instance).followed(followers).await);
     let admin = AdminServer::start(&data, current.clone())?;
@@ -146,6 +149,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     }
     announce(&args, &routes, listener.local_addr()?, &witnessed);
     voucher.start();
+    schedule.start(current.clone());
     let backups = tokio::spawn(keep_backups(current.clone()));
     let again = Settings { new_epochs: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
@@ -166,6 +170,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     }
     drop((admin, reader));
     backups.abort();
+    schedule.stop();
     keeper.stop().await;
     close(&current, voucher).await
 }
@@ -248,6 +253,12 @@ fn vouching(args: &ServeArgs, configuration: &str) -> Result<Option<Vouching>, F
 fn timestamping(args: &ServeArgs, configuration: &str) -> Result<Option<Timestamping>, Failure> {
     let Some(path) = &args.config else { return Ok(None) };
     Timestamping::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// What is drilled and when: as the file says, else nothing is.
+fn schedule(args: &ServeArgs, configuration: &str) -> Result<Schedule, Failure> {
+    let Some(path) = &args.config else { return Ok(Schedule::default()) };
+    Schedule::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// What follows the log: as the command line says, else as the file does, else an index in SQLite.

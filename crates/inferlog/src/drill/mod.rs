@@ -2,6 +2,7 @@
 //! command and for the schedule of `serve`.
 
 mod replay;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use inferlog_record::{Id, SystemName, Timestamp};
 use inferlog_registry::{REGISTRY_DIR, Snapshot};
 
 pub(crate) use self::replay::{Replays, Target};
+pub(crate) use self::schedule::Schedule;
 use crate::admin::{DrillBegun, DrillDone, Reader};
 use crate::output::Failure;
 

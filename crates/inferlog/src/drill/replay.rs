@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use inferlog_audit::PayloadContent;
@@ -106,6 +107,21 @@ impl Replays {
             }
         }
         Ok(Self { servers, headers, comparison, runtime: runtime.clone() })
+    }
+
+    /// Makes sure that every model server answers, and that none is a gateway, which would record what it is sent.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        for server in self.servers.values() {
+            let request = Request::get(format!("{}/readyz", server.url)).body(whole(Bytes::new()))?;
+            let (_, body) = self.runtime.block_on(answer(server, request)).map_err(|why| {
+                Failure::new(format!("nothing was drilled, for a model server does not answer: {why}"))
+            })?;
+            let said = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+            if ["ready", "reasons", "warnings"].iter().all(|member| said.get(member).is_some()) {
+                return Err(Failure::new(gateway(&server.url)));
+            }
+        }
+        Ok(())
     }
 
     fn call(&mut self, account: &Account, call: &ModelCall) -> Result<Answered, String> {
@@ -263,26 +279,34 @@ struct Refused {
 
 async fn send(server: &Server, more: &HeaderMap, asked: Asked) -> Result<(u16, Vec<u8>), Refused> {
     let passing = |why: String| Refused { why, is_final: false };
-    let mut request = Request::post(format!("{}{}", server.url, asked.target))
+    let url = &server.url;
+    let mut request = Request::post(format!("{url}{}", asked.target))
         .body(whole(asked.body))
         .map_err(|error| passing(format!("the recorded request line makes no address: {error}")))?;
     *request.headers_mut() = asked.headers;
     request.headers_mut().extend(more.clone());
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let answer = async {
+    let (head, body) = answer(server, request).await.map_err(passing)?;
+    if head.headers.contains_key(DECISION_ID) {
+        return Err(Refused { why: gateway(url), is_final: true });
+    }
+    Ok((head.status.as_u16(), body))
+}
+
+/// What a server answers, as far as an answer may be long.
+async fn answer(server: &Server, request: Request<upstream::Body>) -> Result<(Parts, Vec<u8>), String> {
+    let asked = async {
         let (head, body) = server.client.send(request).await.map_err(|error| error.to_string())?.into_parts();
         let body = Limited::new(body, BODY_BYTES_LIMIT).collect().await.map_err(|error| error.to_string())?;
         Ok::<_, String>((head, body.to_bytes().to_vec()))
     };
-    let (head, body) = match tokio::time::timeout(ANSWER_TIME_MAX, answer).await {
-        Err(_) => return Err(passing(format!("{} did not answer in time", server.url))),
-        Ok(Err(why)) => return Err(passing(format!("{}: {why}", server.url))),
-        Ok(Ok(answer)) => answer,
-    };
-    if head.headers.contains_key(DECISION_ID) {
-        let why =
-            format!("{} is a gateway of inferlog, which records: name the model server itself", server.url);
-        return Err(Refused { why, is_final: true });
+    match tokio::time::timeout(ANSWER_TIME_MAX, asked).await {
+        Err(_) => Err(format!("{} did not answer in time", server.url)),
+        Ok(Err(why)) => Err(format!("{}: {why}", server.url)),
+        Ok(Ok(answer)) => Ok(answer),
     }
-    Ok((head.status.as_u16(), body))
+}
+
+fn gateway(url: &str) -> String {
+    format!("{url} is a gateway of inferlog, which records what it is sent: name the model server itself")
 }
