@@ -14,14 +14,23 @@ use crate::story::{KEY_DESTROYED, NO_PACK};
 /// A decision that has not ended after so long should have, milliseconds.
 const OPEN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
-/// What is wrong with an account. `until_ms` is the time that the drill looks from, milliseconds since 1970.
-pub(super) fn check(account: &Account, until_ms: u64, artefacts: &mut Artefacts) -> (Vec<Finding>, Checked) {
+/// What a drill asks of an account.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    /// The time that the drill looks from, milliseconds since 1970.
+    pub(super) until_ms: u64,
+    /// Whether whatever the profile requires has to be there.
+    pub(super) strict: bool,
+}
+
+/// What is wrong with an account.
+pub(super) fn check(account: &Account, demand: Demand, artefacts: &mut Artefacts) -> (Vec<Finding>, Checked) {
     let mut look = Look { account, findings: Vec::new(), checked: Checked::default() };
     look.proof();
     look.contents();
     look.registry();
     look.models(artefacts);
-    look.completeness(until_ms);
+    look.completeness(demand);
     (look.findings, look.checked)
 }
 
@@ -147,25 +156,31 @@ impl Look<'_> {
         self.add(class, Some(call.step), what);
     }
 
-    /// What is missing and nothing says why, but for what was named above.
-    fn completeness(&mut self, until_ms: u64) {
+    /// What is missing and nothing says why, but for what was named above. Members that the profile asks for are counted; without
+    /// what the law requires, an end, a model call or a cause that is named, a decision cannot be told.
+    fn completeness(&mut self, demand: Demand) {
         let account = self.account;
-        let is_young = until_ms.saturating_sub(account.identity.decision.millis()) < OPEN_MS_MAX;
-        if account.identity.outcome.is_none() {
-            self.checked.open += 1;
-        }
+        let age_ms = demand.until_ms.saturating_sub(account.identity.decision.millis());
+        let is_open = account.identity.outcome.is_none() && age_ms < OPEN_MS_MAX;
+        self.checked.open += u64::from(is_open);
+        let mut is_incomplete = false;
         for item in account.verdict.missing.iter().filter(|item| !item.explained && item.level != "r") {
             let is_told = match item.field.as_str() {
                 "inference.prompts" | "inference.toolsets" => item.why.contains("registry"),
                 // It may be going on.
-                "decision.closed" => is_young,
+                "decision.closed" => is_open,
                 field => self.is_lost(item.step, field),
             };
-            if !is_told {
-                let what = format!("{}: {}", item.field, item.why);
-                self.add(Class::Incomplete, item.step, what);
+            if is_told {
+                continue;
+            }
+            is_incomplete = true;
+            let is_link = [".after", ".parent", ".clock"].iter().any(|end| item.field.ends_with(end));
+            if demand.strict || item.level == "M" || item.step.is_none() || is_link {
+                self.add(Class::Incomplete, item.step, format!("{}: {}", item.field, item.why));
             }
         }
+        self.checked.incomplete += u64::from(is_incomplete);
     }
 
     /// Whether a missing payload is one that was there and could not be opened.

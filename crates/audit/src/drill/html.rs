@@ -112,7 +112,7 @@ fn differences(out: &mut String, replay: &Replay) {
         let at = if difference.at.is_empty() { "the answer" } else { &difference.at };
         let _ = writeln!(
             out,
-            "<tr><td><code>{}</code></td><td><del>{}</del></td><td><ins>{}</ins></td></tr>",
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
             escape(at),
             escape(&difference.recorded),
             escape(&difference.replayed)

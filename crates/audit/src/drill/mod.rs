@@ -39,7 +39,7 @@ use crate::error::{AuditError, Result};
 use crate::report::KeySource;
 use crate::select::Select;
 use crate::story::{Located, Locator, Openings, ScanLocator, StoryOptions};
-use check::{Artefacts, check};
+use check::{Artefacts, Demand, check};
 
 /// Makes model calls again.
 pub trait Replayer {
@@ -57,6 +57,8 @@ pub struct DrillOptions<'a> {
     pub registry: &'a Snapshot,
     /// Whether the files of models are read and hashed.
     pub hash_artefacts: bool,
+    /// Whether a record that lacks what the profile requires, and does not say why, is a finding.
+    pub strict: bool,
     /// The time that the drill looks from.
     pub until: Timestamp,
 }
@@ -108,6 +110,7 @@ pub fn drill_system(
         ..StoryOptions::default()
     };
     let until_ms = options.until.nanos() / 1_000_000;
+    let demand = Demand { until_ms, strict: options.strict };
     let mut artefacts = Artefacts::new(options.hash_artefacts);
     let mut report = SystemReport::new(drawn);
     let (mut checkpoints, total) = (BTreeSet::new(), drawn.decisions.len() as u64);
@@ -117,7 +120,7 @@ pub fn drill_system(
         let drilled = match reconstruct(fs, dir, *decision, &story, Some(options.registry)) {
             Ok(account) => {
                 checkpoints.extend(account.proof.logs.iter().map(CheckpointUsed::of));
-                let (findings, checked) = check(&account, until_ms, &mut artefacts);
+                let (findings, checked) = check(&account, demand, &mut artefacts);
                 report.checked.add(&checked);
                 let replays = replayer.as_deref_mut().map(|replayer| replayer.replay(&account));
                 DecisionDrilled::new(*decision, age, findings, &checked).replayed(replays.unwrap_or_default())
@@ -240,6 +243,7 @@ impl Checked {
         self.toolsets += other.toolsets;
         self.models += other.models;
         self.open += other.open;
+        self.incomplete += other.incomplete;
         for (state, count) in &other.absent {
             *self.absent.entry(state.clone()).or_default() += count;
         }

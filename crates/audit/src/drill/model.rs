@@ -126,7 +126,9 @@ pub struct Checked {
     pub models: u64,
     /// Files of models: what became of looking for them, by location.
     pub artefacts: BTreeMap<String, Artefact>,
-    /// Decisions that have not ended yet.
+    /// Decisions whose record lacks something that the profile requires, and does not say why.
+    pub incomplete: u64,
+    /// Decisions that have not ended yet, and are younger than a day.
     pub open: u64,
     /// Model calls that were made again, by result: `same`, `within_tolerance`, `different`, `not_replayable`.
     pub replays: BTreeMap<&'static str, u64>,
@@ -246,7 +248,7 @@ classes! {
     ArtefactMissing = "artefact_missing" => "Put the model's files back, or register the version again with the place where they are now.";
     /// A registered model's file is another than the registered one.
     ArtefactChanged = "artefact_changed" => "Put the registered files back; a retrained model is a new version with a name of its own.";
-    /// The record lacks what the profile requires, and does not say why.
+    /// The record lacks what a decision cannot be told without, or, in a strict drill, what the profile requires; and does not say why.
     Incomplete = "incomplete" => "Read the list under `inferlog reconstruct`, and attach what the application knows with `inferlog events`.";
     /// A model that is given the recorded input answers otherwise than it did.
     ReplayDiffers = "replay_differs" => "Find out whether the model, its parameters or its server changed; if it changed on purpose, this is a candidate for a substantial modification.";

@@ -7,6 +7,9 @@ use super::words::{CLAIM, FINDINGS_SHOWN_MAX, again, drawn, facts, place, reason
 use crate::account::html::escape::visible;
 use crate::paint::Paint;
 
+/// Differences of one answer that are shown; more are in the JSON and on the page.
+const DIFFERENCES_SHOWN_MAX: usize = 5;
+
 impl DrillReport {
     /// The report as text, with colours for a terminal or without. What a model's answers differ in is quoted.
     pub fn to_text(&self, color: bool) -> String {
@@ -78,7 +81,7 @@ fn findings(out: &mut String, paint: Paint, system: &SystemReport, left: &mut us
 }
 
 fn quoted(out: &mut String, paint: Paint, replay: &Replay) {
-    for difference in &replay.differences {
+    for difference in replay.differences.iter().take(DIFFERENCES_SHOWN_MAX) {
         let at = if difference.at.is_empty() { "the answer" } else { &difference.at };
         let _ = writeln!(
             out,

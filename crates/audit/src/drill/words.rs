@@ -41,6 +41,11 @@ pub(super) fn facts(report: &DrillReport) -> Vec<(&'static str, String)> {
     facts.push(("opened", format!("{} as committed to{absent}", counted(checked.contents, "content"))));
     facts.push(("registry", resolved(checked)));
     facts.extend(artefacts(&checked.artefacts, report.artefacts_hashed).map(|found| ("files", found)));
+    if checked.incomplete > 0 {
+        let lack = if checked.incomplete == 1 { "lacks" } else { "lack" };
+        let what = "something that the profile requires, without a reason: `inferlog reconstruct` lists it, --strict fails on it";
+        facts.push(("records", format!("{} {lack} {what}", counted(checked.incomplete, "decision"))));
+    }
     if checked.open > 0 {
         facts.push(("open", format!("{} had not ended yet", counted(checked.open, "decision"))));
     }
@@ -91,10 +96,10 @@ pub(super) fn entries(count: u64) -> String {
 fn resolved(checked: &Checked) -> String {
     let Checked { prompts, toolsets, models, .. } = checked;
     format!(
-        "{}, {} and {} were found there",
+        "{}, {} and the models of {} were found there",
         counted(*prompts, "prompt"),
         counted(*toolsets, "tool set"),
-        counted(*models, "model"),
+        counted(*models, "call"),
     )
 }
 
@@ -200,7 +205,7 @@ impl fmt::Display for Replay {
                 apart(f, *largest, *similarity)
             }
             ReplayResult::Different { values, largest, similarity } => {
-                write!(f, "; {} otherwise", differs(*values))?;
+                write!(f, "; {}", differs(*values))?;
                 apart(f, *largest, *similarity)
             }
             ReplayResult::NotReplayable { .. } => Ok(()),
@@ -209,7 +214,7 @@ impl fmt::Display for Replay {
 }
 
 fn differs(values: u64) -> String {
-    if values == 1 { "1 value is".to_owned() } else { format!("{} values are", grouped(values)) }
+    if values == 1 { "1 value differs".to_owned() } else { format!("{} values differ", grouped(values)) }
 }
 
 fn fingerprint(f: &mut fmt::Formatter<'_>, recorded: &ModelNames, replayed: &ModelNames) -> fmt::Result {

@@ -26,6 +26,8 @@ pub struct DrillConfig {
     pub systems: Vec<SystemName>,
     /// Whether the files of models are read and hashed.
     pub check_artefacts: bool,
+    /// Whether a record that lacks what the profile requires, and does not say why, fails.
+    pub strict: bool,
     /// By route: the model server that recorded inputs are sent to again. Empty: they are not.
     pub replay: BTreeMap<String, String>,
     /// Headers to send with them, by name: `env:NAME` or `file:PATH` that holds the value.
@@ -47,6 +49,8 @@ pub(super) struct DrillFile {
     systems: Vec<Spanned<String>>,
     #[serde(default)]
     check_artefacts: bool,
+    #[serde(default)]
+    strict: bool,
     #[serde(default)]
     replay: BTreeMap<Spanned<String>, String>,
     #[serde(default)]
@@ -87,6 +91,7 @@ pub fn drill(text: &str) -> Result<Option<DrillConfig>, ConfigError> {
         sample: *sample.as_ref() as usize,
         systems: drill.systems.iter().map(|name| at.system(name)).collect::<Result<_, _>>()?,
         check_artefacts: drill.check_artefacts,
+        strict: drill.strict,
         tolerance: share(&drill.tolerance, "tolerance", TOLERANCE)?,
         similarity: share(&drill.similarity, "similarity", 1.0)?,
         replay: drill.replay.into_iter().map(|(name, url)| (name.into_inner(), url)).collect(),
@@ -114,6 +119,7 @@ mod tests {
             sample: 50,
             systems: Vec::new(),
             check_artefacts: false,
+            strict: false,
             replay: BTreeMap::new(),
             replay_headers: BTreeMap::new(),
             tolerance: 1e-6,

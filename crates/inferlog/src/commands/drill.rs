@@ -45,6 +45,9 @@ pub(crate) struct DrillArgs {
     /// Read the files of models too, and compare their SHA-256 with the registered one.
     #[arg(long)]
     check_artefacts: bool,
+    /// Count it as failed, too, if a record lacks what inferlog's profile requires and does not say why.
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     replay: ReplayArgs,
     /// Print the report as one JSON object.
@@ -159,6 +162,7 @@ pub(crate) fn run(args: &DrillArgs) -> Result<Verdict, Failure> {
         wanted,
         keys: args.key.clone(),
         hash_artefacts: args.check_artefacts,
+        strict: args.strict,
         reader: Reader { role: args.role, purpose: AccessPurpose::Drill, actor: args.actor.clone() },
     };
     let bar = output::progress("drill".to_owned());

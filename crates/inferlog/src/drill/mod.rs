@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) wanted: Wanted,
     pub(crate) keys: Vec<VerifierKey>,
     pub(crate) hash_artefacts: bool,
+    pub(crate) strict: bool,
     pub(crate) reader: Reader,
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn run(
             openings: keeper.openings(),
             registry: &registry,
             hash_artefacts: plan.hash_artefacts,
+            strict: plan.strict,
             until: until(&plan.wanted, began),
         };
         for system in &drawn.systems {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use inferlog_audit::drill::{Comparison, DrawOptions, DrillReport, last_drills};
+use inferlog_audit::drill::{Comparison, DrawOptions, DrillReport, SystemReport, last_drills};
 use inferlog_audit::{Openings, Unopened};
 use inferlog_capture::config::{self, DrillConfig};
 use inferlog_capture::gateway::{DrillSample, DrillSamples};
@@ -33,6 +33,8 @@ const RETRY: Duration = Duration::from_secs(3_600);
 const LOOK_PERIOD_MAX: Duration = Duration::from_secs(60);
 /// How long the thread works before it rests as long.
 const WORK_TIME: Duration = Duration::from_millis(5);
+/// Who drills, as the log's pseudonym of it is made.
+const ACTOR: &str = "inferlog serve";
 /// What the thread adds to its niceness.
 const NICENESS: i32 = 10;
 /// Findings that the process's own log tells one by one.
@@ -162,7 +164,8 @@ impl Scheduled {
         });
         match done {
             Ok(report) => {
-                loud(&report);
+                report.systems.iter().for_each(loud);
+                self.tell_all(&report);
                 Some(self.config.every)
             }
             Err(error) => {
@@ -172,6 +175,19 @@ impl Scheduled {
                 }
                 None
             }
+        }
+    }
+
+    /// The metrics of a drill that came to its end.
+    fn tell_all(&self, report: &DrillReport) {
+        for system in report.systems.iter().filter(|system| system.sampled > 0) {
+            self.tell(DrillSample {
+                system: system.system.clone(),
+                time: report.ended.nanos() / 1_000_000_000,
+                passed: system.passed,
+                sampled: system.sampled,
+                failed: system.failed,
+            });
         }
     }
 
@@ -203,9 +219,21 @@ impl Scheduled {
             seed: fresh(&env)?,
             sample: config.sample,
         };
-        let reader = Reader { role: AccessRole::Service, purpose: AccessPurpose::Drill, actor: None };
-        let (wanted, hash_artefacts) = (Wanted::Sample(wanted), config.check_artefacts);
-        Ok((Plan { data, env, wanted, keys: Vec::new(), hash_artefacts, reader }, replays))
+        let reader = Reader {
+            role: AccessRole::Service,
+            purpose: AccessPurpose::Drill,
+            actor: Some(ACTOR.to_owned()),
+        };
+        let plan = Plan {
+            data,
+            env,
+            wanted: Wanted::Sample(wanted),
+            keys: Vec::new(),
+            hash_artefacts: config.check_artefacts,
+            strict: config.strict,
+            reader,
+        };
+        Ok((plan, replays))
     }
 
     fn targets(&self) -> Result<Vec<Target>, Failure> {
@@ -221,26 +249,24 @@ impl Scheduled {
     }
 }
 
-/// Says in the process's own log how a drill ended: loudly, if something is wrong.
-fn loud(report: &DrillReport) {
-    for system in &report.systems {
-        let (name, sampled, failed) = (&system.system, system.sampled, system.failed);
-        let event = system.event.map(|event| event.to_string()).unwrap_or_default();
-        if system.passed {
-            tracing::info!(system = %name, sampled, event, "a reconstruction drill passed");
-            continue;
-        }
-        tracing::error!(system = %name, sampled, failed, event, "a reconstruction drill failed");
-        let findings = system
-            .decisions
-            .iter()
-            .flat_map(|decision| decision.findings.iter().map(move |finding| (decision.decision, finding)));
-        for (decision, finding) in findings.take(FINDINGS_LOGGED_MAX) {
-            tracing::error!(
-                system = %name, %decision, class = finding.class.name(), what = finding.what, advice = finding.advice,
-                "a finding of the drill"
-            );
-        }
+/// Says in the process's own log how the drill of a system ended: loudly, if something is wrong.
+fn loud(report: &SystemReport) {
+    let SystemReport { system, sampled, failed, .. } = report;
+    let event = report.event.map(|event| event.to_string()).unwrap_or_default();
+    match (report.passed, sampled) {
+        (true, 0) => return tracing::debug!(%system, "there is no decision to drill yet"),
+        (true, _) => return tracing::info!(%system, sampled, event, "a reconstruction drill passed"),
+        (false, _) => tracing::error!(%system, sampled, failed, event, "a reconstruction drill failed"),
+    }
+    let findings = report
+        .decisions
+        .iter()
+        .flat_map(|decision| decision.findings.iter().map(move |finding| (decision.decision, finding)));
+    for (decision, finding) in findings.take(FINDINGS_LOGGED_MAX) {
+        tracing::error!(
+            %system, %decision, class = finding.class.name(), what = finding.what, advice = finding.advice,
+            "a finding of the drill"
+        );
     }
 }
 
