@@ -171,7 +171,7 @@ fn fields(text: &mut String, paint: Paint, system: &SystemCoverage, all: bool) {
         return;
     }
     if !all {
-        let share = |count: u64, of: u64| if of == 0 { 0 } else { count * 1_000_000 / of };
+        let share = |count: u64, of: u64| count.saturating_mul(1_000_000).checked_div(of);
         shown.sort_by_key(|field| {
             std::cmp::Reverse((share(field.missing, field.of), share(field.explained, field.of)))
         });
