@@ -15,3 +15,4 @@ pub mod record;
 pub mod short;
 pub mod timestamp;
 pub mod vault;
+pub mod witness;
