@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -209,5 +210,46 @@ func TestBundlesNeedTheLogsOwnKey(t *testing.T) {
 	}
 	if _, err := verifyBundle(filepath.Join(bundle.dir, "none.zip"), []string{bundle.vkey}); err == nil || !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestAcceptsTheBundleThatInferlogWrote runs the product itself; INFERLOG_BIN names its binary.
+func TestAcceptsTheBundleThatInferlogWrote(t *testing.T) {
+	home := t.TempDir()
+	data, rootKey := filepath.Join(home, "data"), "file:"+filepath.Join(home, "root-key")
+	inferlog(t, "demo", "--once", "--data", data, "--root-key", rootKey)
+	vkey := strings.TrimSpace(inferlog(t, "keys", "vkey", "--data", data, "--system", "credit-scoring"))
+	name := filepath.Join(home, "bundle.zip")
+	inferlog(t, "export", "bundle", "--data", data, "--root-key", rootKey, "--system", "credit-scoring", "--disclose", "*", "--output", name)
+	found, err := verifyBundle(name, []string{vkey})
+	if err != nil || found.decisions < 300 || found.entries < 2*found.decisions || found.logs != 1 {
+		t.Fatalf("%+v: %v", found, err)
+	}
+	unpacked := filepath.Join(home, "unpacked")
+	archive, err := zip.OpenReader(name)
+	check(t, err)
+	defer archive.Close()
+	for _, member := range archive.File {
+		file, err := member.Open()
+		check(t, err)
+		data, err := io.ReadAll(file)
+		check(t, err)
+		write(t, filepath.Join(unpacked, member.Name), data)
+	}
+	if again, err := verifyBundle(unpacked, []string{vkey}); err != nil || again != found {
+		t.Fatalf("unpacked: %+v: %v", again, err)
+	}
+	decisions, err := filepath.Glob(filepath.Join(unpacked, "decisions/*.json"))
+	check(t, err)
+	bundle := written{dir: unpacked}
+	for _, name := range decisions[:3] {
+		good, err := os.ReadFile(name)
+		check(t, err)
+		write(t, name, []byte(strings.Replace(string(good), `\"logged_at\":\"2`, `\"logged_at\":\"3`, 1)))
+		bundle.sum(t)
+		if _, err := verifyBundle(unpacked, []string{vkey}); err == nil || !strings.Contains(err.Error(), "manifest") {
+			t.Errorf("%s: a change went unseen: %v", name, err)
+		}
+		write(t, name, good)
 	}
 }
