@@ -65,7 +65,10 @@ fn a_log_that_nobody_vouches_for_speaks_for_itself() {
     assert_eq!(said.newest_entry, Some(Timestamp(world.now_ns - 1_000_000)));
     assert_eq!((said.cosigned.len(), said.timestamped.len()), (0, 0));
     let text = report.to_text(false);
-    assert!(text.contains("complete to size 300\n"), "{text}");
+    assert!(text.contains("complete to size 300, by the directory's own word\n"), "{text}");
+    let given = vec![OneKey::new().vkey(&report.logs[0].origin)];
+    let given = run(&fs, &Options { keys: given, ..Options::default() });
+    assert!(given.to_text(false).contains("complete to size 300\n"));
     assert!(text.contains("nobody else vouches for it: no cosignature, no timestamp"), "{text}");
     assert!(text.contains("the log's own word (3 h old)"), "{text}");
     // Damage, and it is not complete.

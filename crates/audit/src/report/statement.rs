@@ -3,6 +3,8 @@
 use inferlog_record::Timestamp;
 use serde::Serialize;
 
+use super::KeySource;
+
 /// What is stated of one log. A cosignature or a timestamp of a checkpoint says that its first entries existed then, in this
 /// order; of later ones it says nothing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -97,11 +99,12 @@ impl Statement {
         self.age_ns = now.zip(newest).map(|(now, newest)| now.0.saturating_sub(newest.0));
     }
 
-    /// Lines for people; `size` is that of the checkpoint that was verified.
-    pub(super) fn lines(&self, size: u64) -> Vec<String> {
+    /// Lines for people; `size` is that of the checkpoint that was verified, `source` whose word its key is.
+    pub(super) fn lines(&self, size: u64, source: KeySource) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(complete) = self.complete_to {
-            lines.push(format!("complete to size {complete}"));
+            let by = if source == KeySource::Directory { ", by the directory's own word" } else { "" };
+            lines.push(format!("complete to size {complete}{by}"));
         }
         for one in &self.cosigned {
             lines.push(format!("cosigned at {} by {}{}", seconds(one.at), one.by, under(one.size, size)));

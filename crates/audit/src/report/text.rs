@@ -20,7 +20,7 @@ impl Report {
                 };
                 let _ = writeln!(out, "  signed by {signer} ({whose})");
             }
-            for line in log.statement.lines(log.size) {
+            for line in log.statement.lines(log.size, log.key_from) {
                 let _ = writeln!(out, "  {line}");
             }
         }
