@@ -1,7 +1,7 @@
 //! Content: disclosed bytes against the commitment in an entry, sealed bytes against their digest, shared bytes against theirs.
 //! What is committed to and not disclosed is no fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -88,7 +88,7 @@ impl Verifier<'_> {
         if file.decision != decision {
             self.fault_at(Check::Sealed, path, "decision", "it is of another decision than its name says");
         }
-        let mut seen = Vec::new();
+        let mut seen = BTreeSet::new();
         for sealed in &file.sealed {
             let payload = sealed.payload;
             let result = match story.born.get(&payload) {
@@ -96,7 +96,7 @@ impl Verifier<'_> {
                 None => Err("no entry of this decision says that it was recorded".to_owned()),
                 Some(born) => self.check_sealed(sealed, born, opened.get(&payload)),
             };
-            seen.push(payload);
+            seen.insert(payload);
             match result {
                 Ok(()) => self.found.counts.sealed += 1,
                 Err(what) => self.fault_at(Check::Sealed, path, of(payload), what),

@@ -6,6 +6,9 @@ use super::Verifier;
 use super::report::{Check, KeySource, LogReport, Outcome};
 use crate::layout;
 
+/// Keys of one log that are read; a log has one, and one more for each change of its key.
+const KEYS_MAX: usize = 1_000;
+
 /// One log of the bundle.
 pub(super) struct Log {
     /// Root hash of the tree that its proofs lead to; `None` if bundle.json has none.
@@ -97,7 +100,10 @@ impl Verifier<'_> {
             self.fault(Check::Manifest, path, "it does not end in a newline: it was cut off");
         }
         let mut keys = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
+        if text.lines().nth(KEYS_MAX).is_some() {
+            self.fault(Check::Manifest, path, format!("it has more than {KEYS_MAX} keys"));
+        }
+        for (number, line) in (1..).zip(text.lines().take(KEYS_MAX)) {
             let place = format!("line {number}");
             match line.parse::<VerifierKey>() {
                 Err(error) => self.fault_at(Check::Manifest, path, place, error.to_string()),

@@ -80,10 +80,10 @@ pub fn verify(
         verifier.timestamps(log);
     }
     verifier.compare_held();
+    verifier.summaries();
     for log in 0..verifier.logs.len() {
         verifier.system(log);
     }
-    verifier.summaries();
     verifier.decisions();
     verifier.shared();
     verifier.others();
