@@ -6,7 +6,7 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "demo",
     "serve",
     "show",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 29] = [
     "receipt",
     "witness",
     "timestamp",
+    "coverage",
     "human",
     "label",
     "output",
@@ -65,6 +66,7 @@ fn help_is_as_it_was() {
             insta::assert_snapshot!(format!("help-{family}-{command}"), help);
         }
     }
+    insta::assert_snapshot!("help-coverage-accept", world.run(&["coverage", "accept", "--help"]).stdout());
     insta::assert_snapshot!("help-receipt-check", world.run(&["receipt", "check", "--help"]).stdout());
 }
 
