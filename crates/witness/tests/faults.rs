@@ -1,7 +1,7 @@
 //! No cosignature that was given out is ever forgotten: each call of the file system fails, in each way, the process goes on or is
 //! started anew, and then the power goes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 

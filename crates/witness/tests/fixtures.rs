@@ -2,7 +2,7 @@
 //!
 //! `UPDATE=1` writes those that are missing. A frozen file is never replaced: a new version of a format gets a new folder.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 #![expect(clippy::disallowed_methods, reason = "reads and writes the frozen files themselves")]
 
 mod support;

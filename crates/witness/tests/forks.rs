@@ -1,6 +1,6 @@
 //! A log that forked is refused, and what proves it is kept for whoever asks.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 

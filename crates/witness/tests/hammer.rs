@@ -1,6 +1,6 @@
 //! Many at once, with sizes that are right, stale and wrong: what is remembered never goes back.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Every status of c2sp.org/tlog-witness, in the order in which the specification checks, and what is kept of each.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 

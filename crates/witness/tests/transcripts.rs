@@ -1,6 +1,6 @@
 //! What other witnesses published of the protocol, replayed (fixtures/v1/witness/transcripts.toml).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 #![expect(clippy::disallowed_methods, reason = "reads the frozen file itself")]
 
 mod support;

@@ -1,7 +1,7 @@
 //! What the tests share: logs that grow and fork, a witness's key, and a witness on any file system.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::convert::Infallible;
 use std::path::Path;
