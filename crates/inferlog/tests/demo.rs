@@ -52,15 +52,24 @@ fn the_tour_shows_everything_and_leaves_a_log_that_verifies() {
         "inferlog stats --data",
         "inferlog query --data",
         "account.html",
+        "1 of 6 payloads disclosed",
+        "data.evidence.html",
     ] {
         assert!(told.contains(part), "{part} is not in:\n{told}");
     }
-    assert!((165..=260).contains(&told.lines().count()), "{} lines:\n{told}", told.lines().count());
+    assert!((165..=300).contains(&told.lines().count()), "{} lines:\n{told}", told.lines().count());
     world.ok(&["verify"]);
     assert!(world.ok(&["find", "--json"]).lines().len() > 300);
     assert_eq!(world.run(&["demo", "--once", "--data", "data"]).status(), 2, "not into a directory in use");
     // The applicant was erased; what stands in clear tells the steps still.
-    is_advice(&advice(&world));
+    let advice = advice(&world);
+    is_advice(&advice);
+    // What is registered was never personal: a bundle has it, and nothing else of the content.
+    let decision = advice["decision"].as_str().unwrap();
+    let bundle =
+        ["export", "bundle", "--decision", decision, "--disclose", "*", "--output", "b.zip", "--json"];
+    let bundle = world.ok(&bundle).json();
+    assert_eq!(bundle["shared"], 3, "two prompts and a list of tools: {bundle}");
 }
 
 /// Whether the decision has the steps of an agent's, in their order, each with its cause.

@@ -4,6 +4,7 @@
 
 mod advice;
 mod app;
+mod bundle;
 mod questions;
 mod story;
 mod tamper;

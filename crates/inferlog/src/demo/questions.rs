@@ -12,7 +12,8 @@ use crate::output::Failure;
 /// How decisions failed.
 const QUESTION: &str = "SELECT error, sum(decisions) AS decisions FROM rollups_hour WHERE outcome = 'failed' GROUP BY error ORDER BY 2 DESC";
 /// Whom the tour plays where it reads content.
-const READER: [&str; 6] = ["--role", "auditor", "--purpose", "audit", "--actor", "pat@bank.example"];
+pub(super) const READER: [&str; 6] =
+    ["--role", "auditor", "--purpose", "audit", "--actor", "pat@bank.example"];
 
 /// Counts, asks in SQL, and writes the account of one decision into `scratch`.
 pub(super) async fn chapter(
@@ -44,10 +45,11 @@ pub(super) async fn chapter(
 }
 
 /// Runs this program, and tells what it printed.
-async fn ask(story: &Story, args: &[&str]) -> Result<(), Failure> {
+pub(super) async fn ask(story: &Story, args: &[&str]) -> Result<(), Failure> {
     let done = Command::new(std::env::current_exe()?).args(args).output().await?;
-    let words =
-        args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() });
+    let words = args
+        .iter()
+        .map(|arg| if arg.contains([' ', '*']) { format!("\"{arg}\"") } else { (*arg).to_owned() });
     let command = format!("inferlog {}", words.collect::<Vec<_>>().join(" "));
     if !done.status.success() {
         let why = String::from_utf8_lossy(&done.stderr);

@@ -15,7 +15,7 @@ use inferlog_record::Id;
 
 use super::story::Story;
 use super::traffic::{self, Exchange, Kind, MIX};
-use super::{Demo, advice, questions, tamper};
+use super::{Demo, advice, bundle, questions, tamper};
 use crate::admin::{Act, ErasureDone, Target, act};
 use crate::commands::{erase, receipt, verify};
 use crate::output::{DIM, Failure, styled};
@@ -32,6 +32,7 @@ pub(crate) async fn tour(demo: &Demo, scratch: &Path) -> Result<(), Failure> {
     tour.check().await?;
     tour.change_a_byte().await?;
     let receipt = tour.prove(chosen).await?;
+    bundle::chapter(&mut tour.story, demo, scratch, chosen, &tour.key).await?;
     tour.erase(chosen, receipt).await?;
     tour.conclude()
 }

@@ -226,6 +226,9 @@ fn say(args: &BundleArgs, written: &Written, bytes: u64) -> Result<(), Failure> 
         (some, all) => format!("{some} of {} disclosed, which the log now says", counted(all, "payload")),
     };
     writeln!(out, "  {content}")?;
+    if written.shared > 0 {
+        writeln!(out, "  {} of registered prompts and tools", counted(written.shared, "file"))?;
+    }
     if written.erased > 0 {
         writeln!(out, "  {} erased before: nobody can disclose it", counted(written.erased, "payload"))?;
     }
