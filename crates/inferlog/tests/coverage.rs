@@ -63,7 +63,8 @@ fn a_finding_is_judged_accepted_and_counts_again() {
     report("never").expect(0);
     let accept = |finding: &str, until: &str| {
         let reason = "a-reason-that-nobody-reads";
-        world.run(&["coverage", "accept", finding, "--reason", reason, "--until", until, "--data", data])
+        let why = ["--reason", reason, "--until", until, "--actor", "kim"];
+        world.run(&[&["coverage", "accept", finding, "--data", data][..], &why].concat())
     };
     // Through the process that serves, then with nobody serving.
     accept(&found[0], "2199-01-01").expect(0);
