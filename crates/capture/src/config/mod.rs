@@ -69,8 +69,8 @@ use toml::{Spanned, Value};
 
 use access::ApiFile;
 use drill::DrillFile;
-use index::IndexFile;
 pub use drill::{DrillConfig, drill};
+use index::IndexFile;
 pub use index::{IndexConfig, index};
 use place::Place;
 use reader::ReaderFile;
