@@ -27,12 +27,7 @@ pub(crate) fn core() -> Vec<Step> {
         },
         go(),
         postgres(),
-        Step {
-            name: "openssl",
-            what: "openssl, which the tests take as a timestamping authority",
-            needs: &[],
-            run: |_| ensure(&[Package { name: "openssl", brings: Brings::Program("openssl") }]).map(no_tests),
-        },
+        openssl(),
         Step {
             name: "rust",
             what: "all Rust tests, doc tests included (cargo test --workspace)",
@@ -47,6 +42,7 @@ pub(crate) fn interop() -> Vec<Step> {
     let mut steps = vec![
         go(),
         postgres(),
+        openssl(),
         Step {
             name: "python",
             what: "a virtual environment in .cache/py with clients, MLServer and MLflow, pinned",
@@ -67,14 +63,14 @@ pub(crate) fn interop() -> Vec<Step> {
         },
         Step {
             name: "interop-go",
-            what: "interop/go: the Go checksum database's verifier reads our logs",
+            what: "interop/go: the Go checksum database's verifier reads our logs and bundles",
             needs: &["go", "binary"],
             run: interop_go,
         },
         Step {
             name: "interop-python",
             what: "interop/python: official clients and servers through the gateway, record compared field by field",
-            needs: &["python", "python-servers", "postgres", "binary"],
+            needs: &["python", "python-servers", "postgres", "openssl", "binary"],
             run: |root| interop_python(root, &CLIENTS, &["--ignore=test_kserve.py", "."]),
         },
         Step {
@@ -126,6 +122,15 @@ fn postgres() -> Step {
             };
             ensure(&[server]).map(no_tests)
         },
+    }
+}
+
+fn openssl() -> Step {
+    Step {
+        name: "openssl",
+        what: "openssl, which the tests take as a timestamping authority",
+        needs: &[],
+        run: |_| ensure(&[Package { name: "openssl", brings: Brings::Program("openssl") }]).map(no_tests),
     }
 }
 
