@@ -143,6 +143,13 @@ fn the_policys_quorum_is_met_or_not() {
     let nobody: Policy = format!("witness x {}\nquorum x\n", witness(3).1).parse().unwrap();
     let report = run(&fs, &Options { policy: Some(nobody), ..Options::default() });
     assert!(report.to_text(false).contains("quorum \"x\" of the policy: not met\n"));
+    assert!(!report.ok && report.faults[0].what.contains("quorum \"x\" asks"), "{:?}", report.faults);
+    // A policy that names logs asks it of those alone.
+    let key = witness(3).1;
+    let elsewhere = VerifierKey::new("elsewhere", KeyKind::Ed25519, key.public_key()).unwrap();
+    let other: Policy = format!("log {elsewhere}\nwitness x {key}\nquorum x\n").parse().unwrap();
+    let report = run(&fs, &Options { policy: Some(other), ..Options::default() });
+    assert!(report.ok, "{:?}", report.faults);
 }
 
 /// Whatever stands in `vouched/` and is not what was written is found in its file.

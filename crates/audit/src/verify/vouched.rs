@@ -5,7 +5,7 @@ use std::path::Path;
 use inferlog_disk::TMP_PREFIX;
 use inferlog_log::{LogDir, list_vouched, read_vouched};
 use inferlog_merkle::{
-    Checkpoint, CheckpointError, NoteError, SignedNote, VerifiedCheckpoint, VerifierKey,
+    Checkpoint, CheckpointError, NoteError, Policy, SignedNote, VerifiedCheckpoint, VerifierKey,
     entries as bundle_entries, verify_checkpoint,
 };
 use inferlog_record::Timestamp;
@@ -41,8 +41,24 @@ pub(super) fn check(
         met_at: found.met_at,
         is_met: found.met_at == Some(log.size),
     });
+    if let Some(policy) = options.policy.as_ref().filter(|policy| concerns(policy, opened))
+        && found.met_at.is_none()
+        && log.size > 0
+    {
+        let what = format!(
+            "no checkpoint of this log is cosigned as your policy's quorum {:?} asks: ask its witnesses, or whoever runs the log",
+            policy.quorum()
+        );
+        log.sink.file(&log.dir.vouched(), FaultKind::Vouched, what);
+    }
     statement.newest_entry = newest_entry(log);
     statement
+}
+
+/// Whether a policy is about this log: it names it, or no log.
+fn concerns(policy: &Policy, opened: &Opened<'_>) -> bool {
+    let logs = policy.logs();
+    logs.is_empty() || logs.iter().any(|log| log.key.name() == opened.report.origin)
 }
 
 struct Found<'a> {
