@@ -63,7 +63,8 @@ fn a_fork_that_is_not_one_does_not_verify() {
     real.verify(&[honest.vkey()]).unwrap();
     let mut longer = honest.clone();
     longer.grow_to(9, "honest");
-    let edits: [(&str, fn(&mut Fork, &TestLog)); 5] = [
+    type Edit = fn(&mut Fork, &TestLog);
+    let edits: [(&str, Edit); 5] = [
         ("one history", |fork, longer| fork.refused = longer.checkpoint(9).to_string()),
         ("another kind", |fork, _| fork.kind = ForkKind::SameSize),
         ("another prefix", |fork, longer| fork.prefix_root = Some(longer.root(6).to_base64())),
