@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use inferlog_record::Id;
 use sha2::{Digest, Sha256};
 
-use super::json::{self, Nulls};
+use super::json::{self, Lenience};
 use super::report::{Check, Outcome};
 use super::{Progress, Verifier};
 use crate::layout;
@@ -164,7 +164,7 @@ impl Verifier<'_> {
         for path in left.iter().filter(|path| !UNLISTED.contains(&path.as_str())) {
             let Some(bytes) = self.read(path) else { continue };
             if path == layout::COVERAGE
-                && let Err(what) = json::check(&bytes, Nulls::Allowed)
+                && let Err(what) = json::check(&bytes, Lenience::NullsAndFractions)
             {
                 self.fault(
                     Check::Files,

@@ -39,11 +39,13 @@ struct Purge {
 
 #[derive(Deserialize)]
 struct ErasureBody {
+    /// As they are written: one that is no key takes nothing away from the others.
     #[serde(default)]
-    keys: Vec<KeyId>,
+    keys: Vec<String>,
     #[serde(default)]
     subjects: Vec<String>,
-    withheld: Count,
+    #[serde(default)]
+    withheld: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -79,9 +81,9 @@ impl Life {
         let erasure =
             self.erasures.entry(event.id).or_insert_with(|| Erasure { place, ..Erasure::default() });
         if let Some(ErasureBody { keys, subjects, withheld }) = body(event) {
-            erasure.keys.extend(keys);
+            erasure.keys.extend(keys.iter().filter_map(|key| key.parse::<KeyId>().ok()));
             erasure.subjects.extend(subjects);
-            erasure.withheld = withheld.0;
+            erasure.withheld = withheld.map_or(0, |withheld| withheld.0);
         }
         // What is too much for one entry goes on in the next.
         let withheld = event.payloads.iter().filter(|reference| reference.role == "withheld");

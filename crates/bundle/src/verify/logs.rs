@@ -100,10 +100,11 @@ impl Verifier<'_> {
             self.fault(Check::Manifest, path, "it does not end in a newline: it was cut off");
         }
         let mut keys = Vec::new();
-        if text.lines().nth(KEYS_MAX).is_some() {
+        let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
+        if lines.clone().nth(KEYS_MAX).is_some() {
             self.fault(Check::Manifest, path, format!("it has more than {KEYS_MAX} keys"));
         }
-        for (number, line) in (1..).zip(text.lines().take(KEYS_MAX)) {
+        for (number, line) in (1..).zip(lines.take(KEYS_MAX)) {
             let place = format!("line {number}");
             match line.parse::<VerifierKey>() {
                 Err(error) => self.fault_at(Check::Manifest, path, place, error.to_string()),

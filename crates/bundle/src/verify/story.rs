@@ -6,7 +6,7 @@ use inferlog_record::{Digest, Id, KeyId, ReferenceView};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Nulls};
+use super::json::{self, Lenience};
 
 /// An entry.
 #[derive(Deserialize)]
@@ -51,7 +51,10 @@ fn one() -> u32 {
 impl<'a> EntryText<'a> {
     /// Reads an entry; refuses what is none, or what two readers take differently.
     pub(super) fn parse(entry: &'a str) -> Result<Self, String> {
-        json::check(entry.as_bytes(), Nulls::Allowed)?;
+        json::check(entry.as_bytes(), Lenience::Nulls)?;
+        if !json::is_canonical(entry) {
+            return Err("it is not in the one spelling that an entry has (RFC 8785)".to_owned());
+        }
         let read: Self = serde_json::from_str(entry).map_err(|error| error.to_string())?;
         match () {
             () if read.v != 1 => Err(format!("the entry is of version {}; this build reads 1", read.v)),
@@ -126,10 +129,8 @@ impl Story {
             self.events.insert(event.id);
             let causes = event.after.iter().chain(&event.parent);
             self.named.extend(causes.map(|id| (*id, place)));
-            if event.kind == "decision.closed"
-                && let Some(body) = event.body
-            {
-                match serde_json::from_str::<ClosedBody<'_>>(body.get()) {
+            if event.kind == "decision.closed" {
+                match serde_json::from_str::<ClosedBody<'_>>(event.body.map_or("{}", RawValue::get)) {
                     Ok(body) => self.outcome = Some(body.outcome.to_owned()),
                     Err(error) => faults.push(format!("event {}: {error}", event.id)),
                 }
@@ -204,8 +205,12 @@ impl Story {
             self.writes.push(Write { log, of, next: 2, begun_at: index });
             return None;
         }
-        let at = self.writes.iter().position(|write| (write.log, write.of, write.next) == (log, of, part));
-        let Some(at) = at else {
+        // They stand one after the other.
+        let is_its = |write: &Write| {
+            (write.log, write.of, write.next) == (log, of, part)
+                && write.begun_at + u64::from(part - 1) == index
+        };
+        let Some(at) = self.writes.iter().position(is_its) else {
             return Some(format!("it is part {part} of {of}, and part {} before it is missing", part - 1));
         };
         if part == of {
