@@ -41,6 +41,8 @@ APPLICATIONS = {
     "4714": [{"kind": "tool_call", "name": "bureau.lookup", "arguments": {"person": 4714}, "error": "timeout"}],
 }
 ERASED = "4714"
+# Registered: what a record names, and a bundle holds, by its SHA-256.
+PROMPT = "You decide on loans. Say what weighed."
 
 
 class Evidence(NamedTuple):
@@ -71,8 +73,9 @@ def chatting(folder, more=""):
 def ask(gateway, applicant, said):
     """An official client asks for an applicant; the decision."""
     client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-not-to-be-recorded", max_retries=0)
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": said}]
     answered = client.chat.completions.with_raw_response.create(
-        model="gpt-4o", messages=[{"role": "user", "content": said}], extra_headers={"x-applicant-id": applicant},
+        model="gpt-4o", messages=messages, extra_headers={"x-applicant-id": applicant},
     )
     decision = answered.headers["inferlog-decision-id"]
     gateway.log.ended(decision)
@@ -82,6 +85,8 @@ def ask(gateway, applicant, said):
 @contextlib.contextmanager
 def recorded(folder):
     with chatting(folder) as gateway:
+        (folder / "prompt.txt").write_text(PROMPT)
+        gateway.log.run("prompts add", "--role", "system", "credit", folder / "prompt.txt")
         decisions = {}
         for applicant, events in APPLICATIONS.items():
             decisions[applicant] = ask(gateway, applicant, f"Applicant {applicant} asks for 20,000.")

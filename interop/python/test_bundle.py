@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from bundles import PAGE, VERIFY_PY, Bundle, NoteKey, by_python, by_rust
+from casework import PROMPT
 
 CHECKERS = [by_rust, by_python]
 
@@ -43,6 +44,7 @@ def test_what_the_log_saw_is_in_it(evidence):
     life = {event["kind"] for entry in bundle.json("logs/0/system.json")["entries"] for event in json.loads(entry["entry"])["events"]}
     assert {"erasure", "recorder.started", "access"} <= life
     assert bundle["verify.py"] == VERIFY_PY.read_bytes()
+    assert [bundle[path].decode() for path in bundle.under("shared/")] == [PROMPT]
 
 
 def test_the_same_selection_gives_the_same_bytes(evidence, tmp_path):
@@ -64,7 +66,8 @@ def test_unpacked_it_checks_itself(evidence, tmp_path):
     # Neither reads through a link what is not in the folder.
     (tmp_path / "README.txt").unlink()
     (tmp_path / "README.txt").symlink_to(VERIFY_PY)
-    assert subprocess.run(own, cwd=tmp_path, capture_output=True, check=False).returncode == 2
+    linked = subprocess.run(own, cwd=tmp_path, capture_output=True, check=False)
+    assert linked.returncode == 1 and linked.stdout.startswith(b"Refused: README.txt is neither a file nor a folder")
 
 
 def repacked(bundle, folder):

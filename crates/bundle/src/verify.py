@@ -27,22 +27,18 @@ import stat
 import sys
 import types
 import zipfile
-import zlib
 
 CHECKS = "files manifest checkpoint cosignatures timestamps entries openings sealed shared summary report".split()
 NOT_PROVED = ("that nothing was left out: a bundle proves what is in it",
               "that what was recorded is true: the record says what a system took and gave, as it was written at the time",
               "what stands in content that is not disclosed: only that it has not changed since")
-FILES_MAX = 1 << 18
 FILE_BYTES_MAX = 1 << 29  # one file is in memory at a time
-BUNDLE_BYTES_MAX = 1 << 36
-FAULTS_LISTED_MAX = 1000
+FILES_MAX, BUNDLE_BYTES_MAX, NOTE_BYTES_MAX, FAULTS_LISTED_MAX = 1 << 18, 1 << 36, 1 << 20, 1000
 
 UNLISTED = {"SHA256SUMS", "manifest", "report.html", "report.note"}
 REQUIRED = {"README.txt", "bundle.json", "decisions.json", "docs/bundle.md", "docs/format.md", "verify.py", *UNLISTED}
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-DIGEST = r"[0-9a-f]{64}"
-NUMBER = r"(0|[1-9][0-9]{0,19})"
+DIGEST, NUMBER, TEXT = r"[0-9a-f]{64}", r"(0|[1-9][0-9]{0,19})", r"(?s).*"
 NAME = r"[^\s+\x00-\x1f]+"  # of a key
 OTHERS = re.compile(rf"coverage\.json|logs/{NUMBER}/(checkpoint|keys|system\.json|openings\.json|timestamps/{NUMBER}\.tsr)"
                     rf"|(decisions|openings|sealed)/{ID}\.json|shared/{DIGEST}")
@@ -61,10 +57,9 @@ class Unreadable(Bad):
 class Verifier:
     def __init__(self, bundle, keys, witnesses, held=None):
         self.bundle, self.given, self.witnesses, self.held = bundle, keys, witnesses, held
-        self.facts, self.logs, self.rows = {}, [], []
-        self.faults, self.fault_count, self.notices, self.counts = [], 0, [], collections.Counter()
-        self.seen, self.failed, self.unchecked = set(), set(), set()
-        self.erasures, self.erased, self.events, self.named = {}, {}, set(), {}
+        self.facts, self.logs, self.rows, self.faults, self.fault_count, self.notices = {}, [], [], [], 0, []
+        self.seen, self.failed, self.unchecked, self.events, self.counts = set(), set(), set(), set(), collections.Counter()
+        self.erasures, self.erased, self.named = {}, {}, {}
         self.unnamed = {path[len("shared/"):] for path in bundle.under("shared/")}
 
     def run(self):
@@ -118,11 +113,12 @@ class Verifier:
 
     def check_files(self):
         """SHA256SUMS lists every file but the four that rest on it, and nothing else is there."""
-        listed, last = {}, ""
-        text = self.bundle.text("SHA256SUMS") if "SHA256SUMS" in self.bundle.sizes else ""
-        for number, line in enumerate(text.splitlines(keepends=True), 1):
+        listed, last, text = {}, "", ""
+        with self.at("files", "SHA256SUMS"):
+            text = self.bundle.text("SHA256SUMS")
+        for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
             with self.at("files", "SHA256SUMS", f"line {number}"):
-                match = re.fullmatch(rf"({DIGEST})  ([A-Za-z0-9._/-]+)\n", line)
+                match = re.fullmatch(rf"({DIGEST})  ([^\n]+)\n", line)
                 if not match or match[2] in UNLISTED or match[2] <= last:
                     raise Bad("is not `<SHA-256>  <path>`, in the order of the paths")
                 last = match[2]
@@ -174,8 +170,8 @@ class Verifier:
             for number, line in enumerate(lines, 1):
                 with self.at("manifest", path, f"line {number}"):
                     key = Key(line)
-                    if key.name != log.origin:
-                        raise Bad(f"is a key of another log than {log.origin}")
+                    if key.name != log.origin or line in [known.vkey for known in log.keys]:
+                        raise Bad(f"is a key of another log than {log.origin}, or stands there twice")
                     log.keys.append(key)
         if self.given:
             log.keys = [key for key in self.given if key.name == log.origin]
@@ -287,7 +283,7 @@ class Verifier:
     def check_entry(self, item, story):
         log, index, entry = item["log"], item["index"], item["entry"]
         is_next, story.last = (log, index) > story.last, (log, index)
-        problems = story.add(log, index, parse_json(entry))
+        problems = story.add(log, index, parse_json(entry, canonical=True))
         self.unnamed.difference_update(re.findall(f'"({DIGEST})"', entry))
         if not is_next:
             raise Bad("does not come after the entry before it, or stands there twice")
@@ -329,12 +325,12 @@ class Verifier:
 
     def learn(self, log, index, event):
         """What an erasure erased, and what a hold withheld from it."""
+        # It may go on in further entries, which have no body.
+        erasure = self.erasures.setdefault(event["id"], {"log": log, "index": index, "count": 0, "withheld": set()})
+        erasure["withheld"].update(each["payload"] for each in event["payloads"] if each["role"] == "withheld")
         with contextlib.suppress(Bad):  # what is not understood says nothing; the entry itself is proved
-            told = shaped(event["body"], True, keys=(list,), subjects=(list,), withheld=(int,))
-            new = {"log": log, "index": index, "count": 0, "withheld": set()}
-            erasure = self.erasures.setdefault(event["id"], new)  # it may go on in further entries
-            erasure["count"] += told["withheld"] or 0
-            erasure["withheld"].update(each["payload"] for each in event["payloads"] if each["role"] == "withheld")
+            told = shaped(event["body"], True, keys=([TEXT],), subjects=([TEXT],), withheld=(int,))
+            erasure["count"] = told["withheld"] or 0
             for name in (told["keys"] or []) + (told["subjects"] or []):
                 self.erased.setdefault(name, []).append(erasure)
 
@@ -383,8 +379,8 @@ class Story:
     """What the entries of one decision say, or those of the system's life (`decision` is None)."""
 
     ENTRY = {"decision": (ID,), "events": list, "of": (int,), "part": (int,), "v": int}
-    EVENT = {"after": (list,), "body": (dict,), "id": ID, "kind": str, "logged_at": str, "parent": (ID,), "payloads": (list,),
-             "subjects": (list,), "system": str}
+    EVENT = {"after": ([ID],), "body": (dict,), "id": ID, "kind": str, "logged_at": str, "parent": (ID,), "payloads": (list,),
+             "subjects": ([TEXT],), "system": str}
     REFERENCE = {"class": (str,), "commitment": (DIGEST,), "first": (ID,), "key_id": (rf"{NUMBER}\.{NUMBER}",), "payload": ID,
                  "role": str, "sealed": (DIGEST,), "sha256": (DIGEST,), "state": str}
 
@@ -401,6 +397,8 @@ class Story:
         events = [shaped(event, True, **self.EVENT) for event in told["events"]]
         for event in events:
             event["payloads"] = [shaped(reference, True, **self.REFERENCE) for reference in event["payloads"] or []]
+            if not all(re.fullmatch(ID, str(name)) for name in event["after"] or []) or {*map(type, event["subjects"] or [])} - {str}:
+                raise Bad("has an event that names others by what are no ids")
         if told["v"] != 1 or not events or not 1 <= part <= of:
             raise Bad("is no entry of version 1, or has no events, or is no part of its whole")
         if self.entries == 0:
@@ -530,7 +528,7 @@ class Key:
 def parse_note(note):
     """The text of a note and its signatures: name, key id and signature of each."""
     text, blank, lines = note.rpartition("\n\n")
-    if not blank or not lines.endswith("\n") or any(letter < " " and letter != "\n" for letter in text):
+    if len(note.encode()) > NOTE_BYTES_MAX or not blank or not lines.endswith("\n") or any("\n" != letter < " " for letter in text):
         raise Bad("is no signed note")
     signatures = []
     for line in lines[:-1].split("\n"):
@@ -609,7 +607,7 @@ BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 # ---- Texts in their one spelling --------------------------------------------------------------------------------------
 
-def parse_json(text, fractions=False):
+def parse_json(text, fractions=False, canonical=False):
     """JSON, without what two readers may take in two ways: double members, numbers that are no 64-bit integers."""
     def members(pairs):
         if len(dict(pairs)) < len(pairs):
@@ -626,12 +624,14 @@ def parse_json(text, fractions=False):
                            parse_constant=number)
         if re.search(r"\\u[dD]", text):
             json.dumps(found, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
+        if canonical and json.dumps(found, ensure_ascii=False, separators=(",", ":"), sort_keys=True) != text:
+            raise Bad("is not in the one spelling that an entry has (RFC 8785)")
         return found
     except (ValueError, RecursionError) as error:
         raise Bad(f"is no JSON: {error}")
 
 def shaped(value, others=False, **members):
-    """An object with these members: of a type, or text of a pattern. In `(one,)` it may be absent, and is None then. `others`
+    """An object with these members: of a type, text of a pattern, or a list (`[pattern]`) of such. In `(one,)` it may be absent, and is None then. `others`
     says whether it may have more."""
     if type(value) is not dict or not (others or set(value) <= set(members)):
         raise Bad(f"has not the members {', '.join(members)} alone")
@@ -640,6 +640,8 @@ def shaped(value, others=False, **members):
         if name in value or not is_optional:
             found, pattern = value.get(name), kind if type(kind) is str else None
             is_right = type(found) is (str if pattern else kind) and not (kind is int and found < 0)
+            if type(kind) is list:
+                is_right = type(found) is list and all(type(each) is str and re.fullmatch(kind[0], each) for each in found)
             if not is_right or (pattern and not re.fullmatch(pattern, found)):
                 raise Bad(f"its member {name} is missing, or not as it should be")
     return {**dict.fromkeys(members), **{name: value[name] for name in members if name in value}}
@@ -710,7 +712,7 @@ class Bundle:
                 found = file.read(size + 1)
                 if len(found) == size:
                     return found
-        except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        except Exception as error:  # of many kinds, where an archive is damaged
             raise fault(f"cannot be read: {error}")
         raise fault("is not as long as the archive or folder says")
 
@@ -782,7 +784,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     asked = parser.parse_args()
     try:
-        held = open(asked.against, encoding="utf-8", newline="").read() if asked.against else None
+        held = open(asked.against, encoding="utf-8", newline="", errors="replace").read() if asked.against else None
         verifier = Verifier(Bundle(asked.bundle), keys_given(asked.key), keys_given(asked.witness), held)
     except Unusable as refused:
         print(json.dumps({"ok": False, "refused": str(refused)}) if asked.json else f"Refused: {refused}")
