@@ -9,7 +9,6 @@ the content that was recorded. It cannot show that nothing was left out, nor who
 keys in the bundle, and says so. Of a timestamp it shows what is timestamped, not by whom, and prints the command that does.
 It does not make report.html again; `inferlog verify --bundle` does. Whoever altered a bundle could alter the copy of this
 program in it: take yours from where you trust it. docs/bundle.md and docs/format.md define all that is read here.
-
 Ends with status 0 if all is good, with 1 if a fault was found, with 2 if it could not be checked.
 """
 
@@ -147,7 +146,6 @@ class Verifier:
             raise Bad("names what is disclosed by other than texts")
         self.facts = told
         for number, log in enumerate(logs):
-            # What was found out of a log is added to what bundle.json says of it.
             more = {"folder": f"logs/{number}/", "text": None, "keys": [], "signers": [], "cosigners": []}
             self.logs.append(types.SimpleNamespace(**{**log, **more, "root": None}))
             with self.at("files", "bundle.json", f"logs[{number}]"):
@@ -528,7 +526,7 @@ class Key:
 def parse_note(note):
     """The text of a note and its signatures: name, key id and signature of each."""
     text, blank, lines = note.rpartition("\n\n")
-    if len(note.encode()) > NOTE_BYTES_MAX or not blank or not lines.endswith("\n") or any("\n" != letter < " " for letter in text):
+    if len(note.encode()) > NOTE_BYTES_MAX or not blank or lines[-1:] != "\n" or any("\n" != letter < " " for letter in text):
         raise Bad("is no signed note")
     signatures = []
     for line in lines[:-1].split("\n"):
@@ -631,8 +629,8 @@ def parse_json(text, fractions=False, canonical=False):
         raise Bad(f"is no JSON: {error}")
 
 def shaped(value, others=False, **members):
-    """An object with these members: of a type, text of a pattern, or a list (`[pattern]`) of such. In `(one,)` it may be absent, and is None then. `others`
-    says whether it may have more."""
+    """An object with these members: of a type, text of a pattern, or of `[pattern]` a list. In `(one,)` it may be absent, and is
+    None then. `others` says whether it may have more."""
     if type(value) is not dict or not (others or set(value) <= set(members)):
         raise Bad(f"has not the members {', '.join(members)} alone")
     for name, kind in members.items():
