@@ -138,8 +138,7 @@ class Verifier:
         self.counts.update(files=len(self.bundle.paths), bytes=sum(self.bundle.sizes.values()))
 
     def read_facts(self):
-        shape = {"build": str, "decisions": int, "disclosure": dict, "format": int, "logs": list}
-        told = shaped(self.bundle.json("bundle.json"), **shape)
+        told = shaped(self.bundle.json("bundle.json"), build=str, decisions=int, disclosure=dict, format=int, logs=list)
         disclosure = shaped(told["disclosure"], classes=list, roles=list, sealed=bool)
         logs = [shaped(log, origin=str, root=str, size=int, timestamps=int) for log in told["logs"]]
         if not all(type(word) is str for word in disclosure["classes"] + disclosure["roles"]):
@@ -594,8 +593,7 @@ def add(p, q):
 def times(number, p):
     result = NEUTRAL
     for bit in f"{number:b}":
-        result = add(result, result)
-        result = add(result, p) if bit == "1" else result
+        result = add(add(result, result), p if bit == "1" else NEUTRAL)
     return result
 
 def equal(p, q):
