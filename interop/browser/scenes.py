@@ -136,3 +136,24 @@ def odd():
     log.write(None, [log.event("erasure", {"keys": 5, "subjects": {}})])
     log.write(None, [log.event("gap", None)])
     return log
+
+
+def sealed_and_not_disclosed():
+    """Sealed bytes are given out whatever is disclosed."""
+    log, decision = Log(), uuid(0xAAAA)
+    payloads = [log.payload("input.raw", b"{}", disclose=False), log.payload("output.final", b"{}")]
+    log.write(decision, [log.event("decision.opened", {"route": "score"}, payloads)])
+    return log, {"classes": [], "roles": ["output.final"], "sealed": True}
+
+
+def withheld_in_two_entries():
+    """An erasure from which a hold withholds more than one entry can name: what is disclosed is named in the second."""
+    log, decision = Log(), uuid(0xAAAA)
+    held = log.payload("input.raw", b"{}")
+    opened = log.event("decision.opened", {"route": "score"}, [held])
+    log.write(decision, [opened])
+    other = {"first": opened["id"], "payload": log.id(), "role": "withheld", "state": "present"}
+    intent = log.event("erasure", {"decisions": 1, "keys": ["1.7"], "order": "person", "phase": "intent", "withheld": 2}, [other])
+    more = {name: intent[name] for name in ["id", "kind", "logged_at", "retention", "system"]}
+    log.write(None, [intent], [{**more, "payloads": [log.again(held, "withheld", opened)]}])
+    return log, None
