@@ -24,7 +24,7 @@ pub(crate) struct TwinAsked {
     pub(crate) is_on: bool,
     /// Logs that have a checkpoint to compare.
     pub(crate) logs: usize,
-    /// Names of those that agree with all of these.
+    /// Names of those that agree with all of these; of those that are to be asked, where there are none.
     pub(crate) agree: Vec<String>,
 }
 
@@ -39,9 +39,10 @@ impl TwinAsked {
         let witnesses = self.agree.join(", ");
         match (self.is_on, self.protects(), self.logs) {
             (false, ..) => {}
+            // A copy without its checkpoints looks like that, too.
             (true, true, 0) => tracing::info!(
                 witnesses,
-                "rollback protection: from the first checkpoint on, by witnesses that each start asks"
+                "no log has a checkpoint yet: witnesses were not asked at this start, and are from the first one on"
             ),
             (true, true, logs) => tracing::info!(
                 witnesses,
