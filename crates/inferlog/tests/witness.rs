@@ -195,6 +195,13 @@ fn where_witnesses_are_required_a_start_waits_for_a_quorum() {
     first.stop();
     // Behind is no contradiction: it proves itself from where the witness is.
     serve(&data, &required, free_address()).stop();
+    // An older copy that comes without its checkpoint is not taken for a new log.
+    let checkpoint = witnessing::log_dir(&data).join("checkpoint");
+    let kept = std::fs::read(&checkpoint).unwrap();
+    std::fs::remove_file(&checkpoint).unwrap();
+    let said = refused(&data, &required);
+    assert!(said.contains("no file `checkpoint`: restore it"), "{said}");
+    std::fs::write(&checkpoint, kept).unwrap();
     witness.kill();
     let said = refused(&data, &required);
     assert!(said.contains("too few witnesses") && said.contains("quorum"), "{said}");

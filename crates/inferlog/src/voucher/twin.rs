@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use inferlog_capture::config::TwinMode;
 use inferlog_disk::{Fs, read_optional};
+use inferlog_log::{State, list_vouched};
 use inferlog_merkle::{Checkpoint, SignedNote, VerifiedSignature};
 use inferlog_record::SystemName;
 use tokio::task::JoinSet;
@@ -73,6 +74,15 @@ pub(super) async fn ask(
     let mut agree: Vec<String> = vouching.clients.iter().map(|client| client.name.clone()).collect();
     let mut compared = 0;
     for log in &logs {
+        if let Some(why) = lost_checkpoint(log)? {
+            // There is nothing to ask a witness with, though it may have seen this log.
+            if vouching.twin == TwinMode::Required {
+                return Err(Failure::new(why));
+            }
+            tracing::warn!(system = %log.system, "no witness was asked: {why}");
+            agree.clear();
+            continue;
+        }
         let outcomes = ask_all(&vouching.clients, log).await;
         let mut signatures = Vec::new();
         for (client, outcome) in outcomes {
@@ -102,6 +112,27 @@ pub(super) async fn ask(
         }
     }
     Ok(TwinAsked { is_on: true, logs: compared, agree })
+}
+
+/// Why a log cannot be compared that has entries and no checkpoint: a file was not restored, or the power went before the first one
+/// was published. `None` if it can, or has nothing to compare.
+fn lost_checkpoint(log: &OwnLog) -> Result<Option<String>, Failure> {
+    if log.published()?.is_some() {
+        return Ok(None);
+    }
+    let integrated = match read_optional(log.fs(), &log.dir().state())? {
+        Some(_) => State::load(log.fs(), log.dir())?.size,
+        None => 0,
+    };
+    let vouched = list_vouched(log.fs(), log.dir())?.last().copied().unwrap_or_default();
+    let entries = integrated.max(vouched);
+    Ok((entries > 0).then(|| {
+        format!(
+            "{} has {entries} entries and no file `checkpoint`: restore it from a copy of this log; if it never had one, start once \
+             with `twin = false`",
+            log.origin
+        )
+    }))
 }
 
 async fn ask_all(clients: &[Client], log: &OwnLog) -> Vec<(Client, Outcome)> {
