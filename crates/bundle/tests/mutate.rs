@@ -17,10 +17,8 @@ mod world;
 use std::sync::LazyLock;
 
 use change::{Change, json_changes, plain_changes};
-use inferlog_bundle::report::html;
 use inferlog_bundle::verify::{BundleReport, VerifyOptions};
-use sha2::{Digest, Sha256};
-use support::{Files, Key, Made, check};
+use support::{Files, Key, Made, UNLISTED, check, sum};
 
 /// A bundle of three decisions with everything, and what its reader knows from elsewhere.
 static BUNDLE: LazyLock<(Files, VerifyOptions)> = LazyLock::new(|| {
@@ -31,35 +29,9 @@ static BUNDLE: LazyLock<(Files, VerifyOptions)> = LazyLock::new(|| {
     (Files::unpack(&made.bundle_of(&chosen, &["*"], true, support::BUILD)).unwrap(), made.known())
 });
 
-const UNLISTED: [&str; 4] = ["SHA256SUMS", "manifest", "report.html", "report.note"];
-
-fn hex_sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
-
-/// Makes the sums anew.
-fn sum(files: &mut Files) {
-    let listed = files.0.iter().filter(|(path, _)| !UNLISTED.contains(&path.as_str()));
-    let sums: String = listed.map(|(path, bytes)| format!("{}  {path}\n", hex_sha256(bytes))).collect();
-    files.0.insert("SHA256SUMS".into(), sums.into_bytes());
-}
-
 /// Signs the sums and the page, and makes the page anew unless it is the page that was changed.
 fn sign(files: &mut Files, key: &Key, changed: &str) {
-    let origin = BUNDLE.1.keys[0].name();
-    let note = |domain: &str, bytes: &[u8]| key.note(origin, &format!("{domain}\n{}\n", hex_sha256(bytes)));
-    if let Some(sums) = files.0.get("SHA256SUMS").filter(|_| changed != "manifest") {
-        let manifest = note("inferlog bundle v1", sums);
-        files.0.insert("manifest".into(), manifest);
-    }
-    if changed != "report.html" {
-        let page = html(files).unwrap();
-        files.0.insert("report.html".into(), page.into_bytes());
-    }
-    if let Some(page) = files.0.get("report.html").filter(|_| changed != "report.note") {
-        let signed = note("inferlog bundle report v1", page);
-        files.0.insert("report.note".into(), signed);
-    }
+    support::sign(files, BUNDLE.1.keys[0].name(), key, changed);
 }
 
 /// Files of which one may be blamed for what was changed in another.

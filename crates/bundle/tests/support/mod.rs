@@ -15,6 +15,7 @@ use authority::{Authority, GOOD};
 use ed25519_dalek::{Signer as _, SigningKey};
 use inferlog_audit::Openings;
 use inferlog_bundle::layout::Disclosure;
+use inferlog_bundle::report::html;
 use inferlog_bundle::verify::{BundleReport, VerifyOptions, verify};
 use inferlog_bundle::write::{Selection, SignText, WriteOptions, select, write};
 use inferlog_log::{LogReader, write_timestamp, write_vouched};
@@ -24,6 +25,7 @@ use inferlog_merkle::{
 use inferlog_record::body::Outcome;
 use inferlog_record::{Id, MediaType, PayloadRole as Role};
 use inferlog_timestamp::{Roots, request};
+use sha2::{Digest, Sha256};
 
 pub use archive::Files;
 
@@ -159,6 +161,37 @@ fn plain(agentic: &mut Agentic) {
     end.ended_at = end.started_at;
     sealer.write(&mut draft, vec![answer, end]);
     sealer.world.integrate();
+}
+
+/// Files that SHA256SUMS does not list.
+pub const UNLISTED: [&str; 4] = ["SHA256SUMS", "manifest", "report.html", "report.note"];
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Makes the sums anew.
+pub fn sum(files: &mut Files) {
+    let listed = files.0.iter().filter(|(path, _)| !UNLISTED.contains(&path.as_str()));
+    let sums: String = listed.map(|(path, bytes)| format!("{}  {path}\n", hex_sha256(bytes))).collect();
+    files.0.insert("SHA256SUMS".into(), sums.into_bytes());
+}
+
+/// Signs the sums and the page, and makes the page anew unless it is the page that was changed.
+pub fn sign(files: &mut Files, origin: &str, key: &Key, changed: &str) {
+    let note = |domain: &str, bytes: &[u8]| key.note(origin, &format!("{domain}\n{}\n", hex_sha256(bytes)));
+    if let Some(sums) = files.0.get("SHA256SUMS").filter(|_| changed != "manifest") {
+        let manifest = note("inferlog bundle v1", sums);
+        files.0.insert("manifest".into(), manifest);
+    }
+    if changed != "report.html" {
+        let page = html(files).unwrap();
+        files.0.insert("report.html".into(), page.into_bytes());
+    }
+    if let Some(page) = files.0.get("report.html").filter(|_| changed != "report.note") {
+        let signed = note("inferlog bundle report v1", page);
+        files.0.insert("report.note".into(), signed);
+    }
 }
 
 pub fn check(files: &Files, options: &VerifyOptions) -> BundleReport {
