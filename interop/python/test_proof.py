@@ -52,7 +52,8 @@ def test_an_erased_person_is_unreadable_and_everything_stays_provable(own):
 
     report = log.verify("--key", vkey, "--against", kept)
     assert (report["ok"], report["fault_count"], report["faults"]) == (True, 0, [])
-    assert report["against"]["unchanged"] and report["against"]["key_from"] == "given"
+    (held,) = report["against"]
+    assert held["unchanged"] and held["key_from"] == "given"
     assert report["logs"][0]["key_from"] == "given"
 
 
