@@ -6,8 +6,16 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
+
+/// Tests share an authority, and its files have one name each: they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const CONFIG: &str = "\
 [req]
@@ -91,6 +99,7 @@ impl Authority {
 
     /// The answer of `openssl ts` to a request; `options` are further lines of its section.
     pub fn answer(&self, name: &str, request: &[u8], options: &str) -> Vec<u8> {
+        let _turn = turn();
         self.write("request.tsq", request);
         self.write("ts", format!("{CONFIG}{options}\n").as_bytes());
         self.openssl(&format!(
@@ -101,6 +110,7 @@ impl Authority {
 
     /// The content of a response signed anew, by a certificate that `openssl ts` would not sign with.
     pub fn sign_anew(&self, name: &str, response: &[u8], options: &str) -> Vec<u8> {
+        let _turn = turn();
         self.write("response.tsr", response);
         self.openssl("ts -reply -in response.tsr -token_out -out token");
         self.openssl("cms -verify -noverify -inform DER -in token -out content");
@@ -115,6 +125,7 @@ impl Authority {
 
     /// Whether `openssl` says that a response is good for these files.
     pub fn is_good(&self, response: &[u8], against: &str) -> bool {
+        let _turn = turn();
         self.write("response.tsr", response);
         let words = format!("ts -verify -in response.tsr -CAfile root.pem {against}");
         self.command(&words).output().unwrap().status.success()
