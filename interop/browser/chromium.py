@@ -6,6 +6,7 @@ import select
 import subprocess
 import tempfile
 import time
+import traceback
 
 FLAGS = [
     "--headless",
@@ -144,3 +145,21 @@ class Page:
     def overflow(self):
         """Pixels by which the page is wider than its window."""
         return self.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def run(names, words):
+    """Runs the tests among these names, each in a browser of its own; of those alone that hold one of the words, if there are any.
+    The exit status."""
+    tests = [(name, test) for name, test in names.items() if name.startswith("test_") and callable(test)]
+    tests = [(name, test) for name, test in tests if not words or any(word in name for word in words)]
+    began, failed = time.monotonic(), 0
+    for name, test in tests:
+        try:
+            with Chromium() as browser:
+                test(browser)
+            print(f"{name} passed", flush=True)
+        except Exception:  # noqa: BLE001: whatever went wrong, the test has failed
+            failed += 1
+            print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
+    print(f"==== {len(tests) - failed} passed, {failed} failed in {time.monotonic() - began:.2f}s ====")
+    return 1 if failed else 0

@@ -6,10 +6,8 @@ import pathlib
 import re
 import sys
 import tempfile
-import time
-import traceback
 
-from chromium import Chromium, Page
+from chromium import Page, run
 
 SNAPSHOTS = pathlib.Path(__file__).resolve().parents[2] / "crates/audit/tests/snapshots"
 PAGES = [SNAPSHOTS / "account_html__account.snap.html", SNAPSHOTS / "account_explain__explain.snap.html"]
@@ -101,20 +99,5 @@ def test_paper_shows_everything_on_white(browser):
         assert pdf.startswith(b"%PDF-") and len(pdf) > 20_000 and sheets >= 2, (len(pdf), sheets)
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    began, failed = time.monotonic(), 0
-    for name, test in tests:
-        try:
-            with Chromium() as browser:
-                test(browser)
-            print(f"{name} passed", flush=True)
-        except Exception:  # noqa: BLE001: whatever went wrong, the test has failed
-            failed += 1
-            print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
-    print(f"==== {len(tests) - failed} passed, {failed} failed in {time.monotonic() - began:.2f}s ====")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals(), []))

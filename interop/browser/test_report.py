@@ -10,13 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import zipfile
 
 import scenes
 from bundle_page import EMPTY, FOLDER, RESULT, ROOT, TARGET, choose, embedded, paste, quiet, result, until, written
 from bundles import OTHER_SEED, WITNESS, WITNESS_SEED, into_page, into_zip, seal, vkey
-from chromium import Chromium, Page
+from chromium import Page, run
 from damage import signed, unsigned
 from test_pages import CONTRASTS
 
@@ -377,21 +376,5 @@ def test_a_browser_that_cannot_verify_says_so(browser):
     assert page.evaluate(RESULT)["tone"] == "caution"
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_") and callable(test)]
-    tests = [(name, test) for name, test in tests if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
-    began, failed = time.monotonic(), 0
-    for name, test in tests:
-        try:
-            with Chromium() as browser:
-                test(browser)
-            print(f"{name} passed", flush=True)
-        except Exception:  # noqa: BLE001: whatever went wrong, the test has failed
-            failed += 1
-            print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
-    print(f"==== {len(tests) - failed} passed, {failed} failed in {time.monotonic() - began:.2f}s ====")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals(), sys.argv[1:]))

@@ -34,7 +34,7 @@ use inferlog_registry::{REGISTRY_DIR, Snapshot};
 pub use around::Around;
 pub use diff::{DIFF_BYTES_MAX, Diff, DiffLine, DiffPiece, Side};
 pub use explain::{ExplainError, Explanation, ExplanationPart, ExplanationSection, explain};
-pub use html::to_html;
+pub use html::{BASE_STYLE, to_html};
 pub use model::{
     ACCOUNT_FORMAT, Account, Change, ClockTold, Content, Edge, Held, Identity, Mention, Proof, Stages, Step,
     StepProof, Timing, Why,

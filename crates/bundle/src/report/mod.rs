@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use inferlog_audit::account::BASE_STYLE;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -149,15 +150,16 @@ fn embed(payload: &Payload) -> String {
 /// Puts the parts of the page together. The parts of the project come first: what is in the bundle cannot be taken for a mark.
 fn document(bundle: &str) -> String {
     let script = format!("\"use strict\";\n(() => {{\n{}}})();\n", SCRIPT.concat());
+    let style = [BASE_STYLE, STYLE].concat();
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; base-uri 'none'; form-action 'none'",
         source_hash(&script),
-        source_hash(STYLE)
+        source_hash(&style)
     );
     let mut page = PAGE.to_owned();
     for (mark, text) in [
         ("{{policy}}", policy.as_str()),
-        ("{{style}}", STYLE),
+        ("{{style}}", &style),
         ("{{script}}", &script),
         ("{{bundle}}", bundle),
     ] {

@@ -21,7 +21,10 @@ use self::escape::escape;
 use self::page::Page;
 use super::model::Account;
 
-const STYLE: &str = include_str!("style.css");
+/// What pages of this house have in common: colours for light and dark, type, width. A page's own style comes after it.
+pub const BASE_STYLE: &str = include_str!("base.css");
+
+const STYLE: &str = concat!(include_str!("base.css"), include_str!("style.css"));
 
 /// What the page claims, at its end.
 const FOOTER: &str = "This account says what was recorded of one decision, and proves that the record is as it was written. It \
