@@ -226,6 +226,8 @@ fn prompts_lead_to_the_registry_or_nowhere() {
 fn the_clock_and_the_readers_are_told() {
     let mut sealer = Sealer::new();
     let clock = Clock {
+        disregard_first: None,
+        disregard_last: None,
         max_error_ns: Some(Count(1_300_000)),
         offset_ns: Some(Signed(-41_000)),
         source: name("chrony"),
@@ -274,6 +276,7 @@ fn erased_purged_and_lost_contents_are_told_apart() {
     case.close();
     let erasure = Erasure {
         backup_horizon: None,
+        by: None,
         certificate: None,
         decisions: Count(1),
         holds: Vec::new().into(),
@@ -281,9 +284,12 @@ fn erased_purged_and_lost_contents_are_told_apart() {
         keys: Vec::new().into(),
         order: OrderKind::Request,
         phase: ErasurePhase::Intent,
+        refusals: Vec::new().into(),
+        resumes: None,
         root_epoch: None,
         stores: Vec::new().into(),
         subjects: vec![case.draft.subject.pseudonym()].into(),
+        until: None,
         withheld: Count(0),
     };
     let append = case.sealer.world.life("credit", erasure);

@@ -87,7 +87,14 @@ fn build() -> (SimFs, Id) {
     sealer.write(&mut draft, vec![opened]);
     for _ in 0..254 {
         sealer.world.tick(60_000_000_000);
-        let clock = Clock { max_error_ns: None, offset_ns: None, source: name("none"), synchronised: false };
+        let clock = Clock {
+            disregard_first: None,
+            disregard_last: None,
+            max_error_ns: None,
+            offset_ns: None,
+            source: name("none"),
+            synchronised: false,
+        };
         let append = sealer.world.life("credit", clock);
         sealer.world.commit("credit", &[append]);
         sealer.world.integrate();

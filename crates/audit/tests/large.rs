@@ -85,7 +85,14 @@ fn a_flip_in_a_tile_of_each_level_is_placed() {
     world.create("credit");
     let append = world.life(
         "credit",
-        Clock { max_error_ns: None, offset_ns: None, source: name("none"), synchronised: false },
+        Clock {
+            disregard_first: None,
+            disregard_last: None,
+            max_error_ns: None,
+            offset_ns: None,
+            source: name("none"),
+            synchronised: false,
+        },
     );
     let batch = vec![append; 8_192];
     for _ in 0..8 {

@@ -57,6 +57,7 @@ fn drop_payload(fs: &SimFs, world: &World, index: u64) -> SimFs {
 fn erasure(keys: Vec<KeyId>, subjects: Vec<inferlog_record::Pseudonym>) -> Erasure {
     Erasure {
         backup_horizon: None,
+        by: None,
         certificate: None,
         decisions: Count(1),
         holds: Vec::new().into(),
@@ -64,15 +65,21 @@ fn erasure(keys: Vec<KeyId>, subjects: Vec<inferlog_record::Pseudonym>) -> Erasu
         keys: keys.into(),
         order: OrderKind::Request,
         phase: ErasurePhase::Intent,
+        refusals: Vec::new().into(),
+        resumes: None,
         root_epoch: None,
         stores: Vec::new().into(),
         subjects: subjects.into(),
+        until: None,
         withheld: Count(0),
     }
 }
 
 fn purge(first: u64, last: u64, class: Option<&str>) -> Purge {
     Purge {
+        what: inferlog_record::body::Purged::Payloads,
+        holds: Vec::new().into(),
+        policy_sha256: None,
         bytes: Count(1),
         class: class.map(|class| RetentionClass::new(class).unwrap()),
         entries: Count(1),

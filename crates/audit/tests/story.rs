@@ -179,6 +179,7 @@ fn erased_payloads_say_under_which_order() {
         "credit",
         Erasure {
             backup_horizon: None,
+            by: None,
             certificate: None,
             decisions: Count(1),
             holds: Vec::new().into(),
@@ -186,9 +187,12 @@ fn erased_payloads_say_under_which_order() {
             keys: vec![subject.key_id()].into(),
             order: OrderKind::Request,
             phase: ErasurePhase::Intent,
+            refusals: Vec::new().into(),
+            resumes: None,
             root_epoch: None,
             stores: Vec::new().into(),
             subjects: vec![subject.pseudonym()].into(),
+            until: None,
             withheld: Count(0),
         },
     );

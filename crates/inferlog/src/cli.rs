@@ -10,8 +10,9 @@ use inferlog::Settings;
 use inferlog_vault::RootSource;
 
 use crate::commands::{
-    attach, bench, coverage, demo, drill, erase, explain, export, find, followers, keys, models, prompts,
-    query, receipt, reconstruct, serve, show, stats, tail, timestamp, tools, verify, witness,
+    attach, bench, coverage, demo, drill, erase, explain, export, find, followers, hold, incident, keys,
+    models, policy, prompts, query, receipt, reconstruct, retention, serve, show, stats, subject, tail,
+    timestamp, tools, verify, witness,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -66,7 +67,12 @@ enum Command {
     ToolCall(attach::ToolCallArgs),
     Transform(attach::TransformArgs),
     Events(attach::EventsArgs),
+    Policy(policy::PolicyArgs),
+    Retention(retention::RetentionArgs),
+    Hold(hold::HoldArgs),
+    Incident(incident::IncidentArgs),
     Erase(erase::EraseArgs),
+    Subject(subject::SubjectArgs),
     Keys(keys::KeysArgs),
     Prompts(prompts::PromptsArgs),
     Tools(tools::ToolsArgs),
@@ -146,7 +152,12 @@ fn do_as(command: Command) -> ExitCode {
         Command::ToolCall(args) => attach::tool_call(&args),
         Command::Transform(args) => attach::transform(&args),
         Command::Events(args) => attach::events(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Retention(args) => retention::run(&args),
+        Command::Hold(args) => hold::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Erase(args) => erase::run(args),
+        Command::Subject(args) => subject::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Prompts(args) => prompts::run(args),
         Command::Tools(args) => tools::run(args),

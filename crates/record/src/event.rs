@@ -34,6 +34,8 @@ members! {
         payloads: Vec<Reference> => R "12(2)(a)" "O A N T S" when "it speaks of content";
         /// Which purposes of Article 12(2) the record serves.
         purposes: List<Purpose> => R "12(2), 26" "C" when "the kind is decision.opened or recorder.started, whose word holds for what follows";
+        /// What was taken out of its payloads before they were sealed.
+        redactions: List<Redaction> => R "GDPR 5(1)(c), 25" "P" when "something was taken out";
         /// The retention class.
         retention: RetentionClass => R "18, 19, 26(6)" "C";
         /// What the organisation is to the system.
@@ -78,6 +80,30 @@ members! {
         completeness: Completeness => R "12(2)" "P";
         /// The way in.
         method: CaptureMethod => R "12(2)" "P";
+    }
+}
+
+members! {
+    /// What a rule of the policy did to the payloads of an event.
+    pub struct Redaction {
+        /// What was done.
+        action: RedactionAction => R "GDPR 5(1)(c), 25" "P";
+        /// How many times.
+        count: Count => R "GDPR 5(1)(c), 25" "P";
+        /// The detector, or the rule for a field, as the policy names it.
+        rule: ClearName => R "GDPR 5(1)(c), 25" "C";
+    }
+}
+
+text_enum! {
+    /// What is done to content at the door.
+    pub enum RedactionAction {
+        /// A mark stands in its place; it is kept nowhere.
+        Redacted = "redacted",
+        /// A mark stands in its place; it is a payload of its own, of the role `split`.
+        Split = "split",
+        /// The field is left out.
+        Dropped = "dropped",
     }
 }
 
@@ -145,6 +171,7 @@ impl Event {
             parent: None,
             payloads: Vec::new(),
             purposes: List::default(),
+            redactions: List::default(),
             retention: RetentionClass::default(),
             role: None,
             sampling: None,
@@ -172,7 +199,7 @@ impl Event {
 impl Serialize for Event {
     // Members in the order of RFC 8785, section 3.2.3.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut json = serializer.serialize_struct("Event", 19)?;
+        let mut json = serializer.serialize_struct("Event", 20)?;
         macro_rules! unless_absent {
             ($($field:ident)*) => {
                 $(if !self.$field.absent() { json.serialize_field(stringify!($field), &self.$field)?; })*
@@ -190,7 +217,7 @@ impl Serialize for Event {
         if !self.payloads.is_empty() {
             json.serialize_field("payloads", &self.payloads)?;
         }
-        unless_absent!(purposes);
+        unless_absent!(purposes redactions);
         json.serialize_field("retention", &self.retention)?;
         unless_absent!(role sampling seq session started_at subjects);
         json.serialize_field("system", &self.system)?;
@@ -213,6 +240,7 @@ struct Wire<'a> {
     parent: Option<Id>,
     payloads: List<Reference>,
     purposes: List<Purpose>,
+    redactions: List<Redaction>,
     retention: RetentionClass,
     role: Option<Role>,
     sampling: Option<ClearName>,
@@ -240,6 +268,7 @@ impl<'de> Deserialize<'de> for Event {
             parent: wire.parent,
             payloads: wire.payloads.0,
             purposes: wire.purposes,
+            redactions: wire.redactions,
             retention: wire.retention,
             role: wire.role,
             sampling: wire.sampling,

@@ -34,7 +34,7 @@ mod view;
 pub use columns::{Column, ColumnType, columns, reference_columns};
 pub use digest::{Digest, KeyId};
 pub use entry::{ENTRY_BYTES_MAX, ENTRY_VERSION, Entry, EntryError};
-pub use event::{Capture, CaptureMethod, Completeness, Event, Purpose, Role};
+pub use event::{Capture, CaptureMethod, Completeness, Event, Purpose, Redaction, RedactionAction, Role};
 pub use id::{Id, NodeId, Pseudonym};
 pub use identity::identity;
 pub use kind::Kind;

@@ -86,6 +86,13 @@ impl Default for RetentionClass {
     }
 }
 
+impl RetentionClass {
+    /// The class of what no policy removes: erasures, holds, incidents, purges and their payloads.
+    pub fn permanent() -> RetentionClass {
+        RetentionClass("permanent".into())
+    }
+}
+
 /// What a field says in place of a text that may not stand in clear.
 pub const UNLISTED: &str = "unlisted";
 

@@ -173,6 +173,12 @@ text_enum! {
         Withheld = "withheld",
         /// Why a sampling policy is as it is.
         SamplingRationale = "sampling.rationale",
+        /// By what a sample is accepted.
+        SamplingAcceptance = "sampling.acceptance",
+        /// The certificate of an erasure.
+        Certificate = "certificate",
+        /// What was taken out of another payload of the event, to stand alone.
+        Split = "split",
         /// The query of an access.
         AccessQuery = "access.query",
         /// Report of a drill or alert.

@@ -34,6 +34,7 @@ macro_rules! roles {
 pub const COMMON_ROLES: &[RoleDoc] = roles! {
     ExternalIds => R "12(2), 21(2)" "O A N T P" when "others have ids for it";
     Headers => r "12(2)(a)" "P";
+    Split => R "GDPR 5(1)(c), 25" "P" when "content was taken out to stand alone";
     Unlisted => R "12(2)(a)" "P" when "a field says unlisted";
 };
 
@@ -159,11 +160,13 @@ const HOLD: &[RoleDoc] = roles! {
 
 const ERASURE: &[RoleDoc] = roles! {
     Order => r "GDPR 17" "S";
-    Withheld => R "GDPR 17" "P" when "an intent withholds payloads";
+    Withheld => r "GDPR 17" "P";
+    Certificate => R "GDPR 17" "P" when "completed";
 };
 
 const SAMPLING: &[RoleDoc] = roles! {
     SamplingRationale => R "profile" "C";
+    SamplingAcceptance => r "profile" "C";
 };
 
 const ACCESS: &[RoleDoc] = roles! {

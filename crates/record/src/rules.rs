@@ -2,7 +2,7 @@
 
 use crate::body::{
     Alert, BiometricMatch, Body, DecisionClosed, Erasure, ErasurePhase, HumanAction, Incident, Inference,
-    MatchResult, Model, Outcome, Prompt, Retrieval, StepOutcome, SystemChanged,
+    MatchResult, Model, Outcome, Prompt, Refusal, Retrieval, StepOutcome, SystemChanged,
 };
 use crate::validate::Check;
 use crate::{Kind, PayloadRole};
@@ -221,11 +221,17 @@ fn erasure(check: &mut Check<'_>, body: &Erasure) {
         check.needs(body.root_epoch.is_some(), "body.root_epoch");
         check.needs(!body.stores.is_empty(), "body.stores");
     }
+    if body.phase == ErasurePhase::Withheld {
+        check.needs(body.intent.is_some(), "body.intent");
+    }
     if body.withheld.0 > 0 {
+        check.needs(!body.refusals.is_empty(), "body.refusals");
+    }
+    if body.refusals.contains(&Refusal::Hold) {
         check.needs(!body.holds.is_empty(), "body.holds");
     }
-    if body.withheld.0 > 0 && body.phase == ErasurePhase::Intent {
-        check.needs_payload(PayloadRole::Withheld);
+    if body.refusals.contains(&Refusal::LegalDuty) {
+        check.needs(body.until.is_some(), "body.until");
     }
 }
 

@@ -171,7 +171,10 @@ fn the_longest_valid_bodies_fit_in_an_entry() {
     let name = || Some("n".repeat(128).parse().unwrap());
     let bodies: Vec<Body> = vec![
         body::Erasure {
+            refusals: vec![].into(),
+            resumes: None,
             backup_horizon: Some(Timestamp(u64::MAX)),
+            by: None,
             certificate: Some([7; 32].into()),
             decisions: u64::MAX.into(),
             holds: ids(),
@@ -182,10 +185,12 @@ fn the_longest_valid_bodies_fit_in_an_entry() {
             root_epoch: Some(u32::MAX),
             stores: body::Store::ALL.iter().copied().collect(),
             subjects: persons(),
+            until: None,
             withheld: u64::MAX.into(),
         }
         .into(),
         body::HoldPlaced {
+            by: None,
             basis: body::Basis::Internal,
             hold: id(1),
             incident: Some(id(1)),

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the crate does no I/O, its tests read fixtures")]
 #![expect(clippy::unwrap_used, reason = "a test that fails by panicking says where")]
 
-use inferlog_record::body::{Body, Erasure, ErasurePhase, Inference};
+use inferlog_record::body::{Body, Erasure, Inference};
 use inferlog_record::{
     ClearName, Content, DataClass, Entry, Event, Id, Level, PayloadRole, Reference, Timestamp, Why, validate,
     violations,
@@ -87,18 +87,21 @@ fn fields_that_depend_on_others() {
         &[
             "erasure.certificate: required by inferlog's profile where completed (serves GDPR Art. 17)",
             "erasure.stores: required by inferlog's profile where completed (serves GDPR Art. 17)",
-            "erasure.holds: required by inferlog's profile where payloads are withheld (serves GDPR Art. 17)",
+            "erasure.holds: required by inferlog's profile where a hold withholds keys (serves GDPR Art. 17)",
         ],
     );
-    let unlisted = |event: &mut Event| {
-        body!(Erasure, body, body.phase = ErasurePhase::Intent)(event);
-        drop_role(PayloadRole::Withheld)(event);
+    let unexplained = |event: &mut Event| match &mut event.body {
+        Body::Erasure(body) => (body.refusals.0, body.intent) = (vec![], None),
+        _ => unreachable!(),
     };
     check(
         "erasure",
-        unlisted,
-        &["erasure.payloads[withheld]: required by inferlog's profile where an intent withholds payloads \
-           (serves GDPR Art. 17)"],
+        unexplained,
+        &[
+            "erasure.intent: required by inferlog's profile where completed or withheld (serves GDPR Art. 17)",
+            "erasure.refusals: required by inferlog's profile where keys are withheld, or it is refused (serves \
+             GDPR Art. 17(3))",
+        ],
     );
     check(
         "alert",

@@ -86,6 +86,7 @@ impl Agentic {
         let guarantor = self.sealer.vault.find_subject(&crate::sealed::system(), b"Byron").unwrap().unwrap();
         let intent = Erasure {
             backup_horizon: None,
+            by: None,
             certificate: None,
             decisions: Count(1),
             holds: Vec::new().into(),
@@ -93,9 +94,12 @@ impl Agentic {
             keys: vec![guarantor.key_id()].into(),
             order: OrderKind::Request,
             phase: ErasurePhase::Intent,
+            refusals: Vec::new().into(),
+            resumes: None,
             root_epoch: None,
             stores: Vec::new().into(),
             subjects: vec![guarantor.pseudonym()].into(),
+            until: None,
             withheld: Count(0),
         };
         let intent = self.sealer.world.life("credit", intent);

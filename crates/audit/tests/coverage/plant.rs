@@ -88,6 +88,7 @@ pub fn nobody(bench: &mut Bench, without: usize) {
 
 pub fn started(bench: &mut Bench, last_end: LastEnd) {
     let body = RecorderStarted {
+        policy: None,
         build: name("inferlog-0.1.0"),
         configuration: Digest([1; 32]),
         last_end,
@@ -106,6 +107,8 @@ pub fn stopped(bench: &mut Bench, reason: StopReason) {
 
 pub fn clock(bench: &mut Bench, synchronised: bool) {
     bench.life(Clock {
+        disregard_first: None,
+        disregard_last: None,
         max_error_ns: Some(Count(1_000)),
         offset_ns: None,
         source: name("chrony"),

@@ -130,6 +130,7 @@ impl System {
         }
         let stated = Stated {
             backup_horizon: None,
+            by: None,
             certificate: None,
             decisions: Count(found.decisions),
             holds: Vec::new().into(),
@@ -137,9 +138,12 @@ impl System {
             keys: keys.into(),
             order,
             phase: ErasurePhase::Intent,
+            refusals: Vec::new().into(),
+            resumes: None,
             root_epoch: None,
             stores: Vec::new().into(),
             subjects: subject.iter().map(|subject| subject.pseudonym).collect(),
+            until: None,
             withheld: Count(0),
         };
         let decision = match target {

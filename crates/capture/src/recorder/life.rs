@@ -19,6 +19,7 @@ impl System {
             configuration: config.configuration,
             last_end,
             node: self.inner.node_id(),
+            policy: None,
             shard: self.shard(),
         })?;
         started.role = Some(config.role);
@@ -52,6 +53,8 @@ impl System {
     pub(crate) async fn tell_clock(&self) -> Result<(), RecordError> {
         let state = self.inner.env.clock.sync_state();
         let clock = Clock {
+            disregard_first: None,
+            disregard_last: None,
             max_error_ns: state.as_ref().and_then(|state| state.max_error_ns).map(Count),
             offset_ns: state.as_ref().and_then(|state| state.offset_ns).map(Signed),
             source: state

@@ -144,6 +144,7 @@ impl Loans {
         self.sealer.erase(&draft.subject);
         let erasure = Erasure {
             backup_horizon: None,
+            by: None,
             certificate: None,
             decisions: Count(1),
             holds: Vec::new().into(),
@@ -151,9 +152,12 @@ impl Loans {
             keys: Vec::new().into(),
             order: OrderKind::Request,
             phase: ErasurePhase::Intent,
+            refusals: Vec::new().into(),
+            resumes: None,
             root_epoch: None,
             stores: Vec::new().into(),
             subjects: vec![draft.subject.pseudonym()].into(),
+            until: None,
             withheld: Count(0),
         };
         let event: Event = self.sealer.world.event("credit", erasure);

@@ -24,6 +24,7 @@ pub(super) fn started(maker: &mut Maker, system: usize, at: u64, last_end: LastE
         configuration: [3; 32].into(),
         last_end,
         node: NODE,
+        policy: None,
         shard: name("0"),
     };
     let mut event = maker.event(system, at, body);
@@ -40,6 +41,8 @@ pub(super) fn stopped(maker: &mut Maker, system: usize, at: u64) -> Write {
 /// What the clock is worth; events that come name this one.
 pub(super) fn clock(maker: &mut Maker, system: usize, at: u64) -> Write {
     let body = Clock {
+        disregard_first: None,
+        disregard_last: None,
         max_error_ns: Some(Count(1_500_000)),
         offset_ns: Some(Signed(maker.rng.i64(-90_000..90_000))),
         source: name("chrony"),
@@ -100,7 +103,7 @@ pub(super) fn looks(maker: &mut Maker, plan: &Plan, recent: &[Id]) -> Vec<Write>
     if maker.rng.u32(0..10_000) == 0 {
         let scope = Scope { decisions: vec![plan.id].into(), ..Scope::default() };
         let hold = maker.id(at);
-        let body = HoldPlaced { basis: Basis::AuthorityOrder, hold, incident: None, scope };
+        let body = HoldPlaced { basis: Basis::AuthorityOrder, by: None, hold, incident: None, scope };
         let mut event = maker.event(plan.system, at, body);
         maker.refer(&mut event, &[PayloadRole::Order]);
         events.push(event);

@@ -100,13 +100,14 @@ fn an_incident_chooses_what_its_holds_freeze() {
     let (incident, other) = (Id::new(1_700_000_000_000, &[1; 10]), Id::new(1_700_000_000_000, &[2; 10]));
     let hold = |number: u8, incident, scope| {
         let hold = Id::new(1_700_000_000_000, &[number; 10]);
-        Body::from(HoldPlaced { basis: Basis::Incident, hold, incident, scope })
+        Body::from(HoldPlaced { by: None, basis: Basis::Incident, hold, incident, scope })
     };
     let of = |decisions: &[&String]| Scope {
         decisions: decisions.iter().map(|id| id.parse().unwrap()).collect(),
         ..Scope::default()
     };
     let told = Incident {
+        by: None,
         aware_at: Timestamp(1_700_000_000_000_000_000),
         category: IncidentCategory::ALL[0],
         days: 15,

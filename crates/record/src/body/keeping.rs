@@ -9,6 +9,8 @@ members! {
     pub struct Incident {
         /// When the organisation became aware.
         aware_at: Timestamp => R "73" "S";
+        /// Who says so.
+        by: Option<Pseudonym> => r "profile" "P C";
         /// What happened.
         category: IncidentCategory => R "73" "S";
         /// The time allowed for the report, days: 15, 10 or 2.
@@ -27,7 +29,9 @@ members! {
     pub struct HoldPlaced {
         /// On what ground.
         basis: Basis => R "73, 75a(6)(b)" "S";
-        /// The hold's own id.
+        /// Who placed it.
+        by: Option<Pseudonym> => r "profile" "P C";
+        /// The hold's own id; several events of one id freeze what any of them names.
         hold: Id => R "73, 75a(6)(b)" "P";
         /// The incident behind it.
         incident: Option<Id> => R "73" "S" when "the basis is an incident";
@@ -58,63 +62,81 @@ members! {
     pub struct HoldReleased {
         /// On what ground.
         basis: Basis => R "73, 75a(6)(b)" "S";
+        /// Who released it.
+        by: Option<Pseudonym> => r "profile" "P C";
         /// The hold.
         hold: Id => R "73, 75a(6)(b)" "P";
     }
 }
 
 members! {
-    /// Keys are to be destroyed (`intent`), or have been (`completed`). The order's text is the payload `order`; payloads
-    /// that a hold withholds are the event's references of the role `withheld`.
+    /// Keys are to be destroyed (`intent`), are withheld from that (`withheld`), have been destroyed (`completed`), or are not to be
+    /// (`refused`). The order's text is the payload `order`, the certificate the payload `certificate`.
     pub struct Erasure {
         /// When the last backup that may still hold the keys is gone.
         backup_horizon: Option<Timestamp> => R "GDPR 17" "C" when "completed, and backups exist";
+        /// Who asked for it to be done.
+        by: Option<Pseudonym> => r "profile" "P C";
         /// SHA-256 of the certificate.
         certificate: Option<Digest> => R "GDPR 17" "P" when "completed";
-        /// How many decisions are concerned.
+        /// How many decisions are concerned, the withheld ones not counted.
         decisions: Count => R "GDPR 17" "P";
-        /// The holds that withhold payloads.
-        holds: List<Id> => R "GDPR 17" "P" when "payloads are withheld";
-        /// The event that announced it.
-        intent: Option<Id> => R "GDPR 17" "P" when "completed";
+        /// The holds that withhold keys, or for which the erasure is refused.
+        holds: List<Id> => R "GDPR 17" "P" when "a hold withholds keys";
+        /// The event that announced it; of what is withheld, the event that follows in the same write.
+        intent: Option<Id> => R "GDPR 17" "P" when "completed or withheld";
         /// The keys.
         keys: List<KeyId> => R "GDPR 17" "P";
         /// On whose order.
         order: OrderKind => R "GDPR 17" "S";
-        /// Announced or done.
+        /// Announced, withheld, done or refused.
         phase: ErasurePhase => R "GDPR 17" "P";
+        /// Why keys are withheld, or the erasure is refused.
+        refusals: List<Refusal> => R "GDPR 17(3)" "P" when "keys are withheld, or it is refused";
+        /// The earlier intent whose withheld keys this erasure destroys.
+        resumes: Option<Id> => R "GDPR 17" "P" when "it destroys what was withheld";
         /// The epoch of the root key that came with it.
         root_epoch: Option<u32> => R "GDPR 17" "P" when "completed";
         /// Every store that was touched.
         stores: List<Store> => R "GDPR 17" "P" when "completed";
         /// The persons, by pseudonym.
         subjects: List<Pseudonym> => R "GDPR 17" "P" when "persons are erased, not single decisions";
-        /// How many payloads are withheld under a hold.
+        /// The earliest time at which a legal duty to keep the withheld keys may end.
+        until: Option<Timestamp> => R "GDPR 17(3)(b)" "P" when "a legal duty withholds keys";
+        /// How many decisions' keys are withheld, or kept by a refusal.
         withheld: Count => R "GDPR 17" "P";
     }
 }
 
 members! {
-    /// Records were removed under a retention policy: a prefix of the log, of one class.
+    /// Records were removed, or are about to be, under a retention policy. Of `payloads`: the sealed payloads and keys of one class, of the
+    /// entries from `first` to `last`. Of `entries`: the entries from `first` to `last` themselves. What is held, or is to be kept longer,
+    /// stays. A reader takes what the event covers for removed from here on, whether or not it is gone yet.
     pub struct Purge {
-        /// Bytes removed.
+        /// Bytes that are removed.
         bytes: Count => R "19, 26(6)" "P";
-        /// The retention class; every class, if absent.
-        class: Option<RetentionClass> => R "19, 26(6)" "C" when "one class is concerned";
-        /// Entries removed.
+        /// The retention class.
+        class: Option<RetentionClass> => R "19, 26(6)" "C" when "payloads are removed";
+        /// Entries that are removed, or whose payloads are.
         entries: Count => R "19, 26(6)" "P";
-        /// Index of the first entry removed.
+        /// Index of the first entry of the range.
         first: Count => R "19, 26(6)" "P";
-        /// Entries in the range that are kept: held, or of a longer class.
+        /// The holds that keep something of the range.
+        holds: List<Id> => R "73, 75a(6)(b)" "P" when "a hold keeps something";
+        /// Entries of the range that are kept, or whose payloads are: held, or of a longer class.
         kept: Count => R "19, 26(6)" "P";
         /// Index of the last entry of the range.
         last: Count => R "19, 26(6)" "P";
         /// SHA-256 of each pack removed, in the order of their names.
-        packs: List<Digest> => R "19, 26(6)" "P" when "packs were removed";
-        /// Payloads removed.
+        packs: List<Digest> => R "19, 26(6)" "P" when "packs are removed";
+        /// Payloads that are removed.
         payloads: Count => R "19, 26(6)" "P";
-        /// The policy.
+        /// The policy, `<name>/<version>`.
         policy: ClearName => R "19, 26(6)" "C";
+        /// SHA-256 of the policy.
+        policy_sha256: Option<Digest> => R "19, 26(6)" "C" when "it is registered";
+        /// What is removed.
+        what: Purged => R "19, 26(6)" "P";
     }
 }
 
@@ -194,8 +216,32 @@ text_enum! {
     pub enum ErasurePhase {
         /// From here on nothing is sealed under the keys.
         Intent = "intent",
-        /// The keys are destroyed.
+        /// These keys are withheld from the erasure whose intent follows.
+        Withheld = "withheld",
+        /// The keys are destroyed, in every store.
         Completed = "completed",
+        /// Nothing is destroyed.
+        Refused = "refused",
+    }
+}
+
+text_enum! {
+    /// Why content is not erased although that was asked for.
+    pub enum Refusal {
+        /// A hold stands.
+        Hold = "hold",
+        /// The law asks for the record (Article 17(3)(b) GDPR with Articles 19 and 26(6)), until its floor is reached.
+        LegalDuty = "legal_duty",
+    }
+}
+
+text_enum! {
+    /// What a purge removes.
+    pub enum Purged {
+        /// Sealed payloads, and the keys that open them.
+        Payloads = "payloads",
+        /// Entries: their bytes, whose hashes stay.
+        Entries = "entries",
     }
 }
 

@@ -15,6 +15,8 @@ members! {
         last_end: LastEnd => R "12(1)" "P";
         /// The node.
         node: NodeId => R "12(1)" "P";
+        /// SHA-256 of the policy in force.
+        policy: Option<Digest> => R "18, 19, 26(6)" "C" when "a policy is in force";
         /// The shard it writes.
         shard: ClearName => R "12(1)" "C";
     }
@@ -70,8 +72,11 @@ members! {
 }
 
 members! {
-    /// The sampling policy in force, and what it selected. Its rationale is the payload `sampling.rationale`.
+    /// The sampling policy in force, and what it selected. Its rationale is the payload `sampling.rationale`, its acceptance criteria the
+    /// payload `sampling.acceptance`.
     pub struct Sampling {
+        /// Decisions recorded although not selected: errors, overrides, incidents.
+        always: Count => R "profile" "P";
         /// Who approved it.
         approver: Option<Pseudonym> => R "profile" "C";
         /// Selected from when.
@@ -82,12 +87,14 @@ members! {
         method: SamplingMethod => R "profile" "C";
         /// The policy's id.
         policy: ClearName => R "profile" "C";
-        /// How many there were, or unknown.
+        /// How many decisions there were, or unknown.
         population: Tally => R "profile" "P";
         /// The probability of being selected, in millionths.
         probability_millionths: Option<Millionths> => R "profile" "C" when "the method has one";
         /// How many were selected.
         selected: Count => R "profile" "P";
+        /// The stratum that the numbers are of.
+        stratum: Option<ClearName> => R "profile" "C" when "the method has strata";
         /// Selected to when.
         to: Option<Timestamp> => R "profile" "P" when "it selected";
     }
@@ -96,6 +103,10 @@ members! {
 members! {
     /// The state of the clock that stamps events.
     pub struct Clock {
+        /// From this entry on times were stamped wrongly, somebody says: retention passes over them. Then `disregard_last` stands too.
+        disregard_first: Option<Count> => R "profile" "S" when "times are disregarded";
+        /// The last entry whose times were stamped wrongly.
+        disregard_last: Option<Count> => R "profile" "S" when "times are disregarded";
         /// The largest error it may have, nanoseconds.
         max_error_ns: Option<Count> => R "profile" "P" when "synchronised";
         /// The offset it estimates, nanoseconds.
@@ -222,6 +233,8 @@ text_enum! {
         Configuration = "configuration",
         /// The build.
         Build = "build",
+        /// The policy.
+        Policy = "policy",
     }
 }
 
@@ -252,9 +265,11 @@ text_enum! {
     pub enum SamplingMethod {
         /// Everything.
         All = "all",
-        /// Each with the same probability.
-        Uniform = "uniform",
-        /// By strata.
+        /// Each by a keyed digest of its id, with the same probability.
+        Bernoulli = "bernoulli",
+        /// Every n-th, from a random start.
+        Systematic = "systematic",
+        /// By strata, each with its own probability.
         Stratified = "stratified",
         /// By a rule on the decision.
         Rule = "rule",

@@ -19,7 +19,7 @@ pub use decision::{
 };
 pub use keeping::{
     Basis, Erasure, ErasurePhase, HoldPlaced, HoldReleased, Incident, IncidentCategory, IncidentPhase,
-    OrderKind, Purge, Scope, Store,
+    OrderKind, Purge, Purged, Refusal, Scope, Store,
 };
 pub use life::{
     Access, AccessAction, AccessPurpose, AccessRole, Alert, Aspect, Clock, Drill, DrillResult, Gap,
