@@ -57,6 +57,24 @@ members! {
     }
 }
 
+impl Scope {
+    /// Whether an event is frozen: of this decision (`None`: of the system's life), class and time, about these persons. A hold
+    /// covers a decision if a scope of its covers any event of it.
+    pub fn covers(
+        &self,
+        decision: Option<Id>,
+        class: &RetentionClass,
+        logged_at: Timestamp,
+        subjects: &[Pseudonym],
+    ) -> bool {
+        (self.classes.is_empty() || self.classes.contains(class))
+            && (self.decisions.is_empty() || decision.is_some_and(|id| self.decisions.contains(&id)))
+            && self.from.is_none_or(|from| logged_at >= from)
+            && (self.subjects.is_empty() || self.subjects.iter().any(|subject| subjects.contains(subject)))
+            && self.to.is_none_or(|to| logged_at < to)
+    }
+}
+
 members! {
     /// A hold ended.
     pub struct HoldReleased {
@@ -262,5 +280,42 @@ text_enum! {
         Lake = "lake",
         /// Backups of the keystore.
         Backups = "backups",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(scope: &Scope, decision: u64, class: &str, at: u64, subject: u8) -> bool {
+        let class = RetentionClass::new(class).unwrap();
+        let subjects = [Pseudonym::new([subject; 16])];
+        scope.covers(Some(Id::new(decision, &[0; 10])), &class, Timestamp(at), &subjects)
+    }
+
+    #[test]
+    fn a_scope_covers_what_fits_every_member_that_is_there() {
+        assert!(covers(&Scope::default(), 1, "default", 5, 1), "all, if no member is there");
+        let scope = Scope {
+            classes: vec![RetentionClass::new("loans").unwrap(), RetentionClass::default()].into(),
+            decisions: vec![Id::new(1, &[0; 10]), Id::new(2, &[0; 10])].into(),
+            from: Some(Timestamp(5)),
+            subjects: vec![Pseudonym::new([1; 16]), Pseudonym::new([2; 16])].into(),
+            to: Some(Timestamp(9)),
+        };
+        assert!(covers(&scope, 2, "default", 5, 1) && covers(&scope, 1, "loans", 8, 2));
+        assert!(!covers(&scope, 3, "default", 5, 1), "another decision");
+        assert!(!covers(&scope, 2, "health", 5, 1), "another class");
+        assert!(!covers(&scope, 2, "default", 4, 1) && !covers(&scope, 2, "default", 9, 1), "another time");
+        assert!(!covers(&scope, 2, "default", 5, 3), "another person");
+    }
+
+    #[test]
+    fn the_systems_life_is_of_no_decision_and_about_nobody() {
+        let class = RetentionClass::default();
+        let life = |scope: &Scope| scope.covers(None, &class, Timestamp(5), &[]);
+        assert!(life(&Scope::default()) && life(&Scope { to: Some(Timestamp(6)), ..Scope::default() }));
+        assert!(!life(&Scope { decisions: vec![Id::new(1, &[0; 10])].into(), ..Scope::default() }));
+        assert!(!life(&Scope { subjects: vec![Pseudonym::new([1; 16])].into(), ..Scope::default() }));
     }
 }
