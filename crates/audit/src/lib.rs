@@ -9,12 +9,14 @@
 //! Nothing here shares the writer's code: the formats are read by pure code and by readers of their own. Entries are scanned
 //! in place, without values being built; memory does not grow with the log.
 
+mod about;
 pub mod account;
 pub mod coverage;
 pub mod drill;
 mod error;
 mod find;
 mod json;
+pub mod keeping;
 mod keys;
 mod open;
 mod opened;
@@ -25,6 +27,7 @@ mod select;
 mod story;
 mod verify;
 
+pub use about::about;
 pub use account::Account;
 pub use error::{AuditError, Result};
 pub use find::{FindOptions, FoundDecision, find};
