@@ -1,9 +1,9 @@
 //! What a policy says.
 
+use inferlog_detect::Kind;
 use inferlog_record::{ClearName, DataClass, Millionths, PayloadRole, RetentionClass, SystemName};
 
 use crate::Period;
-use inferlog_detect::Kind;
 
 /// The policy of one system, as its file says it. `sha256` of the file's bytes identifies it.
 #[derive(Clone, Debug)]
@@ -186,4 +186,18 @@ pub struct Stratum {
     pub route: ClearName,
     /// Of being selected.
     pub probability: Millionths,
+}
+
+impl Policy {
+    /// How long a decision is kept that came by this route: as the class says that names the route, else as the first one does.
+    pub fn class_of(&self, route: Option<&ClearName>) -> &Retention {
+        let named = |class: &&Retention| route.is_some_and(|route| class.routes.contains(route));
+        // A policy that was read has a class at least.
+        self.classes.iter().find(named).unwrap_or(&self.classes[0])
+    }
+
+    /// How long records of a class are kept; `None` if the policy does not name it: then they are never removed.
+    pub fn class(&self, class: &RetentionClass) -> Option<&Retention> {
+        self.classes.iter().find(|retention| retention.class == *class)
+    }
 }
