@@ -226,6 +226,7 @@ fn prompts_lead_to_the_registry_or_nowhere() {
 fn the_clock_and_the_readers_are_told() {
     let mut sealer = Sealer::new();
     let clock = Clock {
+        by: None,
         disregard_first: None,
         disregard_last: None,
         max_error_ns: Some(Count(1_300_000)),

@@ -88,6 +88,7 @@ fn build() -> (SimFs, Id) {
     for _ in 0..254 {
         sealer.world.tick(60_000_000_000);
         let clock = Clock {
+            by: None,
             disregard_first: None,
             disregard_last: None,
             max_error_ns: None,

@@ -86,6 +86,7 @@ fn a_flip_in_a_tile_of_each_level_is_placed() {
     let append = world.life(
         "credit",
         Clock {
+            by: None,
             disregard_first: None,
             disregard_last: None,
             max_error_ns: None,

@@ -82,6 +82,7 @@ fn register(sealer: &Sealer) -> [Digest; 2] {
 /// The state of the clock that stamps what follows.
 fn clock(sealer: &mut Sealer) -> Id {
     let body = Clock {
+        by: None,
         disregard_first: None,
         disregard_last: None,
         max_error_ns: Some(Count(1_300_000)),

@@ -107,6 +107,7 @@ pub fn stopped(bench: &mut Bench, reason: StopReason) {
 
 pub fn clock(bench: &mut Bench, synchronised: bool) {
     bench.life(Clock {
+        by: None,
         disregard_first: None,
         disregard_last: None,
         max_error_ns: Some(Count(1_000)),

@@ -53,6 +53,7 @@ impl System {
     pub(crate) async fn tell_clock(&self) -> Result<(), RecordError> {
         let state = self.inner.env.clock.sync_state();
         let clock = Clock {
+            by: None,
             disregard_first: None,
             disregard_last: None,
             max_error_ns: state.as_ref().and_then(|state| state.max_error_ns).map(Count),

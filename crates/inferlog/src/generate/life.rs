@@ -41,6 +41,7 @@ pub(super) fn stopped(maker: &mut Maker, system: usize, at: u64) -> Write {
 /// What the clock is worth; events that come name this one.
 pub(super) fn clock(maker: &mut Maker, system: usize, at: u64) -> Write {
     let body = Clock {
+        by: None,
         disregard_first: None,
         disregard_last: None,
         max_error_ns: Some(Count(1_500_000)),

@@ -103,6 +103,8 @@ members! {
 members! {
     /// The state of the clock that stamps events.
     pub struct Clock {
+        /// Who says so, where a person does.
+        by: Option<Pseudonym> => r "profile" "P C" when "a person settles it";
         /// From this entry on times were stamped wrongly, somebody says: retention passes over them. Then `disregard_last` stands too.
         disregard_first: Option<Count> => R "profile" "S" when "times are disregarded";
         /// The last entry whose times were stamped wrongly.
@@ -111,7 +113,7 @@ members! {
         max_error_ns: Option<Count> => R "profile" "P" when "synchronised";
         /// The offset it estimates, nanoseconds.
         offset_ns: Option<Signed> => R "profile" "P" when "synchronised";
-        /// Who says so: `kernel`, `chrony`, `none`.
+        /// Who says so: `kernel`, `chrony`, `none`; `operator`, where a person settles what the clock was worth.
         source: ClearName => R "profile" "P";
         /// Whether it follows a reference.
         synchronised: bool => R "profile" "P";
