@@ -121,12 +121,12 @@ impl DecisionKey {
         self.0.owner
     }
 
-    /// The subjects whose keys wrap this one, in order.
+    /// The subjects whose keys wrap this one, in order; those that it outlives because it was withheld from their erasure included.
     pub fn subjects(&self) -> &[Subject] {
         &self.0.subjects
     }
 
-    /// Whether the key, and that of every subject, was spared by every erasure so far.
+    /// Whether every erasure so far spared the key, and that of every subject that it was not withheld from.
     pub fn is_alive(&self) -> bool {
         let DecisionInner { vault, looked, dead, .. } = &*self.0;
         let changes = vault.erased.changes();
@@ -137,6 +137,11 @@ impl DecisionKey {
             looked.store(changes, Ordering::Release);
         }
         !dead.load(Ordering::Relaxed)
+    }
+
+    /// Whether it outlives a subject of it: it was withheld from that one's erasure.
+    pub fn outlives_subject(&self) -> bool {
+        self.0.vault.erased.has_spared(self.0.id)
     }
 
     fn check_alive(&self) -> Result<()> {
@@ -162,13 +167,13 @@ impl DecisionKey {
         if !self.is_alive() {
             return Ok(out);
         }
-        for subject in &self.0.subjects {
+        let erased = &self.0.vault.erased;
+        for subject in self.0.subjects.iter().filter(|subject| !erased.has_subject(subject.reference())) {
             subject.append_births(&self.0.vault, &mut out)?;
         }
-        // A record that got a late subject is in its page; the one at hand lacks that wrapping and must not go anywhere.
-        if let Some(record) =
-            self.0.birth.lock().as_ref().filter(|_| !self.0.vault.erased.has_late(self.0.id))
-        {
+        // A record that got a late subject, or lost one, is in its page; the one at hand is of before and must not go anywhere.
+        let is_settled = erased.has_late(self.0.id) || erased.has_spared(self.0.id);
+        if let Some(record) = self.0.birth.lock().as_ref().filter(|_| !is_settled) {
             self.0.vault.append_birth(&mut out, &self.0.topic, self.0.id, record)?;
         }
         Ok(out)
