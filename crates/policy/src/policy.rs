@@ -189,6 +189,11 @@ pub struct Stratum {
 }
 
 impl Policy {
+    /// `<system>/<version>`.
+    pub fn id(&self) -> ClearName {
+        ClearName::or_unlisted(&format!("{}/{}", self.system, self.version))
+    }
+
     /// How long a decision is kept that came by this route: as the class says that names the route, else as the first one does.
     pub fn class_of(&self, route: Option<&ClearName>) -> &Retention {
         let named = |class: &&Retention| route.is_some_and(|route| class.routes.contains(route));

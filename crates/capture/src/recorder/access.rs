@@ -4,7 +4,7 @@ use crate::recorder::draft::{NewContent, NewEvent};
 use crate::recorder::write::{Steps, sealed_life_appends};
 use crate::recorder::{RecordError, System};
 use inferlog_record::body::{Access, RiskAccepted};
-use inferlog_record::{DataClass, Id, MediaType, PayloadRole, RetentionClass};
+use inferlog_record::{DataClass, Id, MediaType, PayloadRole};
 
 impl System {
     /// Says in the system's log that somebody read its records, and waits until that is durable: the event's id. `actor` is who
@@ -51,7 +51,7 @@ impl System {
         let (pending, steps) = {
             let _gate = self.inner.gate.read().await;
             self.inner.check_open()?;
-            let made = Steps::begin(self, &[], RetentionClass::default()).and_then(|mut steps| {
+            let made = Steps::begin(self, &[], self.life_class(&event.body)).and_then(|mut steps| {
                 let appends = sealed_life_appends(self, &mut steps, event)?;
                 Ok((appends, steps))
             });

@@ -9,7 +9,7 @@ use crate::recorder::ongoing::{Ongoing, Recorded};
 use crate::recorder::write::{Mark, Steps, decision_appends};
 use crate::recorder::{RecordError, Recorder, System};
 use inferlog_log::{Append, AppendError, Appended, Flags, Payloads, Pending};
-use inferlog_record::body::{DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
+use inferlog_record::body::{Body, DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
 use inferlog_record::{Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole};
 use std::future::Future;
 use std::pin::Pin;
@@ -71,7 +71,11 @@ impl System {
     pub async fn begin(&self, new: NewDecision) -> Result<Decision, RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
-        let NewDecision { subjects, class, opened, more } = new;
+        let NewDecision { subjects, opened, more } = new;
+        let class = match &opened.body {
+            Body::DecisionOpened(opened) => self.class_of(opened.route.as_ref()),
+            _ => self.class_of(None),
+        };
         let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
         let events = std::iter::once(opened).chain(more).collect();
         let appends = self.build(&mut steps, events).await?;

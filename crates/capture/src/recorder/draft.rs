@@ -2,17 +2,13 @@
 
 use bytes::Bytes;
 use inferlog_record::body::{Body, DecisionOpened};
-use inferlog_record::{
-    Capture, Completeness, Count, DataClass, Id, MediaType, PayloadRole, RetentionClass, Timestamp, Why,
-};
+use inferlog_record::{Capture, Completeness, Count, DataClass, Id, MediaType, PayloadRole, Timestamp, Why};
 
 /// A decision that begins.
 #[derive(Clone, Debug)]
 pub struct NewDecision {
     /// Identifiers of the natural persons concerned, as the caller knows them. The log sees pseudonyms only.
     pub subjects: Vec<Bytes>,
-    /// The retention class.
-    pub class: RetentionClass,
     /// What is said of the opening.
     pub opened: NewEvent,
     /// What the request says of steps that came before it: of tools that were called, say.
@@ -77,10 +73,10 @@ pub enum NewContent {
 }
 
 impl NewDecision {
-    /// A decision about nobody in particular, of the class `default`.
+    /// A decision about nobody in particular.
     pub fn new(opened: impl Into<NewEvent>) -> Self {
         let (subjects, more) = (Vec::new(), Vec::new());
-        Self { subjects, class: RetentionClass::default(), opened: opened.into(), more }
+        Self { subjects, opened: opened.into(), more }
     }
 }
 

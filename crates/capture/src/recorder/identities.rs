@@ -37,20 +37,36 @@ pub(crate) struct Firsts {
 impl Firsts {
     /// What appears for the first time in these events of a decision.
     pub(crate) fn of(system: &System, decision: Id, events: &[NewEvent]) -> Result<Self, RecordError> {
-        let (seen, appends) = (Vec::new(), Vec::new());
-        let mut firsts = Self { system: system.clone(), seen, appends, is_counted: false };
+        let mut firsts = Self::none(system);
         for sighting in events.iter().flat_map(|event| sightings(&event.body)) {
-            let (aspect, name, value) = &sighting;
-            let change = system.state.identities.lock().see(*aspect, name.as_ref(), value);
-            let Some(change) = change else { continue };
-            let mut body = change.event(*aspect, name.clone(), value);
-            body.decision = Some(decision);
-            firsts.seen.push(sighting);
-            firsts.count();
-            let event = system.life_event(body)?;
-            firsts.appends.push(life_append(&system.inner, event, Flags::NONE)?);
+            firsts.see(sighting, Some(decision))?;
         }
         Ok(firsts)
+    }
+
+    /// Nothing that appears for the first time.
+    pub(crate) fn none(system: &System) -> Self {
+        Self { system: system.clone(), seen: Vec::new(), appends: Vec::new(), is_counted: false }
+    }
+
+    /// The system's policy, if it appears for the first time.
+    pub(crate) fn of_policy(system: &System, value: Identity) -> Result<Self, RecordError> {
+        let mut firsts = Self::none(system);
+        firsts.see((Aspect::Policy, None, value), None)?;
+        Ok(firsts)
+    }
+
+    fn see(&mut self, sighting: Sighting, decision: Option<Id>) -> Result<(), RecordError> {
+        let (aspect, name, value) = &sighting;
+        let change = self.system.state.identities.lock().see(*aspect, name.as_ref(), value);
+        let Some(change) = change else { return Ok(()) };
+        let mut body = change.event(*aspect, name.clone(), value);
+        body.decision = decision;
+        self.seen.push(sighting);
+        self.count();
+        let event = self.system.life_event(body)?;
+        self.appends.push(life_append(&self.system.inner, event, Flags::NONE)?);
+        Ok(())
     }
 
     fn count(&mut self) {

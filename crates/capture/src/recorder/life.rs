@@ -14,18 +14,23 @@ impl System {
     pub(crate) async fn start(&self, before: Option<&RecoveredLog>) -> Result<(), RecordError> {
         let last_end = before.map_or(LastEnd::First, |log| self.last_end(log));
         let config = &self.inner.config;
+        let (policy, mut change) = self.begin_under()?;
         let mut started = self.life_event(RecorderStarted {
             build: config.build.clone(),
             configuration: config.configuration,
             last_end,
             node: self.inner.node_id(),
-            policy: None,
+            policy,
             shard: self.shard(),
         })?;
         started.role = Some(config.role);
         started.purposes = config.purposes.clone().into();
         let mut pending =
             vec![self.state.log.submit(vec![life_append(&self.inner, started, Flags::RESERVED)?]).await?];
+        let changes = change.take();
+        if !changes.is_empty() {
+            pending.push(self.state.log.submit(changes).await?);
+        }
         let interrupted = before.map(|log| self.interrupted(log)).transpose()?.unwrap_or_default();
         let count = interrupted.len();
         for append in interrupted {
@@ -35,6 +40,7 @@ impl System {
         for waiting in pending {
             waiting.durable().await?;
         }
+        change.keep();
         if count > 0 {
             tracing::warn!(system = %self.state.name, count, "decisions that a crash interrupted were closed");
         }
@@ -74,6 +80,7 @@ impl System {
         let minter = &self.inner.minter;
         let mut event = Event::new(minter.id()?, self.state.name.clone(), minter.now(), body);
         event.clock = *self.state.clock.lock();
+        event.retention = self.life_class(&event.body);
         Ok(event)
     }
 

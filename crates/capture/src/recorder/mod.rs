@@ -35,6 +35,7 @@ mod left_out;
 mod life;
 mod ongoing;
 mod open;
+mod policy;
 mod resume;
 mod scan;
 mod seal;
@@ -52,6 +53,7 @@ pub use keystore::open_keystore;
 pub use lapse::Lapses;
 pub use left_out::FOLLOWER_SKIP;
 pub use ongoing::{Ongoing, Recorded};
+pub use policy::InForce;
 
 pub(crate) use answer::Answer;
 pub(crate) use desk::Done;
@@ -62,7 +64,7 @@ use inferlog_log::{Env, LogHandle, Node, Status};
 use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
 use inferlog_registry::Identities;
 use inferlog_vault::Vault;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,6 +88,8 @@ pub struct RecorderConfig {
     pub purposes: Vec<Purpose>,
     /// The sampling policy in force.
     pub sampling: ClearName,
+    /// The policies that recording begins under, of each system at most one.
+    pub policies: Vec<Arc<InForce>>,
     /// Time between two `clock` events.
     pub clock_period: Duration,
     /// Time between two attempts to tell a gap.
@@ -104,6 +108,7 @@ impl RecorderConfig {
             role: Role::Deployer,
             purposes: vec![Purpose::A, Purpose::B, Purpose::C],
             sampling: ClearName::or_unlisted("all"),
+            policies: Vec::new(),
             clock_period: CLOCK_PERIOD,
             gap_period: GAP_PERIOD,
             lapses: None,
@@ -138,6 +143,8 @@ struct SystemState {
     log: LogHandle,
     /// The latest `clock` event.
     clock: Mutex<Option<Id>>,
+    /// The policy in force. Read behind the gate, by whoever records under it.
+    policy: RwLock<Option<Arc<InForce>>>,
     /// What its log has shown of its parts.
     identities: Mutex<Identities>,
     /// Writes that show identities for the first time and that are not known to be durable.

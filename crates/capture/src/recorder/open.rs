@@ -12,7 +12,7 @@ use inferlog_log::{AppendError, Env, Flags, Hooks, Node, NodeConfig, NodeLock, R
 use inferlog_record::body::StopReason;
 use inferlog_record::{SystemName, Timestamp};
 use inferlog_vault::Vault;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -104,6 +104,7 @@ impl Recorder {
             name: name.clone(),
             log,
             clock: Mutex::new(None),
+            policy: RwLock::default(),
             identities: Mutex::default(),
             doubtful: AtomicUsize::new(0),
         });

@@ -69,6 +69,9 @@ pub const CLASSES_MAX: usize = 64;
 /// Most rules of capture, detectors, or prices, of a policy.
 pub const RULES_MAX: usize = 1024;
 
+/// Longest version of a policy, bytes: `<system>/<version>` is a name.
+const VERSION_BYTES_MAX: usize = 64;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -109,7 +112,7 @@ impl Policy {
         text.at_most(&file.price, RULES_MAX, "price")?;
         Ok(Self {
             system: text.read(&file.system, "system", SystemName::new)?,
-            version: text.name(&file.version, "version")?,
+            version: text.version(&file.version)?,
             profile: text.word("profile", file.profile.as_ref())?.unwrap_or_default(),
             failure: text.word("failure", file.failure.as_ref())?,
             clear_content: text.roles(&file.clear_content, "clear_content")?,
@@ -123,6 +126,17 @@ impl Policy {
 }
 
 impl Text<'_> {
+    fn version(&self, version: &Spanned<String>) -> Result<ClearName, PolicyError> {
+        match self.name(version, "version")? {
+            name if name.as_str().len() <= VERSION_BYTES_MAX => Ok(name),
+            _ => Err(self.error(
+                version,
+                "version",
+                format!("has more than {VERSION_BYTES_MAX} bytes: write less"),
+            )),
+        }
+    }
+
     fn roles(&self, texts: &[Spanned<String>], key: &str) -> Result<Vec<PayloadRole>, PolicyError> {
         texts.iter().map(|role| self.role(role, key)).collect()
     }

@@ -131,4 +131,15 @@ impl Body {
             _ => self.kind().map_or("", Kind::as_str),
         }
     }
+
+    /// Whether no policy removes the event: it is of the class [`permanent`](crate::RetentionClass::permanent).
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Body::Clock(clock) => clock.disregard_first.is_some() || clock.disregard_last.is_some(),
+            _ => matches!(
+                self.kind(),
+                Some(Kind::Erasure | Kind::HoldPlaced | Kind::HoldReleased | Kind::Incident | Kind::Purge)
+            ),
+        }
+    }
 }
