@@ -5,9 +5,9 @@ use std::sync::Arc;
 use inferlog_disk::{DiskError, Fs, read_optional};
 use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, TilePath, TileSource, entries};
 
-use crate::LogDir;
 use crate::error::{LogError, Result};
 use crate::packs::{day_name, find_payload};
+use crate::{LogDir, Runs, kept};
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,36 @@ pub enum ReadError {
     /// The log has no such entry.
     #[error("there is no entry {0} in this log yet")]
     NoEntry(u64),
+    /// The entry was removed when its time was over.
+    #[error("entry {index} was pruned under retention; the log begins at {first}")]
+    Pruned {
+        /// The entry.
+        index: u64,
+        /// The first entry that no purge removed.
+        first: u64,
+    },
+}
+
+impl ReadError {
+    /// Whether a file is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.is_not_found())
+    }
+
+    /// Whether the entry was there and was pruned.
+    pub fn is_pruned(&self) -> bool {
+        matches!(self, Self::Pruned { .. })
+    }
+}
+
+impl From<LogError> for ReadError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Disk(error) => Self::Disk(error),
+            LogError::Damaged { path, .. } => Self::Malformed(path.display().to_string()),
+            other => Self::Malformed(other.to_string()),
+        }
+    }
 }
 
 /// Reads one log.
@@ -76,40 +106,72 @@ impl LogReader {
         Ok(bytes)
     }
 
-    /// One entry's bytes, in a log of `size` entries.
+    /// Index of the first entry whose bundle is there: zero, or more where a prefix was pruned. It never decreases. Of the entries
+    /// before it those that had to be kept are there all the same.
+    pub fn first(&self) -> Result<u64> {
+        kept::first(&*self.fs, &self.dir)
+    }
+
+    /// Whether the entry was kept when its bundle was pruned; false for those at and after [`LogReader::first`].
+    pub fn kept(&self, index: u64) -> Result<bool> {
+        Ok(index < self.first()? && self.kept_entry(index)?.is_some())
+    }
+
+    /// One entry's bytes, in a log of `size` entries, kept ones too. [`ReadError::Pruned`] where it was removed.
     pub fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, ReadError> {
         let path =
             LogDir::bundle_of(index, size).filter(|_| index < size).ok_or(ReadError::NoEntry(index))?;
-        let bundle = self.bundle(path)?;
-        let entry = entries(&bundle).nth((index % u64::from(TILE_WIDTH)) as usize);
-        let entry = entry.and_then(std::result::Result::ok);
-        entry.map(<[u8]>::to_vec).ok_or_else(|| ReadError::Malformed(path.to_string()))
+        let mut first = self.first()?;
+        while index >= first {
+            match self.bundle(path) {
+                Ok(bundle) => {
+                    let entry = entries(&bundle).nth((index % u64::from(TILE_WIDTH)) as usize);
+                    let entry = entry.and_then(std::result::Result::ok);
+                    return entry.map(<[u8]>::to_vec).ok_or_else(|| ReadError::Malformed(path.to_string()));
+                }
+                // Pruned between the two looks, perhaps.
+                Err(error) => match self.first()? {
+                    now if now > first && error.is_not_found() => first = now,
+                    _ => return Err(error),
+                },
+            }
+        }
+        self.kept_entry(index)?.ok_or(ReadError::Pruned { index, first })
     }
 
-    /// Gives every entry from `from` to `size` to `visit`, with its index, until it returns false.
+    /// An entry that was kept when its bundle was pruned.
+    fn kept_entry(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        let kept = kept::read(&*self.fs, &self.dir, index / u64::from(TILE_WIDTH))?.unwrap_or_default();
+        Ok(kept.into_iter().find(|(at, _)| *at == index).map(|(_, entry)| entry))
+    }
+
+    /// The entries from `from` to `size` in runs: of what was pruned those that were kept, then all that is there. A run ends with
+    /// its bundle; those of kept entries are short. The log may be pruned meanwhile: then the rest comes from what is kept.
+    pub fn bundles(&self, from: u64, size: u64) -> Runs {
+        Runs::new(self.clone(), from, size)
+    }
+
+    /// Gives every entry from `from` to `size` to `visit`, with its index, until it returns false: of what was pruned those that
+    /// were kept, then all.
     pub fn scan(
         &self,
         from: u64,
         size: u64,
         mut visit: impl FnMut(u64, &[u8]) -> bool,
     ) -> Result<(), ReadError> {
-        let width = u64::from(TILE_WIDTH);
-        let mut start = from / width * width;
-        while let Some(path) = LogDir::bundle_of(start, size).filter(|_| start < size) {
-            let bundle = self.bundle(path)?;
-            for (index, entry) in (start..).zip(entries(&bundle)) {
-                let entry = entry.map_err(|_| ReadError::Malformed(path.to_string()))?;
-                if index >= from && !visit(index, entry) {
+        for run in self.bundles(from, size) {
+            for entry in run?.entries() {
+                let (index, entry) = entry?;
+                if !visit(index, entry) {
                     return Ok(());
                 }
             }
-            start += width;
         }
         Ok(())
     }
 
     /// The sealed bytes of a payload: of retention class `class`, born with the entry at `index`, whose first event was
-    /// logged at `logged_at_ns`. `None` if no pack holds it; an error if its record does not check.
+    /// logged at `logged_at_ns`; kept ones too. `None` if no pack holds it; an error if its record does not check.
     pub fn payload(
         &self,
         class: &str,

@@ -15,9 +15,10 @@ use inferlog_disk::Fs;
 
 use crate::error::{LogError, Result};
 use crate::hooks::{BirthSink, Signer};
+use crate::packs::PackWriter;
 use crate::wal::format::PAGE_BYTES;
 use crate::wal::{BatchReader, LiveSegment, segment_path};
-use crate::{LogDir, LogId};
+use crate::{LogDir, LogId, LogIdentity, State};
 
 pub(crate) use signed::vkeys;
 pub(crate) use tree::Tree;
@@ -169,6 +170,21 @@ impl Integrator {
             self.trees.insert(id, tree);
         }
         Ok(self.trees.get_mut(&id))
+    }
+
+    /// Closes the packs of a class that have no record of an entry after `last`, between two rounds: `state` does not name them
+    /// any more, and nothing is appended to them again. After an error they are closed or not; what is integrated goes on.
+    pub(crate) fn close_packs(&mut self, log: &LogDir, class: &str, last: u64) -> Result<()> {
+        let id = LogIdentity::load(&*self.fs, log)?.id();
+        // Opened again when the next frame comes, as `state` has it. Of a log that is damaged otherwise, or of an older epoch,
+        // nothing else is looked at.
+        self.trees.remove(&id);
+        let mut state = State::load(&*self.fs, log)?;
+        let mut packs = PackWriter::open(self.fs.clone(), log.packs(), state.log, &state.packs)?;
+        packs.close(class, last)?;
+        state.packs = packs.sync()?;
+        // Stored though it may say so already: what was read may be a change whose sync failed, and packs go after this.
+        state.store(&*self.fs, &log.state())
     }
 
     /// Size of a log as integrated.

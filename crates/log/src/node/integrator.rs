@@ -22,6 +22,18 @@ pub(super) struct Restart {
     pub(super) logs: Vec<(LogId, LogDir)>,
 }
 
+impl Restart {
+    /// The integrator, or a new one that begins at what every `state` says.
+    fn take(&mut self, shared: &Shared) -> Integrator {
+        self.integrator.take().unwrap_or_else(|| {
+            let (fs, wal) = (shared.env.fs.clone(), shared.wal.clone());
+            let mut new = Integrator::new(fs, wal, self.node, self.hooks.clone());
+            self.logs.iter().for_each(|(id, dir)| new.add_log(*id, dir.clone()));
+            new
+        })
+    }
+}
+
 pub(super) fn spawn(shared: Arc<Shared>, restart: Restart) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name("inferlog-integrate".into());
     let spawned = thread.spawn(move || {
@@ -39,7 +51,12 @@ impl Drop for Over<'_> {
         if std::thread::panicking() {
             self.0.poison("the integrator's thread panicked");
         }
-        self.0.state.lock().is_over = true;
+        let jobs = {
+            let mut work = self.0.state.lock();
+            work.is_over = true;
+            std::mem::take(&mut work.jobs)
+        };
+        drop(jobs);
         self.0.integrated.send_modify(|_| {});
     }
 }
@@ -50,7 +67,11 @@ fn run(shared: &Shared, mut restart: Restart) {
         if shared.check().is_err() {
             return;
         }
-        match round(shared, &mut restart, &live) {
+        let result = round(shared, &mut restart, &live);
+        if result.as_ref().err().is_none_or(LogError::is_full) {
+            jobs(shared, &mut restart);
+        }
+        match result {
             Ok(is_done) if is_last && is_done => return,
             Ok(_) => {}
             Err(error) if error.is_full() => {
@@ -98,15 +119,21 @@ fn round(shared: &Shared, restart: &mut Restart, live: &[LiveSegment]) -> Result
     }
 }
 
+/// Does what is to be done between two rounds, and tells who waits for it.
+fn jobs(shared: &Shared, restart: &mut Restart) {
+    let jobs = std::mem::take(&mut shared.state.lock().jobs);
+    for (job, done) in jobs {
+        let mut integrator = restart.take(shared);
+        // Whoever asked may have gone away.
+        let _ = done.send(job(&mut integrator));
+        restart.integrator = Some(integrator);
+    }
+}
+
 /// One round, by a new integrator if the last one failed. One whose round is done stays, though segments cannot be given
 /// back: those that it has settled cannot be read again.
 fn integrate(shared: &Shared, restart: &mut Restart, live: &[LiveSegment]) -> Result<Option<Place>> {
-    let mut integrator = restart.integrator.take().unwrap_or_else(|| {
-        let mut new =
-            Integrator::new(shared.env.fs.clone(), shared.wal.clone(), restart.node, restart.hooks.clone());
-        restart.logs.iter().for_each(|(id, dir)| new.add_log(*id, dir.clone()));
-        new
-    });
+    let mut integrator = restart.take(shared);
     let place = integrator.round(live)?;
     restart.integrator = Some(integrator);
     Ok(place)

@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::error::{AppendError, Result};
+use crate::error::{AppendError, LogError, Result};
 use crate::integrate::{Hooks, Place};
+use crate::prune::{BetweenRounds, Job, Pruner};
 use crate::recover::{NodeLock, RecoveredLog, create_log, recover_locked};
 use crate::wal::LiveSegment;
 use crate::{Append, Appended, Env, LogDir, LogId, LogIdentity, NodeConfig, NodeIdentity};
@@ -71,6 +72,8 @@ struct Work {
     /// The integrator's thread has ended.
     is_over: bool,
     new_logs: Vec<(LogId, LogDir)>,
+    /// What is to be done between two rounds.
+    jobs: Vec<(Job, std::sync::mpsc::Sender<Result<()>>)>,
 }
 
 pub(crate) enum Message {
@@ -138,6 +141,7 @@ impl Node {
                 stalled: None,
                 is_over: false,
                 new_logs: Vec::new(),
+                jobs: Vec::new(),
             }),
             wake: Condvar::new(),
             budget: Arc::new(Semaphore::new(QUEUE_BYTES_MAX / QUEUE_UNIT_BYTES)),
@@ -225,6 +229,11 @@ impl Node {
         let mut identity = (*log.identity).clone();
         identity.vkeys = vkeys;
         identity.store(&*self.env.fs, &log.dir)
+    }
+
+    /// The right to prune a log of this node, an older epoch too.
+    pub fn pruner(&self, dir: LogDir) -> Pruner {
+        Pruner::new(self.env.fs.clone(), dir, self.shared.clone())
     }
 
     /// Integrates all that is durable now and waits until a checkpoint covers it.
@@ -324,6 +333,11 @@ impl LogHandle {
         &self.dir
     }
 
+    /// The right to prune the log.
+    pub fn pruner(&self) -> Pruner {
+        Pruner::new(self.shared.env.fs.clone(), self.dir.clone(), self.shared.clone())
+    }
+
     /// The log's identity.
     pub fn identity(&self) -> &LogIdentity {
         &self.identity
@@ -340,6 +354,27 @@ impl Pending {
     pub async fn durable(self) -> Result<Appended, AppendError> {
         let index = self.0.await.map_err(|_| AppendError::Closed)??;
         Ok(Appended { index })
+    }
+}
+
+impl BetweenRounds for Shared {
+    fn run(&self, job: Job) -> Result<()> {
+        let refused = |error: AppendError| LogError::hook("cannot reach the integrator", error.into());
+        let (done, result) = std::sync::mpsc::channel();
+        {
+            let mut work = self.state.lock();
+            if let Some(why) = &work.poison {
+                return Err(refused(AppendError::Poisoned(why.clone())));
+            }
+            if work.is_over {
+                return Err(refused(AppendError::Closed));
+            }
+            work.jobs.push((job, done));
+            work.requested = true;
+        }
+        self.wake.notify_all();
+        // Dropped with what the thread leaves when it ends.
+        result.recv().unwrap_or_else(|_| Err(refused(AppendError::Closed)))
     }
 }
 

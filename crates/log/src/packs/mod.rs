@@ -6,7 +6,8 @@
 mod read;
 mod write;
 
-pub use read::{OpenPacks, PackName, find_payload, list_packs};
+pub(crate) use read::packs_of_day;
+pub use read::{OpenPacks, PackName, find_payload, list_kept_packs, list_packs};
 pub use write::PackWriter;
 
 use inferlog_record::Timestamp;
@@ -24,7 +25,7 @@ pub const PACK_BYTES_MAX: u64 = 256 << 20;
 const MAGIC: &[u8; 8] = b"ILPACK01";
 const DAY_NAME_BYTES: usize = "2026-11-21".len();
 
-fn encode_header(log: LogId, first: u64) -> Vec<u8> {
+pub(crate) fn encode_header(log: LogId, first: u64) -> Vec<u8> {
     let mut header = Vec::with_capacity(PACK_HEADER_BYTES);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&log.0);
@@ -33,7 +34,7 @@ fn encode_header(log: LogId, first: u64) -> Vec<u8> {
     header
 }
 
-fn index_entry(bytes: &[u8]) -> Option<(u64, u64)> {
+pub(crate) fn index_entry(bytes: &[u8]) -> Option<(u64, u64)> {
     let mut reader = Reader::new(bytes);
     Some((reader.u64()?, reader.u64()?))
 }

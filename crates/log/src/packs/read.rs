@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use inferlog_disk::{File, Fs, Open};
+use inferlog_disk::{DirEntry, File, Fs, Open};
 
-use super::{PACK_INDEX_BYTES, index_entry};
+use super::{PACK_HEADER_BYTES, PACK_INDEX_BYTES, index_entry};
 use crate::LogDir;
 use crate::error::{LogError, Result};
 use crate::payload::{PAYLOAD_HEADER_BYTES, PayloadRecord};
@@ -27,21 +27,36 @@ pub struct PackName {
 
 /// Every pack of a log, by class, day and first index.
 pub fn list_packs(fs: &dyn Fs, log: &LogDir) -> Result<Vec<PackName>> {
+    list_below(fs, &log.packs())
+}
+
+/// What was kept of packs that were purged: packs themselves, each named as the one its records stood in. Their index files are
+/// hints: where one is missing or leads astray, the pack is read through.
+pub fn list_kept_packs(fs: &dyn Fs, log: &LogDir) -> Result<Vec<PackName>> {
+    list_below(fs, &log.kept_packs())
+}
+
+fn list_below(fs: &dyn Fs, root: &Path) -> Result<Vec<PackName>> {
     let mut packs = Vec::new();
-    let root = log.packs();
-    if !fs.exists(&root)? {
-        return Ok(packs);
-    }
-    for class in fs.read_dir(&root)?.into_iter().filter(|entry| entry.is_dir) {
-        for day in fs.read_dir(&class.path)?.into_iter().filter(|entry| entry.is_dir) {
-            packs.extend(packs_of(fs, &class.name, &day.name, &day.path)?);
+    for class in names(fs, root)?.into_iter().filter(|entry| entry.is_dir) {
+        for day in names(fs, &class.path)?.into_iter().filter(|entry| entry.is_dir) {
+            packs.extend(packs_of_day(fs, &class.name, &day.name, &day.path)?);
         }
     }
     Ok(packs)
 }
 
-fn packs_of(fs: &dyn Fs, class: &str, day: &str, dir: &Path) -> Result<Vec<PackName>> {
-    let named = fs.read_dir(dir)?.into_iter().filter_map(|entry| {
+/// The names in a directory, which may be gone by now.
+fn names(fs: &dyn Fs, dir: &Path) -> Result<Vec<DirEntry>> {
+    match fs.read_dir(dir) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        other => Ok(other?),
+    }
+}
+
+/// The packs of a class and day, which are in `dir`.
+pub(crate) fn packs_of_day(fs: &dyn Fs, class: &str, day: &str, dir: &Path) -> Result<Vec<PackName>> {
+    let named = names(fs, dir)?.into_iter().filter_map(|entry| {
         let first = entry.name.strip_suffix(".pack").filter(|digits| digits.len() == 20)?.parse().ok()?;
         let index = entry.path.with_extension("idx");
         Some(PackName { class: class.to_owned(), day: day.to_owned(), first, pack: entry.path, index })
@@ -66,7 +81,7 @@ pub fn find_payload(
 /// for every batch.
 #[derive(Debug, Default)]
 pub struct OpenPacks {
-    days: BTreeMap<(String, String), Vec<PackName>>,
+    days: BTreeMap<PathBuf, Vec<PackName>>,
     /// The last one used: the next payload is likely there too.
     open: Option<OpenPack>,
 }
@@ -75,7 +90,8 @@ pub struct OpenPacks {
 struct OpenPack {
     name: PackName,
     pack: Box<dyn File>,
-    index: Box<dyn File>,
+    /// `None` if there is none, which is no damage in what was kept alone.
+    index: Option<Box<dyn File>>,
     records: u64,
 }
 
@@ -85,38 +101,67 @@ impl OpenPacks {
         &mut self,
         fs: &dyn Fs,
         log: &LogDir,
-        (class, day): (&str, &str),
+        place: (&str, &str),
         index: u64,
         payload: [u8; 16],
     ) -> Result<Option<Vec<u8>>> {
-        let place = (class.to_owned(), day.to_owned());
-        if !self.days.contains_key(&place) {
-            let dir = log.packs().join(class).join(day);
-            let packs = if fs.exists(&dir)? { packs_of(fs, class, day, &dir)? } else { Vec::new() };
-            self.days.insert(place.clone(), packs);
+        if let Some(open) = self.open(fs, &log.packs(), place, index)?
+            && let Some(found) = open.find(index, payload)?
+        {
+            return Ok(Some(found));
         }
-        let packs = self.days.get(&place).map(Vec::as_slice).unwrap_or_default();
+        // What a purge keeps is there before it goes from here.
+        match self.open(fs, &log.kept_packs(), place, index)? {
+            Some(open) => open.find_kept(index, payload),
+            None => Ok(None),
+        }
+    }
+
+    /// The pack below `root` that an entry's payloads are in, if it is there.
+    fn open(
+        &mut self,
+        fs: &dyn Fs,
+        root: &Path,
+        (class, day): (&str, &str),
+        index: u64,
+    ) -> Result<Option<&OpenPack>> {
+        let dir = root.join(class).join(day);
+        if !self.days.contains_key(&dir) {
+            self.days.insert(dir.clone(), packs_of_day(fs, class, day, &dir)?);
+        }
+        let packs = self.days.get(&dir).map(Vec::as_slice).unwrap_or_default();
         let Some(name) = packs.iter().rev().find(|pack| pack.first <= index) else { return Ok(None) };
-        let open = match self.open.take().filter(|open| open.name == *name) {
-            Some(open) => open,
-            None => {
-                let index = fs.open(&name.index, Open::Read)?;
-                let records = index.len()? / PACK_INDEX_BYTES as u64;
-                OpenPack { name: name.clone(), pack: fs.open(&name.pack, Open::Read)?, index, records }
-            }
-        };
-        let found = open.find(index, payload);
-        self.open = Some(open);
-        found
+        if self.open.as_ref().is_none_or(|open| open.name != *name) {
+            self.open = OpenPack::open(fs, name.clone())?;
+        }
+        Ok(self.open.as_ref())
     }
 }
 
 impl OpenPack {
+    /// `None` if a purge has removed it since it was listed.
+    fn open(fs: &dyn Fs, name: PackName) -> Result<Option<Self>> {
+        let open = |path: &Path| match fs.open(path, Open::Read) {
+            Err(error) if error.is_not_found() => Ok(None),
+            other => other.map(Some),
+        };
+        let Some(pack) = open(&name.pack)? else { return Ok(None) };
+        let index = open(&name.index)?;
+        if index.is_none() && !fs.exists(&name.pack)? {
+            return Ok(None);
+        }
+        let bytes = index.as_ref().map_or(Ok(0), |index| index.len())?;
+        Ok(Some(Self { name, pack, index, records: bytes / PACK_INDEX_BYTES as u64 }))
+    }
+
     fn find(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
-        let Some(mut at) = first_record(&*self.index, self.records, index)? else { return Ok(None) };
+        let Some(file) = &self.index else {
+            return Err(LogError::damaged(&self.name.index, 0, "this pack's index file is missing"));
+        };
+        let Some(mut at) = first_record(&**file, self.records, index)? else { return Ok(None) };
         let mut damaged = None;
         while at < self.records {
-            let (entry, offset) = read_index(&*self.index, at)?;
+            let (entry, offset) = read_index(&**file, at)?;
             if entry != index {
                 break;
             }
@@ -135,6 +180,37 @@ impl OpenPack {
             )),
             None => Ok(None),
         }
+    }
+
+    /// In a pack of what was kept, which is replaced at another time than its index: where that is of another state of the pack, the
+    /// pack is read through.
+    fn find_kept(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
+        if self.is_indexed()? {
+            return self.find(index, payload);
+        }
+        let mut offset = PACK_HEADER_BYTES as u64;
+        while offset < self.pack.len()? {
+            let record = read_record(&*self.pack, offset)?;
+            let Some((record, _)) = record.as_deref().and_then(PayloadRecord::read) else {
+                return Err(LogError::damaged(&self.name.pack, offset, "no payload record checks here"));
+            };
+            if (record.index, record.payload) == (index, payload) {
+                return Ok(Some(record.sealed.to_vec()));
+            }
+            offset += record.span() as u64;
+        }
+        Ok(None)
+    }
+
+    /// Whether the index is of this state of the pack: what was kept only ever loses records, so that the last one moves towards
+    /// the beginning.
+    fn is_indexed(&self) -> Result<bool> {
+        let Some(file) = self.index.as_deref().filter(|_| self.records > 0) else { return Ok(false) };
+        let (_, offset) = read_index(file, self.records - 1)?;
+        let record = read_record(&*self.pack, offset)?;
+        let span = record.as_deref().and_then(PayloadRecord::read).map(|(record, _)| record.span() as u64);
+        let end = span.and_then(|span| offset.checked_add(span));
+        Ok(end == Some(self.pack.len()?))
     }
 }
 

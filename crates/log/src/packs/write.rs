@@ -6,7 +6,7 @@ use std::sync::Arc;
 use inferlog_disk::{File, Fs, Open, create_dir_all, create_over};
 use inferlog_record::Timestamp;
 
-use super::{PACK_BYTES_MAX, day_name, encode_header};
+use super::{PACK_BYTES_MAX, PACK_INDEX_BYTES, day_name, encode_header, index_entry};
 use crate::bytes::put_u64;
 use crate::error::{LogError, Result};
 use crate::payload::{put_record, records};
@@ -111,6 +111,21 @@ impl PackWriter {
         Ok(self.open.iter().map(|pack| pack.tail.clone()).collect())
     }
 
+    /// Closes the packs of a class that have no record of an entry after `last`, if there are any; all is made durable before. They
+    /// stay packs that are named by the `state` of before: theirs is the next one.
+    pub fn close(&mut self, class: &str, last: u64) -> Result<bool> {
+        let mut closed = Vec::new();
+        for (at, pack) in self.open.iter_mut().enumerate().filter(|(_, pack)| pack.class == class) {
+            // What a crash left beyond the tail would not be cut off again.
+            pack.sync()?;
+            if pack.last()?.is_some_and(|index| index <= last) {
+                closed.push(at);
+            }
+        }
+        closed.iter().rev().for_each(|at| drop(self.open.remove(*at)));
+        Ok(!closed.is_empty())
+    }
+
     /// The open pack for a frame's class and day. Its caller puts it back at the end of the list.
     ///
     /// When a pack is closed depends on what was appended and on nothing else, so that recovery, which appends the same
@@ -159,6 +174,14 @@ impl OpenPack {
     /// Bytes, those not yet written included.
     fn len(&self) -> u64 {
         self.tail.pack_bytes + self.pack_pending.len() as u64
+    }
+
+    /// Index of the entry of its last record; all is written.
+    fn last(&self) -> Result<Option<u64>> {
+        let Some(at) = self.tail.index_bytes.checked_sub(PACK_INDEX_BYTES as u64) else { return Ok(None) };
+        let mut record = [0; PACK_INDEX_BYTES];
+        self.index.read_exact_at(&mut record, at)?;
+        Ok(index_entry(&record).map(|(index, _)| index))
     }
 
     fn write(&mut self) -> Result<()> {
