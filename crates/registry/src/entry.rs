@@ -16,6 +16,8 @@ pub enum EntryKind {
     Model,
     /// Another word for a model's version.
     Alias,
+    /// A system's policy.
+    Policy,
 }
 
 impl EntryKind {
@@ -26,6 +28,7 @@ impl EntryKind {
             Self::Tools => "tools",
             Self::Model => "model",
             Self::Alias => "alias",
+            Self::Policy => "policy",
         }
     }
 }
@@ -48,6 +51,8 @@ pub enum Entry {
     Model(ModelEntry),
     /// Another word for a model's version.
     Alias(AliasEntry),
+    /// A system's policy.
+    Policy(PolicyEntry),
 }
 
 /// A registered prompt.
@@ -131,6 +136,23 @@ pub struct AliasEntry {
     pub added_at: Timestamp,
 }
 
+/// A system's policy: of several versions the one registered last is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyEntry {
+    /// The system.
+    pub name: ClearName,
+    /// Its version.
+    pub version: ClearName,
+    /// When it was registered.
+    pub added_at: Timestamp,
+    /// SHA-256 of its text: the object that holds it.
+    pub sha256: Digest,
+    /// Always text.
+    pub media_type: MediaType,
+    /// Length of the text, bytes.
+    pub size: u64,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_false(value: &bool) -> bool {
     !value
@@ -144,6 +166,7 @@ impl Entry {
             Self::Tools(_) => EntryKind::Tools,
             Self::Model(_) => EntryKind::Model,
             Self::Alias(_) => EntryKind::Alias,
+            Self::Policy(_) => EntryKind::Policy,
         }
     }
 
@@ -154,6 +177,7 @@ impl Entry {
             Self::Tools(entry) => &entry.name,
             Self::Model(entry) => &entry.name,
             Self::Alias(entry) => &entry.name,
+            Self::Policy(entry) => &entry.name,
         }
     }
 
@@ -164,6 +188,7 @@ impl Entry {
             Self::Tools(entry) => Some(&entry.version),
             Self::Model(entry) => Some(&entry.version),
             Self::Alias(entry) => entry.version.as_ref(),
+            Self::Policy(entry) => Some(&entry.version),
         }
     }
 
@@ -174,6 +199,7 @@ impl Entry {
             Self::Tools(entry) => entry.added_at,
             Self::Model(entry) => entry.added_at,
             Self::Alias(entry) => entry.added_at,
+            Self::Policy(entry) => entry.added_at,
         }
     }
 
@@ -183,6 +209,7 @@ impl Entry {
             Self::Prompt(entry) => Some((entry.sha256, entry.size)),
             Self::Tools(entry) => Some((entry.sha256, entry.size)),
             Self::Model(entry) => Some((entry.sha256?, entry.size?)),
+            Self::Policy(entry) => Some((entry.sha256, entry.size)),
             Self::Alias(_) => None,
         }
     }

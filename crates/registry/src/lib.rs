@@ -1,4 +1,4 @@
-//! Prompts, tools and models of an AI system: versioned, content-addressed, resolvable for ever.
+//! Prompts, tools and models of an AI system, and its policies: versioned, content-addressed, resolvable for ever.
 //!
 //! A record names what a model was given: this prompt in this version, these tools, this model's weights. The registry is
 //! where such a name leads: to bytes that cannot have changed since. A node's registry lies under `DIR/registry` and is
@@ -11,7 +11,8 @@
 //!   nothing names yet.
 //!
 //! A name and version never change their content; a model's digest that was not known may become known. An alias of a
-//! model may move, and every move is a line: what it stood for at any time can be told.
+//! model may move, and every move is a line: what it stood for at any time can be told. Of a system's policies the one registered
+//! last is in force.
 //!
 //! [`Registry`] is for the process that holds the directory, [`Snapshot`] what it knew at one moment, unchanging: readers ask
 //! that, and may load one without any lock. Everything that lookups need is in memory: texts by their SHA-256, tools by that
@@ -36,7 +37,7 @@ mod template;
 mod tools;
 
 pub use check::{Problem, check};
-pub use entry::{AliasEntry, Entry, EntryKind, ModelEntry, PromptEntry, ToolsEntry};
+pub use entry::{AliasEntry, Entry, EntryKind, ModelEntry, PolicyEntry, PromptEntry, ToolsEntry};
 pub use error::{Refusal, RegistryError, Result};
 pub use files::{Files, FilesError, Hashed};
 pub use identities::{Change, IDENTITIES_MAX, Identities, Identity};

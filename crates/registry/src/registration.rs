@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::objects::sha256;
 use crate::template::Template;
 use crate::tools::canonical_tools;
-use crate::{AliasEntry, Entry, EntryKind, ModelEntry, OBJECT_BYTES_MAX, PromptEntry, Refusal, ToolsEntry};
+use crate::{
+    AliasEntry, Entry, EntryKind, ModelEntry, OBJECT_BYTES_MAX, PolicyEntry, PromptEntry, Refusal, ToolsEntry,
+};
 
 /// Longest location, and source, of a model, bytes.
 const LINE_BYTES_MAX: usize = 4096;
@@ -58,6 +60,11 @@ pub enum What {
         /// The word.
         alias: ClearName,
     },
+    /// A system's policy, under the name of the system.
+    Policy {
+        /// Its text.
+        text: String,
+    },
 }
 
 impl Registration {
@@ -82,6 +89,11 @@ impl Registration {
         Self { name, version, what }
     }
 
+    /// A system's policy. That it is one is the caller's to see to.
+    pub fn policy(system: ClearName, version: ClearName, text: impl Into<String>) -> Self {
+        Self { name: system, version: Some(version), what: What::Policy { text: text.into() } }
+    }
+
     /// What it is about.
     pub fn kind(&self) -> EntryKind {
         match self.what {
@@ -89,6 +101,7 @@ impl Registration {
             What::Tools { .. } => EntryKind::Tools,
             What::Model { .. } => EntryKind::Model,
             What::Alias { .. } => EntryKind::Alias,
+            What::Policy { .. } => EntryKind::Policy,
         }
     }
 
@@ -149,6 +162,12 @@ impl Registration {
             What::Alias { alias } => {
                 let (alias, version) = (alias.clone(), self.version.clone());
                 Ok((Entry::Alias(AliasEntry { name, alias, version, added_at }), None))
+            }
+            What::Policy { text } => {
+                let (sha256, size) = measure(text.as_bytes())?;
+                let (version, media_type) = (version(Some(sha256)), MediaType::Text);
+                let entry = PolicyEntry { name, version, added_at, sha256, media_type, size };
+                Ok((Entry::Policy(entry), Some(text.clone().into_bytes())))
             }
         }
     }

@@ -140,6 +140,7 @@ impl Draft {
                 (Some(known.sha256), known.role, known.literal) == (content, *role, *literal)
             }
             (Entry::Tools(known), What::Tools { .. }) => Some(known.sha256) == content,
+            (Entry::Policy(known), What::Policy { .. }) => Some(known.sha256) == content,
             (Entry::Model(known), What::Model { location, .. }) => {
                 (known.digest, &known.location) == (content, location)
             }

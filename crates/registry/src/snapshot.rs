@@ -14,7 +14,8 @@ use crate::prompts::{Pattern, Prompts};
 use crate::template::Template;
 use crate::tools::Tools;
 use crate::{
-    AliasEntry, Entry, EntryKind, ModelEntry, PromptEntry, Refusal, RegistryError, Result, ToolsEntry,
+    AliasEntry, Entry, EntryKind, ModelEntry, PolicyEntry, PromptEntry, Refusal, RegistryError, Result,
+    ToolsEntry,
 };
 
 /// A prompt that a text is.
@@ -91,9 +92,9 @@ impl Snapshot {
         let at = self.entries.len();
         match &entry {
             Entry::Prompt(prompt) => self.load_template(prompt)?,
-            Entry::Tools(tools) => {
-                // Read, to know that it is there whenever it is asked for.
-                self.objects.read(tools.sha256)?;
+            // Read, to know that it is there whenever it is asked for.
+            Entry::Tools(ToolsEntry { sha256, .. }) | Entry::Policy(PolicyEntry { sha256, .. }) => {
+                self.objects.read(*sha256)?;
             }
             Entry::Model(_) => {}
             Entry::Alias(AliasEntry { name, alias, version, .. }) => {
@@ -177,6 +178,10 @@ impl Snapshot {
                 true => Ok(false),
                 false => Err(taken(&new.version, "other tools")),
             },
+            (Entry::Policy(new), Some(Entry::Policy(old))) => match new.sha256 == old.sha256 {
+                true => Ok(false),
+                false => Err(taken(&new.version, "another text")),
+            },
             (Entry::Model(new), Some(Entry::Model(old))) => match (new.digest, old.digest) {
                 (Some(new_digest), Some(digest)) if new_digest != digest => {
                     Err(taken(&new.version, "another digest"))
@@ -238,6 +243,27 @@ impl Snapshot {
             Entry::Model(model) => Some(model),
             _ => None,
         }
+    }
+
+    /// The policy of a system that is in force: the one registered last.
+    pub fn policy(&self, system: &str) -> Option<&PolicyEntry> {
+        self.policies(system).next_back()
+    }
+
+    /// Every policy of a system, in the order in which they were registered.
+    pub fn policies(&self, system: &str) -> impl DoubleEndedIterator<Item = &PolicyEntry> {
+        self.versions(EntryKind::Policy, system).filter_map(|entry| match entry {
+            Entry::Policy(policy) => Some(policy),
+            _ => None,
+        })
+    }
+
+    /// The systems that have a policy, sorted.
+    pub fn systems_with_policy(&self) -> Vec<&str> {
+        let names = self.names.get(&EntryKind::Policy).into_iter().flatten();
+        let mut systems: Vec<&str> = names.map(|(name, _)| &**name).collect();
+        systems.sort_unstable();
+        systems
     }
 
     /// The version that a model's alias stands for.

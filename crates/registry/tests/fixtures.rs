@@ -66,6 +66,18 @@ fn registrations() -> Vec<Registration> {
     ]
 }
 
+/// Two policies of one system, of which the second is in force: a registry of a later version than the one above.
+fn policies() -> Vec<Registration> {
+    let policy = |version: &str, target: &str| {
+        let text = format!(
+            "system = \"credit\"\nversion = \"{version}\"\n\n[[class]]\nname = \"default\"\nfloor = \"184 days\"\n\
+             target = \"{target}\"\nlegal_basis = \"Article 26(6)\"\n"
+        );
+        Registration::policy(name("credit"), name(version), text)
+    };
+    vec![policy("2026-10", "7 months"), policy("2026-11", "1 year")]
+}
+
 /// As `sha256sum` says of the manifest above.
 fn sha256_of(manifest: &str) -> Digest {
     assert_eq!(manifest.len(), 130);
@@ -83,19 +95,21 @@ fn identities() -> Vec<u8> {
 
 /// What is written today.
 fn good() -> Files {
+    let mut files = written("good", &registrations());
+    files.append(&mut written("policies", &policies()));
+    files.insert("identities".into(), identities());
+    files
+}
+
+fn written(dir: &str, registrations: &[Registration]) -> Files {
     let fs = SimFs::new(1);
     let registry = Registry::open(Arc::new(fs.clone()), Path::new("/r")).unwrap();
-    for (registration, second) in registrations().iter().zip(1..) {
+    for (registration, second) in registrations.iter().zip(1..) {
         let time = Timestamp(1_700_000_000_000_000_000 + second * 1_000_000_001);
         assert!(registry.add(registration, time).unwrap().is_new);
     }
-    let mut files: Files = fs
-        .files()
-        .into_iter()
-        .map(|(path, bytes)| (Path::new("good").join(path.strip_prefix("/r").unwrap()), bytes))
-        .collect();
-    files.insert("identities".into(), identities());
-    files
+    let below = |path: PathBuf| Path::new(dir).join(path.strip_prefix("/r").unwrap());
+    fs.files().into_iter().map(|(path, bytes)| (below(path), bytes)).collect()
 }
 
 /// The fixture's name, what is said of it, and its files.
@@ -189,6 +203,19 @@ fn a_frozen_registry_is_read() {
     let (identities, next) =
         Identities::from_bytes(&fs::read(fixtures().join("identities")).unwrap(), 42).unwrap();
     assert_eq!((identities.len(), next), (3, 42));
+}
+
+#[test]
+fn frozen_policies_are_read() {
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let dir = fixtures().join("policies");
+    assert_eq!(check(&fs, &dir), []);
+    let snapshot = Snapshot::load(&fs, &dir).unwrap();
+    let policy = snapshot.policy("credit").unwrap();
+    assert_eq!(policy.version.as_str(), "2026-11");
+    assert!(snapshot.text(policy.sha256).unwrap().contains("target = \"1 year\""));
+    assert_eq!(snapshot.policies("credit").count(), 2);
+    assert_eq!((snapshot.systems_with_policy(), snapshot.policy("other")), (vec!["credit"], None));
 }
 
 #[test]

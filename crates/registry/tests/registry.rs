@@ -90,6 +90,24 @@ fn the_most_specific_prompt_is_found() {
 }
 
 #[test]
+fn the_policy_registered_last_is_in_force() {
+    let world = World::new();
+    let add = |version, text| world.add(&Registration::policy(name("credit"), name(version), text));
+    assert!(add("1", "one").unwrap().is_new);
+    assert!(add("2", "two").unwrap().is_new);
+    assert!(!add("2", "two").unwrap().is_new);
+    assert!(!add("1", "one").unwrap().is_new, "it is there, and not in force again");
+    let refused = add("1", "three").unwrap_err().to_string();
+    assert!(refused.starts_with("policy credit@1 is registered with another text"), "{refused}");
+    for snapshot in [(*world.registry.snapshot()).clone(), world.load()] {
+        let policy = snapshot.policy("credit").unwrap();
+        assert_eq!(policy.version.as_str(), "2");
+        assert_eq!(snapshot.text(policy.sha256).unwrap(), "two");
+    }
+    assert_eq!(world.find("two"), None, "no prompt");
+}
+
+#[test]
 fn a_text_may_be_literal() {
     let world = World::new();
     let what =
