@@ -14,6 +14,7 @@ pub mod account;
 pub mod coverage;
 pub mod drill;
 mod error;
+pub mod fate;
 mod find;
 mod json;
 pub mod keeping;
@@ -21,6 +22,7 @@ mod keys;
 mod open;
 mod opened;
 mod paint;
+pub mod person;
 mod receipt;
 mod report;
 mod select;
@@ -42,8 +44,8 @@ pub use report::{
 };
 pub use select::Select;
 pub use story::{
-    CONTENT_BYTES_MAX, EntryProof, Located, Locator, MissingPart, Openings, PayloadContent, Place,
-    ScanLocator, Story, StoryEvent, StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens,
-    Unopened, parse_decision, story,
+    CONTENT_BYTES_MAX, EntriesPurged, EntryProof, HeldBy, Located, Locator, MissingPart, Openings,
+    PayloadContent, Place, RedactionTold, Removed, ScanLocator, States, Story, StoryEvent, StoryOptions,
+    StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened, WithheldFrom, parse_decision, story,
 };
 pub use verify::{FAULTS_LISTED_MAX, Options, Progress, Remembered, THREADS_DEFAULT, verify};

@@ -48,6 +48,11 @@ impl OpenLog {
         self.signed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.size())
     }
 
+    /// The entry before which the log was pruned: 0, if it was not.
+    pub(crate) fn first(&self) -> Result<u64> {
+        Ok(self.reader.first()?)
+    }
+
     /// The bundle that begins with this entry, which the log has.
     pub(crate) fn bundle(&self, first: u64) -> Result<Vec<u8>> {
         let path = LogDir::bundle_of(first, self.size()).ok_or(ReadError::NoEntry(first));

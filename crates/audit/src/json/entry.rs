@@ -20,7 +20,7 @@ pub(crate) struct EntryScan<'a> {
     pub(crate) of: u64,
     pub(crate) events: Vec<EventScan<'a>>,
     /// The references of all events, in order.
-    pub(crate) references: Vec<ReferenceScan<'a>>,
+    pub(crate) references: Vec<ReferenceScan>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub(crate) struct EventScan<'a> {
     pub(crate) body: &'a [u8],
     /// The JSON of `subjects`; empty if it is absent.
     pub(crate) subjects: &'a [u8],
+    /// The JSON of `redactions`; empty if it is absent.
+    pub(crate) redactions: &'a [u8],
     /// The JSON of the whole event.
     pub(crate) json: &'a [u8],
     /// Its references among those of the entry.
@@ -45,19 +47,18 @@ pub(crate) enum State {
     Present,
     Erased,
     Purged,
-    /// Redacted or never captured: explained by the reason itself.
-    Other,
+    Redacted,
+    NotCaptured,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ReferenceScan<'a> {
+pub(crate) struct ReferenceScan {
     pub(crate) payload: [u8; 16],
-    pub(crate) role: &'a [u8],
     pub(crate) state: State,
+    /// Whether an earlier event recorded it.
+    pub(crate) is_again: bool,
     /// SHA-256 of the sealed bytes, where the payload was born here and is sealed.
     pub(crate) sealed: Option<[u8; 32]>,
-    /// Address of the decision's key, as text.
-    pub(crate) key_id: &'a [u8],
 }
 
 impl<'a> EntryScan<'a> {
@@ -118,6 +119,7 @@ impl<'a> EntryScan<'a> {
                     Some(())
                 })?,
                 b"retention" => event.retention = name(cursor)?,
+                b"redactions" => event.redactions = raw(cursor)?,
                 b"subjects" => event.subjects = raw(cursor)?,
                 _ => cursor.skip()?,
             }
@@ -133,7 +135,7 @@ impl<'a> EntryScan<'a> {
     }
 }
 
-fn reference<'a>(cursor: &mut Cursor<'a>) -> Option<ReferenceScan<'a>> {
+fn reference(cursor: &mut Cursor<'_>) -> Option<ReferenceScan> {
     let start = cursor.at();
     let mut payload = None;
     let (mut role, mut state, mut reason, mut class, mut key_id) = (&b""[..], &b""[..], None, None, &b""[..]);
@@ -186,7 +188,7 @@ fn reference<'a>(cursor: &mut Cursor<'a>) -> Option<ReferenceScan<'a>> {
     };
     match (problem, payload) {
         (None, Some(payload)) => {
-            Some(ReferenceScan { payload, role, state: state_of(state), sealed, key_id })
+            Some(ReferenceScan { payload, state: state_of(state), is_again: has_first, sealed })
         }
         (problem, _) => cursor.fail_at(start, problem.unwrap_or("a reference lacks payload")),
     }
@@ -197,7 +199,8 @@ fn state_of(text: &[u8]) -> State {
         b"present" => State::Present,
         b"erased" => State::Erased,
         b"purged" => State::Purged,
-        _ => State::Other,
+        b"redacted" => State::Redacted,
+        _ => State::NotCaptured,
     }
 }
 

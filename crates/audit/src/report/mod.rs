@@ -82,6 +82,14 @@ pub enum FaultKind {
     Pack,
     /// The index of a pack.
     PackIndex,
+    /// The file `pruned`, or entries that are gone without a purge that says so.
+    Pruned,
+    /// Entries that were kept when others were purged.
+    Kept,
+    /// A purge whose numbers are not those of what is there.
+    Purge,
+    /// A key that was erased or purged and still opens something.
+    OpenableKey,
     /// A payload that an entry says is present and that no pack holds, without an event that says why.
     MissingPayload,
     /// A payload that no entry refers to.
@@ -123,6 +131,10 @@ pub struct LogReport {
     pub system: String,
     /// Entries under the checkpoint.
     pub size: u64,
+    /// Where it begins: entries before this one were purged, those kept apart.
+    pub first: u64,
+    /// Its payloads, by what became of them.
+    pub payloads: PayloadCounts,
     /// Root hash at that size, base64; `None` if there is no checkpoint yet.
     pub root: Option<String>,
     /// Verifier keys whose signatures on the checkpoint verify (c2sp.org/signed-note).
@@ -133,6 +145,48 @@ pub struct LogReport {
     pub fault_count: u64,
     /// How far it is complete, and what others vouch for.
     pub statement: Statement,
+}
+
+/// Payloads of a log, by what became of them. Whether a key still opens what is there is not asked here: an erasure destroys the key
+/// first, and leaves sealed bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PayloadCounts {
+    /// Sealed bytes that were found and hashed.
+    pub present: u64,
+    /// Of these, those kept when their packs were purged.
+    pub kept: u64,
+    /// Erased when they were recorded, or gone since with an erasure that says why.
+    pub erased: u64,
+    /// Gone with a purge that says so.
+    pub purged: u64,
+    /// Left out by a rule before they were recorded.
+    pub redacted: u64,
+    /// Never reached the Recorder, or it had no room; the reason stands in the entry.
+    pub not_captured: u64,
+    /// Gone, and no event says why: each is a fault.
+    pub missing: u64,
+    /// Places within payloads where a rule took something out.
+    pub spans_redacted: u64,
+    /// Entries that were purged.
+    pub entries_purged: u64,
+    /// Entries that were kept when those around them were purged.
+    pub entries_kept: u64,
+}
+
+impl PayloadCounts {
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { present, kept, erased, purged, redacted, not_captured, missing, .. } = other;
+        self.present += present;
+        self.kept += kept;
+        self.erased += erased;
+        self.purged += purged;
+        self.redacted += redacted;
+        self.not_captured += not_captured;
+        self.missing += missing;
+        self.spans_redacted += other.spans_redacted;
+        self.entries_purged += other.entries_purged;
+        self.entries_kept += other.entries_kept;
+    }
 }
 
 /// Where the key came from that verified a checkpoint.

@@ -9,7 +9,9 @@ use inferlog_record::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::model::{MissingPart, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary};
+use super::model::{
+    MissingPart, Place, RedactionTold, States, Story, StoryEvent, StoryPayload, StoryProof, Summary,
+};
 use super::order::{Ordered, causes, order};
 use super::search::Hits;
 use super::turns::{summary, turns};
@@ -45,9 +47,12 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
         summary: Summary::default(),
         events: Vec::new(),
         missing: Vec::new(),
+        states: States::default(),
+        entries_purged: Vec::new(),
         proofs,
         mentioned_in: Vec::new(),
         problems: Vec::new(),
+        absent: Vec::new(),
         notices: Vec::new(),
     };
     let mut told = AllTold::default();
@@ -73,7 +78,7 @@ pub(super) fn assemble(decision: Id, found: &[(OpenLog, Hits)], proofs: Vec<Stor
     arrange(&mut story, &told);
     check_firsts(&mut story);
     if !story.events.iter().any(|event| event.kind == Kind::DecisionOpened.as_str()) {
-        story.problems.push("no decision.opened was found".to_owned());
+        story.absent.push("no decision.opened was found".to_owned());
     }
     Ok(story)
 }
@@ -88,7 +93,7 @@ fn check_part(story: &mut Story, hits: &Hits, index: u64, entry: &Entry) {
             "entry {index} is part {} of {}, and not all parts stand beside it",
             entry.part, entry.of
         );
-        story.problems.push(what);
+        story.absent.push(what);
     }
 }
 
@@ -116,7 +121,7 @@ impl AllTold {
         }
         if matches!(event.body, Body::Rest(_)) {
             story
-                .problems
+                .absent
                 .push(format!("event {} is continued in entry {} and was not begun", event.id, place.index));
         }
         self.known.insert(event.id, story.events.len());
@@ -130,10 +135,19 @@ impl AllTold {
             kind: event.body.kind_text().to_owned(),
             serves: event.kind().map_or("", Kind::serves),
             logged_at: event.logged_at.to_string(),
+            redactions: event.redactions.iter().map(redaction).collect(),
             event: raw,
             payloads: payloads.collect(),
         });
         self.told.push(Told { event, place, write });
+    }
+}
+
+fn redaction(redaction: &inferlog_record::Redaction) -> RedactionTold {
+    RedactionTold {
+        rule: redaction.rule.to_string(),
+        action: redaction.action.to_string(),
+        count: redaction.count.0,
     }
 }
 
@@ -143,6 +157,9 @@ fn payload(reference: &Reference) -> StoryPayload {
         payload: reference.payload,
         state: reference.state().to_string(),
         reason: None,
+        removed: None,
+        held: Vec::new(),
+        withheld: Vec::new(),
         first: None,
         media_type: None,
         size: None,
@@ -296,7 +313,7 @@ fn check_firsts(story: &mut Story) {
         for payload in &event.payloads {
             if let Some(first) = payload.first.filter(|first| !held.contains_key(&(*first, payload.payload)))
             {
-                story.problems.push(format!(
+                story.absent.push(format!(
                     "{} of event {} was first recorded by event {first}, which is not here",
                     payload.role, event.id
                 ));

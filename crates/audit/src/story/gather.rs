@@ -7,8 +7,9 @@ use inferlog_disk::Fs;
 
 use super::StoryOptions;
 use super::locate::Located;
-use super::search::{ErasureHit, Hits, Wanted, look_up, search};
+use super::search::{Hits, Wanted, look_up, search};
 use crate::error::{AuditError, Result};
+use crate::fate::{self, Removals};
 use crate::json::EntryScan;
 use crate::open::OpenLog;
 
@@ -17,8 +18,8 @@ use crate::open::OpenLog;
 pub(crate) struct Gathered {
     /// The logs that tell the decision, then those that only name it, then those that hold nothing but changes.
     pub(crate) found: Vec<(OpenLog, Hits)>,
-    /// Erasures, with the origins of their logs.
-    pub(crate) erasures: Vec<(String, ErasureHit)>,
+    /// What was erased, purged and frozen; logs are numbered as in `found`.
+    pub(crate) removals: Removals,
     /// What was wrong with the index.
     pub(crate) notices: Vec<String>,
 }
@@ -58,21 +59,33 @@ pub(crate) fn gather(
             *hits = searched;
         }
     }
-    let mut found: Vec<(OpenLog, Hits)> =
-        found.into_iter().map(|(log, hits, _)| (log, hits)).filter(|(_, hits)| !hits.is_empty()).collect();
-    found.sort_by_key(|(_, hits)| (hits.entries.is_empty(), hits.mentions.is_empty()));
+    let mut found: Vec<(OpenLog, Hits)> = found.into_iter().map(|(log, hits, _)| (log, hits)).collect();
+    // Last those that are read for what they say of removals alone: the numbers of the others stay.
+    found.sort_by_key(|(_, hits)| {
+        (hits.entries.is_empty(), hits.mentions.is_empty(), hits.changes.is_empty())
+    });
     if found.first().is_none_or(|(_, hits)| hits.entries.is_empty()) {
         return Err(AuditError::NoDecision(wanted.decision.to_string()));
     }
-    let erasures = found
-        .iter_mut()
-        .flat_map(|(log, hits)| {
-            let origin = log.origin.clone();
-            hits.erasures.drain(..).map(move |erasure| (origin.clone(), erasure))
-        })
-        .collect();
+    let removals = removals(&mut found)?;
     found.retain(|(_, hits)| !hits.is_empty());
-    Ok(Gathered { found, erasures, notices })
+    Ok(Gathered { found, removals, notices })
+}
+
+/// What the life of these logs says of removals and holds: of the decision's own system all of it.
+fn removals(found: &mut [(OpenLog, Hits)]) -> Result<Removals> {
+    let own: Vec<String> = found
+        .iter()
+        .filter(|(_, hits)| !hits.entries.is_empty())
+        .map(|(log, _)| log.dir.system().to_owned())
+        .collect();
+    let mut removals = Removals::default();
+    for (number, (log, hits)) in found.iter_mut().enumerate() {
+        let is_own = own.iter().any(|system| system == log.dir.system());
+        let scanned = if is_own { hits.scanned.clone() } else { 0..log.size() };
+        fate::of_log(log, number, &std::mem::take(&mut hits.life), scanned, &mut removals)?;
+    }
+    Ok(removals)
 }
 
 /// What one log holds, and whether an index said so.

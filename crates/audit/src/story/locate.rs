@@ -21,7 +21,8 @@ pub struct Located {
     pub entries: Vec<u64>,
     /// Entries of the system's life, and of other decisions, that name it: `system.changed`, `alert`, `access`, `hold.placed`.
     pub mentions: Vec<u64>,
-    /// Entries with `erasure` events: all of them, or those alone that concern the decision's keys or subjects.
+    /// Entries with `erasure` events: all of them, or those alone that concern the decision's keys or subjects. Purges and holds
+    /// may be among them.
     pub erasures: Vec<u64>,
     /// Entries with `system.changed` events: all of them, or those alone after the decision's first entry.
     pub changes: Vec<u64>,

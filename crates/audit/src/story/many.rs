@@ -10,8 +10,9 @@ use inferlog_record::Id;
 use memchr::memmem::Finder;
 
 use super::locate::{Located, Locator};
-use super::search::{CHANGED, ERASURE};
+use super::search::CHANGED;
 use crate::error::Result;
+use crate::fate::LifeFinder;
 use crate::open::OpenLog;
 use crate::select::Select;
 
@@ -40,7 +41,7 @@ struct Scanned {
 
 /// What is looked for in every entry.
 struct Finders {
-    erasure: Finder<'static>,
+    life: LifeFinder,
     changed: Finder<'static>,
     version: Finder<'static>,
 }
@@ -72,7 +73,7 @@ impl ScanLocator {
         }
         let total = ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum();
         let finders = Finders {
-            erasure: Finder::new(ERASURE),
+            life: LifeFinder::default(),
             changed: Finder::new(CHANGED),
             version: Finder::new(VERSION.0),
         };
@@ -100,7 +101,7 @@ impl ScanLocator {
 impl Scanned {
     fn take(&mut self, finders: &Finders, index: u64, entry: &[u8]) {
         // Most bytes of most entries belong to none of these: each is looked for once, wherever it stands.
-        if finders.erasure.find(entry).is_some() {
+        if finders.life.finds(entry) {
             self.common.erasures.push(index);
         }
         if finders.changed.find(entry).is_some() {

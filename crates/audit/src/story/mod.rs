@@ -8,6 +8,7 @@ mod many;
 mod model;
 mod order;
 mod payloads;
+mod removed;
 mod search;
 mod text;
 mod turns;
@@ -28,8 +29,8 @@ pub(crate) use gather::{Gathered, gather};
 pub use locate::{Located, Locator};
 pub use many::ScanLocator;
 pub use model::{
-    EntryProof, MissingPart, PayloadContent, Place, Story, StoryEvent, StoryPayload, StoryProof, Summary,
-    Tokens,
+    EntriesPurged, EntryProof, HeldBy, MissingPart, PayloadContent, Place, RedactionTold, Removed, States,
+    Story, StoryEvent, StoryPayload, StoryProof, Summary, Tokens, WithheldFrom,
 };
 pub(crate) use payloads::NO_PACK;
 pub(crate) use search::{Hits, Wanted, search};
@@ -118,7 +119,9 @@ pub(crate) fn tell(gathered: &Gathered, decision: Id, options: &StoryOptions<'_>
     let proofs = found.iter().filter(|(_, hits)| tells(hits)).map(|(log, hits)| proof(log, hits)).collect();
     let mut story = assemble::assemble(decision, found, proofs)?;
     story.notices.clone_from(&gathered.notices);
-    payloads::open(&mut story, found, &gathered.erasures, options)?;
+    payloads::open(&mut story, gathered, options)?;
+    removed::entries_purged(&mut story, found, &gathered.removals)?;
+    removed::count(&mut story);
     Ok(story)
 }
 

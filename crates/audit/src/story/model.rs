@@ -42,12 +42,20 @@ pub struct Story {
     pub events: Vec<StoryEvent>,
     /// What is not there, and why.
     pub missing: Vec<MissingPart>,
+    /// What became of its contents, counted.
+    pub states: States,
+    /// Entries of it that may be gone with all before them, and the purges behind that; one for each log concerned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries_purged: Vec<EntriesPurged>,
     /// Whether the entries are in the logs that they were found in; one for each log.
     pub proofs: Vec<StoryProof>,
     /// Entries that name the decision and are not part of it: alarms, holds, readers.
     pub mentioned_in: Vec<Place>,
     /// What does not fit together, though every entry is as it was written.
     pub problems: Vec<String>,
+    /// What does not fit together, unless entries were purged: that is asked before this is told.
+    #[serde(skip)]
+    pub(crate) absent: Vec<String>,
     /// What a reader should know and does not touch the record: that an index was wrong, and the log searched instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
@@ -123,10 +131,24 @@ pub struct StoryEvent {
     pub serves: &'static str,
     /// When the Recorder took it.
     pub logged_at: String,
+    /// What rules of the policy took out of its contents before they were sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<RedactionTold>,
     /// The event as it stands in the entry.
     pub event: Box<RawValue>,
     /// Its payloads, those of `continued_in` too.
     pub payloads: Vec<StoryPayload>,
+}
+
+/// What a rule of the policy did to the contents of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RedactionTold {
+    /// The detector or rule.
+    pub rule: String,
+    /// `redacted`, `split`, `dropped`.
+    pub action: String,
+    /// How many times.
+    pub count: u64,
 }
 
 /// Content that an event speaks of.
@@ -136,11 +158,21 @@ pub struct StoryPayload {
     pub role: String,
     /// The payload's own id.
     pub payload: Id,
-    /// `present`, `redacted`, `erased`, `purged`, `not_captured`. An erasure that came later counts.
+    /// `present`, `redacted`, `erased`, `purged`, `not_captured`, `missing`. An erasure or purge that came later counts; what is
+    /// missing is nowhere, and no event says why.
     pub state: String,
     /// Why it is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The event that removed it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+    /// The holds that keep it from being erased or purged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldBy>,
+    /// The erasures that it was withheld from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldFrom>,
     /// The event that first recorded it, if another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<Id>,
@@ -162,6 +194,94 @@ pub struct StoryPayload {
     /// Why it could not be opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// The event that removed a content after it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// `erasure` or `purge`.
+    pub by: &'static str,
+    /// The event: of an erasure, the one that announced it, if that is at hand.
+    pub event: Id,
+    /// Origin of the log that holds it.
+    pub log: String,
+    /// The entry.
+    pub entry: u64,
+    /// When it was logged.
+    pub at: String,
+    /// On whose order it was erased: `request`, `authority`, `court`, `policy`, `unlawful`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// When the erasure was completed in every store; an erasure without it was announced, and nobody says that it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<String>,
+    /// SHA-256 of the erasure's certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The policy that it was purged under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+/// A hold that keeps a content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldBy {
+    /// The hold.
+    pub hold: Id,
+    /// On what ground it was placed.
+    pub basis: String,
+    /// When.
+    pub since: String,
+    /// The incident behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Id>,
+}
+
+/// An erasure that spared a content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithheldFrom {
+    /// The event that announced it.
+    pub erasure: Id,
+    /// Why: `hold`, `legal_duty`.
+    pub because: Vec<String>,
+    /// The holds behind that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Id>,
+    /// The earliest time at which the legal duty may end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// Entries that were purged, among which some of the decision may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntriesPurged {
+    /// Origin of the log.
+    pub log: String,
+    /// Entries before this one are gone, those kept apart.
+    pub below: u64,
+    /// The purges behind that.
+    pub by: Vec<Removed>,
+}
+
+/// What became of a decision's contents, each counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct States {
+    /// There, those that are held or were withheld from an erasure among them.
+    pub present: u64,
+    /// Of these, the ones that a hold or a legal duty keeps.
+    pub held: u64,
+    /// Left out by a rule before they were recorded.
+    pub redacted: u64,
+    /// Their keys were destroyed under an order.
+    pub erased: u64,
+    /// Removed under a retention policy.
+    pub purged: u64,
+    /// Never reached the Recorder, or it had no room.
+    pub not_captured: u64,
+    /// Nowhere, and no event says why: a fault.
+    pub missing: u64,
+    /// Places within contents where a rule took something out.
+    pub spans_redacted: u64,
 }
 
 /// Opened content, in the most readable form that keeps every byte.

@@ -1,69 +1,63 @@
-//! Payloads opened: sealed bytes from the pack, the opening from whoever gives it, the content held against the commitment.
+//! What became of each payload, and those that are there opened: sealed bytes from the pack, the opening from whoever gives it,
+//! the content held against the commitment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use inferlog_record::{Content, Entry, Event, Id, PayloadRole, Sealed, State};
+use inferlog_record::{Content, Entry, Event, Id, PayloadRole, Pseudonym, RetentionClass, Sealed, State};
 use inferlog_vault::{SealContext, open_payload};
 
 use super::model::{MissingPart, PayloadContent, Story, StoryPayload};
-use super::search::{ErasureHit, Hits};
-use super::{Openings, StoryOptions, Unopened};
+use super::removed::{held_by, removed_by, withheld_from};
+use super::search::Hits;
+use super::{Gathered, Openings, StoryOptions, Unopened};
 use crate::error::Result;
+use crate::fate::{Birth, DecisionFacts, Fate, Removals};
 use crate::open::OpenLog;
 
-/// What is said of a payload that was removed and no event says so.
+/// The state of a payload that is nowhere although no event says so.
+pub(crate) const MISSING: &str = "missing";
+/// What is said of it.
 pub(crate) const NO_PACK: &str =
     "no pack holds it, though no event says that it is gone: run `inferlog verify`";
 
 /// A payload as it was born.
 struct Born<'a> {
     log: &'a OpenLog,
-    erasures: &'a [(String, ErasureHit)],
-    index: u64,
+    /// The log's number, and the entry.
+    at: (usize, u64),
     /// Retention class and time by which the pack is found: those of the entry's first event.
-    class: String,
+    class: RetentionClass,
     logged_at_ns: u64,
     event: Id,
     role: PayloadRole,
     sealed: Sealed,
-    subjects: Vec<String>,
 }
 
-/// Opens what can be opened, and says of the rest why not.
-pub(super) fn open(
-    story: &mut Story,
-    found: &[(OpenLog, Hits)],
-    erasures: &[(String, ErasureHit)],
-    options: &StoryOptions<'_>,
-) -> Result<()> {
-    let born = born(found, erasures)?;
+/// What is the same for all payloads of a decision.
+struct Common<'a> {
+    gathered: &'a Gathered,
+    facts: DecisionFacts,
+    subjects: BTreeSet<Pseudonym>,
+    options: &'a StoryOptions<'a>,
+}
+
+/// Says what became of each payload, opens what can be opened, and says of the rest why not.
+pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOptions<'_>) -> Result<()> {
+    let mut facts = DecisionFacts { decision: Some(story.decision), events: Vec::new() };
+    let born = born(&gathered.found, &mut facts)?;
+    let common = Common { gathered, subjects: facts.subjects(), facts, options };
     let mut missing = Vec::new();
     for event in &mut story.events {
         for payload in &mut event.payloads {
-            let Some(origin) =
-                born.get(&payload.payload).filter(|_| payload.state == State::Present.as_str())
+            let Some(born) = born.get(&payload.payload).filter(|_| payload.state == State::Present.as_str())
             else {
                 continue;
             };
-            describe(payload, origin);
-            let erasure = origin.erasure(payload.payload);
-            let why = match erasure {
-                Some(erasure) => {
-                    payload.state = State::Erased.to_string();
-                    payload.reason = Some(format!("erased_by_order:{}", erasure.event));
-                    Some(format!(
-                        "erased under the erasure event {} of entry {}",
-                        erasure.event, erasure.index
-                    ))
-                }
-                None => options
-                    .openings
-                    .and_then(|openings| reveal(payload, origin, openings, options.content_bytes_max)),
-            };
+            let why = common.payload(payload, born);
             // A later event's copy lacks what the first lacks; it is named once.
             if let Some(why) = why.filter(|_| payload.first.is_none()) {
-                let kind = &event.kind;
-                missing.push(lost((event.place, event.id), kind, origin, why, erasure.is_some()));
+                let explained = payload.removed.is_some();
+                missing.push(lost((event.place, event.id), &event.kind, born, why, explained));
             }
         }
     }
@@ -72,29 +66,56 @@ pub(super) fn open(
     Ok(())
 }
 
-/// Every sealed payload of the decision, by id.
-fn born<'a>(
-    found: &'a [(OpenLog, Hits)],
-    erasures: &'a [(String, ErasureHit)],
-) -> Result<BTreeMap<Id, Born<'a>>> {
+impl Common<'_> {
+    /// Says what became of one payload; why its content is not to be had, if it is not.
+    fn payload(&self, payload: &mut StoryPayload, born: &Born<'_>) -> Option<String> {
+        payload.media_type = Some(born.sealed.media_type.to_string());
+        payload.size = Some(born.sealed.size);
+        payload.key_id = Some(born.sealed.key_id.to_string());
+        let removals: &Removals = &self.gathered.removals;
+        let birth = Birth {
+            at: born.at,
+            key: born.sealed.key_id,
+            class: &born.class,
+            subjects: &self.subjects,
+            facts: &self.facts,
+        };
+        let fate = removals.fate(&birth);
+        if let Some(removed) = removed_by(&fate, removals, &self.gathered.found) {
+            let (state, reason) = match fate {
+                Fate::Purged(_) => (State::Purged, format!("purged_by_policy:{}", removed.event)),
+                _ => (State::Erased, format!("erased_by_order:{}", removed.event)),
+            };
+            (payload.state, payload.reason) = (state.to_string(), Some(reason));
+            let why = removed.said();
+            payload.removed = Some(removed);
+            return Some(why);
+        }
+        payload.held = removals.standing(&self.facts).map(held_by).collect();
+        payload.withheld = removals.withholdings(&birth).iter().map(withheld_from).collect();
+        reveal(payload, born, self.options.openings, self.options.content_bytes_max)
+    }
+}
+
+/// Every sealed payload of the decision, by id, and what its events say of it.
+fn born<'a>(found: &'a [(OpenLog, Hits)], facts: &mut DecisionFacts) -> Result<BTreeMap<Id, Born<'a>>> {
     let mut born = BTreeMap::new();
-    for (log, hits) in found {
+    for (number, (log, hits)) in found.iter().enumerate() {
         for (index, bytes) in &hits.entries {
             let entry = Entry::from_bytes(bytes).map_err(|error| log.malformed(*index, error))?;
             let Some(Event { retention, logged_at, .. }) = entry.events.first() else { continue };
             for event in &entry.events {
+                facts.take(event);
                 for reference in &event.payloads {
                     let Content::Sealed(sealed) = reference.content else { continue };
                     born.entry(reference.payload).or_insert_with(|| Born {
                         log,
-                        erasures,
-                        index: *index,
-                        class: retention.to_string(),
+                        at: (number, *index),
+                        class: retention.clone(),
                         logged_at_ns: logged_at.nanos(),
                         event: event.id,
                         role: reference.role,
                         sealed,
-                        subjects: event.subjects.iter().map(ToString::to_string).collect(),
                     });
                 }
             }
@@ -103,44 +124,24 @@ fn born<'a>(
     Ok(born)
 }
 
-impl Born<'_> {
-    /// The first erasure since that destroyed a key of this payload and did not withhold it. It may stand in a later epoch of
-    /// the log: keys are the node's.
-    fn erasure(&self, payload: Id) -> Option<&ErasureHit> {
-        let found = self.erasures.iter().find(|(log, erasure)| {
-            let is_key = erasure.body.keys.contains(&self.sealed.key_id);
-            let is_subject =
-                erasure.body.subjects.iter().any(|subject| self.subjects.contains(&subject.to_string()));
-            let is_later = *log != self.log.origin || erasure.index > self.index;
-            is_later && (is_key || is_subject) && !erasure.withheld.contains(&payload)
-        });
-        found.map(|(_, erasure)| erasure)
-    }
-}
-
-fn describe(payload: &mut StoryPayload, born: &Born<'_>) {
-    payload.media_type = Some(born.sealed.media_type.to_string());
-    payload.size = Some(born.sealed.size);
-    payload.key_id = Some(born.sealed.key_id.to_string());
-}
-
-/// Opens one payload; why not, if not.
+/// Looks for the sealed bytes of a payload, and opens them where somebody gives openings; why not, if not.
 fn reveal(
     payload: &mut StoryPayload,
     born: &Born<'_>,
-    openings: &dyn Openings,
+    openings: Option<&dyn Openings>,
     limit: usize,
 ) -> Option<String> {
     let log = born.log;
-    let sealed = log.reader.payload(&born.class, born.logged_at_ns, born.index, payload.payload.into_bytes());
-    let sealed = match sealed {
+    let id = payload.payload.into_bytes();
+    let sealed = match log.reader.payload(born.class.as_str(), born.logged_at_ns, born.at.1, id) {
         Ok(Some(sealed)) => sealed,
         Ok(None) => {
+            payload.state = MISSING.to_owned();
             return fail(payload, None, NO_PACK);
         }
         Err(error) => return fail(payload, None, &error.to_string()),
     };
-    let key = match openings.data_key(born.sealed.key_id, payload.payload) {
+    let key = match openings?.data_key(born.sealed.key_id, payload.payload) {
         Ok(key) => key,
         Err(error @ Unopened::Erased) => return fail(payload, None, &error.to_string()),
         Err(Unopened::Other(why)) => return fail(payload, None, &why),

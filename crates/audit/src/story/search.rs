@@ -2,11 +2,12 @@
 //! come years later; or where an index says that they stand, and the log from there on.
 
 use inferlog_merkle::entries;
-use inferlog_record::{Entry, Id, Kind, PayloadRole, body::Body};
+use inferlog_record::{Id, Kind};
 use memchr::memmem::Finder;
 
 use super::locate::Located;
 use crate::error::Result;
+use crate::fate::LifeFinder;
 use crate::json::EntryScan;
 use crate::open::OpenLog;
 
@@ -17,8 +18,10 @@ pub(crate) struct Hits {
     pub(crate) entries: Vec<(u64, Vec<u8>)>,
     /// Entries of others that name it: alarms, holds, readers.
     pub(crate) mentions: Vec<u64>,
-    /// Erasures since.
-    pub(crate) erasures: Vec<ErasureHit>,
+    /// Entries that erase, purge or freeze, as far as they were met.
+    pub(crate) life: Vec<u64>,
+    /// The entries that were all looked at for these.
+    pub(crate) scanned: std::ops::Range<u64>,
     /// Entries since with `system.changed` events, where they are asked for.
     pub(crate) changes: Vec<u64>,
 }
@@ -37,25 +40,17 @@ impl Wanted {
     }
 }
 
-/// An event that destroyed keys.
-#[derive(Debug)]
-pub(crate) struct ErasureHit {
-    pub(crate) index: u64,
-    pub(crate) event: Id,
-    pub(crate) body: inferlog_record::body::Erasure,
-    /// Payloads that a hold withheld from it.
-    pub(crate) withheld: Vec<Id>,
-}
-
 /// Searches one log.
 pub(crate) fn search(log: &OpenLog, wanted: Wanted) -> Result<Hits> {
     let start = log.start(wanted.decision.millis().saturating_mul(1_000_000))?;
     let mut hits = Hits::default();
     scan(log, wanted, (start, log.size()), &mut hits)?;
+    hits.scanned = start..log.size();
     // A clock that was far off: what was not found at its time is looked for everywhere.
     if start > 0 && !hits.has_opening() {
         let later = std::mem::take(&mut hits);
         scan(log, wanted, (0, start), &mut hits)?;
+        hits.scanned = 0..log.size();
         hits.append(later);
     }
     Ok(hits)
@@ -96,15 +91,8 @@ pub(crate) fn look_up(
         }
         Ok(())
     })?;
-    // What was erased before it began concerns others.
-    let first = entries.first().copied();
-    let erasures: Vec<u64> =
-        erasures.into_iter().filter(|index| first.is_none_or(|first| *index > first)).collect();
-    log.each(&erasures, |index, entry| {
-        hits.erasures.extend(self::erasures(log, index, entry)?);
-        Ok(())
-    })?;
-    // Read by whoever tells of them, and nothing rests on them.
+    // Read by whoever tells of them.
+    hits.life = erasures;
     if wanted.changes {
         hits.changes = changes;
     }
@@ -113,6 +101,7 @@ pub(crate) fn look_up(
     }
     let mut rest = Hits::default();
     scan(log, wanted, (through, log.size()), &mut rest)?;
+    hits.scanned = through..log.size();
     hits.append(rest);
     Ok(Ok(hits))
 }
@@ -124,22 +113,21 @@ fn sorted(indices: &[u64], below: u64) -> Vec<u64> {
     sorted
 }
 
-pub(super) const ERASURE: &[u8] = br#""kind":"erasure""#;
 pub(super) const CHANGED: &[u8] = br#""kind":"system.changed""#;
 
 fn scan(log: &OpenLog, wanted: Wanted, (from, to): (u64, u64), hits: &mut Hits) -> Result<()> {
     let text = wanted.decision.to_string();
-    let (named, erasure) = (Finder::new(&text), Finder::new(ERASURE));
+    let (named, life) = (Finder::new(&text), LifeFinder::default());
     let changed = Finder::new(CHANGED);
     let is_changed = |bytes: &[u8]| wanted.changes && changed.find(bytes).is_some();
     log.bundles(from, to, |first, bundle| {
-        if named.find(bundle).is_none() && erasure.find(bundle).is_none() && !is_changed(bundle) {
+        if named.find(bundle).is_none() && !life.finds(bundle) && !is_changed(bundle) {
             return Ok(());
         }
         for (index, entry) in (first..).zip(entries(bundle)).filter(|(index, _)| (from..to).contains(index)) {
             let entry = entry.map_err(|error| log.malformed(index, error))?;
-            if erasure.find(entry).is_some() {
-                hits.erasures.extend(erasures(log, index, entry)?);
+            if life.finds(entry) {
+                hits.life.push(index);
             }
             if is_changed(entry) {
                 hits.changes.push(index);
@@ -162,16 +150,13 @@ impl Hits {
     fn append(&mut self, later: Self) {
         self.entries.extend(later.entries);
         self.mentions.extend(later.mentions);
-        self.erasures.extend(later.erasures);
+        self.life.extend(later.life);
         self.changes.extend(later.changes);
     }
 
     /// Whether nothing was found.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-            && self.mentions.is_empty()
-            && self.erasures.is_empty()
-            && self.changes.is_empty()
+        self.entries.is_empty() && self.mentions.is_empty() && self.life.is_empty() && self.changes.is_empty()
     }
 
     /// Whether the decision begins here.
@@ -184,17 +169,4 @@ fn opens(entry: &[u8]) -> bool {
     let mut scan = EntryScan::default();
     scan.read(entry).is_ok()
         && scan.events.iter().any(|event| event.kind == Kind::DecisionOpened.as_str().as_bytes())
-}
-
-fn erasures(log: &OpenLog, index: u64, bytes: &[u8]) -> Result<Vec<ErasureHit>> {
-    let entry = Entry::from_bytes(bytes).map_err(|error| log.malformed(index, error))?;
-    let hits = entry.events.into_iter().filter_map(|event| match event.body {
-        Body::Erasure(body) => {
-            let held = event.payloads.iter().filter(|reference| reference.role == PayloadRole::Withheld);
-            let withheld = held.map(|reference| reference.payload).collect();
-            Some(ErasureHit { index, event: event.id, body: *body, withheld })
-        }
-        _ => None,
-    });
-    Ok(hits.collect())
 }

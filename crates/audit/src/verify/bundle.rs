@@ -2,11 +2,12 @@
 
 use inferlog_merkle::{HASH_BYTES, Hash, TILE_WIDTH, TilePath, entries, full_tile_root, leaf_hash};
 
-use super::erased::Erased;
 use super::join::Expect;
+use super::kept;
 use super::log::{Log, Read};
+use crate::fate::Removals;
 use crate::json::{EntryScan, State};
-use crate::report::FaultKind;
+use crate::report::{FaultKind, PayloadCounts};
 
 /// The tile above a run of bundles, and whether it leads to the signed root.
 #[derive(Debug)]
@@ -22,7 +23,12 @@ pub(super) struct Contents {
     pub(super) places: Vec<Place>,
     /// Entries that could not be read, ascending.
     pub(super) unread: Vec<u64>,
-    pub(super) erased: Erased,
+    pub(super) removals: Removals,
+    /// Of each pruned bundle, which entries were kept.
+    pub(super) pruned: Vec<(u64, kept::Kept)>,
+    /// Pruned bundles whose files are still there.
+    pub(super) leftovers: u64,
+    pub(super) counts: PayloadCounts,
     pub(super) bytes: u64,
 }
 
@@ -36,12 +42,18 @@ pub(super) struct Place {
     pub(super) expects: Vec<Expect>,
 }
 
-/// An entry and where it stands in its bundle.
-struct Placed<'b> {
-    entry: &'b [u8],
+/// What a rule took out of an event's payloads.
+#[derive(serde::Deserialize)]
+struct Redacted {
+    count: inferlog_record::Count,
+}
+
+/// An entry and where it stands in its file.
+pub(super) struct Placed<'b> {
+    pub(super) entry: &'b [u8],
     /// Offset of the entry's length.
-    offset: u64,
-    hash: Hash,
+    pub(super) offset: u64,
+    pub(super) hash: Hash,
 }
 
 /// Checks the bundle `number` and adds what it holds to `contents`.
@@ -51,7 +63,15 @@ pub(super) fn check(log: &Log<'_>, parent: &Parent, number: u64, contents: &mut 
     let path = tile_path.bundle();
     let tile = log.hashes(tile_path);
     let read = match log.read(path) {
-        Ok(read) => read,
+        Ok(read) => {
+            contents.leftovers += u64::from(first < log.first);
+            read
+        }
+        Err(error) if error.is_not_found() && first < log.first => {
+            check_tile(log, parent, tile_path, tile.as_deref(), None);
+            let is_right = tile.is_some() && parent.is_right_about(log, tile_path, tile.as_deref());
+            return kept::check(log, number, tile.as_deref().filter(|_| is_right), contents);
+        }
         Err(error) => {
             log.tile_unreadable(path, &error);
             check_tile(log, parent, tile_path, tile.as_deref(), None);
@@ -64,7 +84,7 @@ pub(super) fn check(log: &Log<'_>, parent: &Parent, number: u64, contents: &mut 
     let mut scan = EntryScan::default();
     for (position, index) in (first..first + width).enumerate() {
         match split.placed.get(position).filter(|_| trusted.get(position) == Some(&true)) {
-            Some(placed) => contents.entry(log, path, index, placed, &mut scan),
+            Some(placed) => contents.entry(log, &log.path(path), index, placed, &mut scan),
             None => contents.unread.push(index),
         }
     }
@@ -198,6 +218,14 @@ fn check_tile(log: &Log<'_>, parent: &Parent, path: TilePath, tile: Option<&[u8]
 }
 
 impl Parent {
+    /// Whether a tile below leads to the signed root.
+    fn is_right_about(&self, log: &Log<'_>, below: TilePath, tile: Option<&[u8]>) -> bool {
+        match tile.and_then(|tile| self.vouches(below, tile)) {
+            Some(vouches) => vouches && self.is_right,
+            None => log.edge_is_right,
+        }
+    }
+
     /// Whether this tile's hash of the tile below it is the root of these hashes; `None` if the tile below is not full, or
     /// this one could not be read.
     fn vouches(&self, below: TilePath, hashes: &[u8]) -> Option<bool> {
@@ -211,26 +239,29 @@ impl Parent {
 }
 
 impl Contents {
-    fn entry<'b>(
+    /// Takes an entry that the checkpoint covers, from this file.
+    pub(super) fn entry<'b>(
         &mut self,
         log: &Log<'_>,
-        path: TilePath,
+        file: &std::path::Path,
         index: u64,
         placed: &Placed<'b>,
         scan: &mut EntryScan<'b>,
     ) {
         if let Err(malformed) = scan.read(placed.entry) {
             let offset = placed.offset + 2 + malformed.at as u64;
-            log.sink.entry(&log.path(path), offset, index, FaultKind::Entry, malformed.what);
+            log.sink.entry(file, offset, index, FaultKind::Entry, malformed.what);
             return self.unread.push(index);
         }
-        for event in scan.events.iter().filter(|event| matches!(event.kind, b"erasure" | b"purge")) {
-            if let Err(error) = self.erased.learn(index, event) {
-                let what = format!("an event of kind {}: {error}", String::from_utf8_lossy(event.kind));
-                log.sink.entry(&log.path(path), placed.offset + 2, index, FaultKind::Entry, what);
-            }
+        let is_life = |kind: &[u8]| matches!(kind, b"erasure" | b"purge" | b"hold.placed" | b"hold.released");
+        if scan.events.iter().any(|event| is_life(event.kind))
+            && let Err(error) = self.removals.take((0, index), placed.entry)
+        {
+            let what = format!("an event of the system's life: {error}");
+            log.sink.entry(file, placed.offset + 2, index, FaultKind::Entry, what);
         }
-        let sealed = |reference: &&crate::json::ReferenceScan<'_>| {
+        self.count(scan);
+        let sealed = |reference: &&crate::json::ReferenceScan| {
             reference.state == State::Present && reference.sealed.is_some()
         };
         if !scan.references.iter().any(|reference| sealed(&reference)) {
@@ -239,8 +270,26 @@ impl Contents {
         let (class, day) = scan.place();
         let place = self.place(class, day);
         place.expects.extend(scan.references.iter().filter(sealed).filter_map(|reference| {
-            Some(Expect { index, payload: reference.payload, sealed: reference.sealed?, is_met: false })
+            let (payload, sealed) = (reference.payload, reference.sealed?);
+            Some(Expect { index, payload, sealed, is_met: false, places: [false; 2] })
         }));
+    }
+
+    /// Counts what the entry says is not there.
+    fn count(&mut self, scan: &EntryScan<'_>) {
+        for reference in scan.references.iter().filter(|reference| !reference.is_again) {
+            match reference.state {
+                State::Present => {}
+                State::Erased => self.counts.erased += 1,
+                State::Purged => self.counts.purged += 1,
+                State::Redacted => self.counts.redacted += 1,
+                State::NotCaptured => self.counts.not_captured += 1,
+            }
+        }
+        for event in scan.events.iter().filter(|event| !event.redactions.is_empty()) {
+            let told: Vec<Redacted> = serde_json::from_slice(event.redactions).unwrap_or_default();
+            self.counts.spans_redacted += told.iter().map(|one| one.count.0).sum::<u64>();
+        }
     }
 
     /// The place of this class and day, most often the last one asked for.

@@ -16,6 +16,8 @@ pub(super) struct Expect {
     /// SHA-256 of its sealed bytes.
     pub(super) sealed: [u8; 32],
     pub(super) is_met: bool,
+    /// Whether it was met in a pack, in what was kept of one: a purge that did not end leaves both.
+    pub(super) places: [bool; 2],
 }
 
 /// The expectations of some entries for one retention class and day, ascending by entry, and what was found for them.
@@ -28,13 +30,15 @@ pub(super) struct Join<'a> {
     hint: usize,
     /// Payloads found and right.
     pub(super) met: u64,
+    /// Of these, those found in what was kept.
+    pub(super) kept: u64,
     /// Entries with a damaged record: what is missing of them was reported with the record.
     pub(super) damaged: Vec<u64>,
 }
 
 impl<'a> Join<'a> {
     pub(super) fn new(sink: Sink<'a>, expects: &'a mut [Expect], unread: &'a [u64]) -> Self {
-        Self { sink, expects, unread, hint: 0, met: 0, damaged: Vec::new() }
+        Self { sink, expects, unread, hint: 0, met: 0, kept: 0, damaged: Vec::new() }
     }
 
     /// Walks the records of a slice from one to the next and holds the index's rows against them. Where a record does not
@@ -128,14 +132,17 @@ impl<'a> Join<'a> {
         }
         let rest = self.expects.get_mut(self.hint..).unwrap_or_default();
         let mut group = rest.iter_mut().take_while(|expect| expect.index == index);
-        let pack = &slice.pack.name.pack;
-        match group.find(|expect| expect.payload == record.header.payload && !expect.is_met) {
+        let (pack, place) = (&slice.pack.name.pack, usize::from(slice.pack.is_kept));
+        match group.find(|expect| expect.payload == record.header.payload && !expect.places[place]) {
             Some(expect) if expect.sealed == record.sha256 => {
+                self.met += u64::from(!expect.is_met);
+                self.kept += u64::from(slice.pack.is_kept && !expect.is_met);
                 expect.is_met = true;
-                self.met += 1;
+                expect.places[place] = true;
             }
             Some(expect) => {
                 expect.is_met = true;
+                expect.places[place] = true;
                 let what = "the SHA-256 of these sealed bytes is not the one that the entry holds";
                 self.sink.entry(pack, at, index, FaultKind::Pack, what);
             }

@@ -24,6 +24,8 @@ pub(super) struct Log<'a> {
     pub(super) state: Option<State>,
     /// Entries under the checkpoint.
     pub(super) size: u64,
+    /// Where the log begins: the bundles before are gone.
+    pub(super) first: u64,
     /// The root that the tiles must have.
     pub(super) root: Hash,
     /// Whether the tiles on the right edge have it.
@@ -42,6 +44,19 @@ pub(super) struct Read {
 impl Log<'_> {
     pub(super) fn path(&self, tile: TilePath) -> std::path::PathBuf {
         self.dir.tile(tile)
+    }
+
+    /// The file that an entry stands in, or stood.
+    pub(super) fn file_of(&self, index: u64) -> std::path::PathBuf {
+        match LogDir::bundle_of(index, self.size).filter(|_| index >= self.first) {
+            Some(bundle) => self.path(bundle),
+            None => self.dir.kept_bundle(index / u64::from(TILE_WIDTH)),
+        }
+    }
+
+    /// Bundles under the checkpoint, those that are gone too.
+    pub(super) fn bundles(&self) -> u64 {
+        self.size.div_ceil(u64::from(TILE_WIDTH))
     }
 
     /// The tile of hashes at `index` of `level`, if the tree has one.

@@ -7,13 +7,15 @@
 
 mod against;
 mod bundle;
-mod erased;
 mod history;
 mod join;
+mod kept;
 mod keystore;
 mod log;
+mod missing;
 mod node;
 mod progress;
+mod purged;
 mod record;
 mod remembered;
 mod rows;
@@ -222,7 +224,8 @@ impl<'a> Run<'a> {
         let mut opened =
             signed::open(self.fs, &named.dir, &named.origin, identity.as_ref(), self.options, sink);
         let log = &opened.log;
-        let totals = units::check(log, self.options.threads.max(1), tracker);
+        let mut totals = units::check(log, self.options.threads.max(1), tracker);
+        purged::check(log, &mut totals);
         tree::check(log);
         tree::check_others(log);
         node::cursors(&**self.fs, &named.dir, sink);
@@ -233,7 +236,8 @@ impl<'a> Run<'a> {
         against::compare(held, &opened, &given, &mut history, before, self.faults);
         let settled = log.state.as_ref().map_or(log.size, |state| state.size);
         self.settled.insert(LogId::of(&named.origin).0, settled);
-        self.payloads += totals.payloads;
+        self.payloads += totals.counts.present;
+        opened.report.payloads = totals.counts;
         self.bytes += totals.bytes;
         opened.report.fault_count = self.faults.count() - before;
         let is_complete = opened.report.fault_count == 0 && !opened.report.signed_by.is_empty();

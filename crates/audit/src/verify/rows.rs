@@ -41,6 +41,8 @@ pub(super) struct Pack {
     pub(super) file: Box<dyn File>,
     /// Bytes that count: all, or up to where `state` says.
     pub(super) len: u64,
+    /// Whether it holds what was kept when the pack was purged.
+    pub(super) is_kept: bool,
 }
 
 /// A run of records, all of entries of one unit of work.
@@ -77,6 +79,7 @@ impl Rows {
         fs: &Arc<dyn Fs>,
         name: PackName,
         lens: Option<(u64, u64)>,
+        is_kept: bool,
         sink: Sink<'_>,
     ) -> DiskResult<Self> {
         let file = fs.open(&name.pack, Open::Read)?;
@@ -98,7 +101,7 @@ impl Rows {
         if index_len % ROW_BYTES != 0 {
             sink.byte(&name.index, count * ROW_BYTES, FaultKind::PackIndex, "the index ends within a row");
         }
-        let pack = Arc::new(Pack { name, file, len: pack_len.min(found) });
+        let pack = Arc::new(Pack { name, file, len: pack_len.min(found), is_kept });
         let ahead = VecDeque::new();
         Ok(Self { pack, index, count, position: 0, ahead, tail: None, last: None, is_done: false })
     }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::Options;
 use super::log::Log;
 use crate::keys::{LogKeys, parse_all};
-use crate::report::{FaultKind, LogReport, Sink, Statement};
+use crate::report::{FaultKind, LogReport, PayloadCounts, Sink, Statement};
 
 /// A log and what its signed files say.
 pub(super) struct Opened<'a> {
@@ -53,7 +53,9 @@ pub(super) fn open<'a>(
     let reader = LogReader::new(fs.clone(), dir.clone());
     let edge_is_right = inferlog_merkle::root(&reader, size).is_ok_and(|found| found == root);
     let faulty = Mutex::default();
-    let log = Log { fs, dir, reader, sink, id: LogId::of(origin), state, size, root, edge_is_right, faulty };
+    let id = LogId::of(origin);
+    let mut log = Log { fs, dir, reader, sink, id, state, size, first: 0, root, edge_is_right, faulty };
+    log.first = super::kept::first(&log);
     compare_state(&log);
     if let Some(twin) = twin {
         check_twin(&log, origin, &keys, &twin, options);
@@ -63,6 +65,8 @@ pub(super) fn open<'a>(
         origin: origin.to_owned(),
         system: dir.system().to_owned(),
         size,
+        first: log.first,
+        payloads: PayloadCounts::default(),
         root: published.as_ref().map(|(checkpoint, _)| checkpoint.root().to_base64()),
         signed_by: signed_by.collect(),
         key_from: keys.source,

@@ -5,17 +5,19 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
-use inferlog_log::packs::{PACK_HEADER_BYTES, PackName, list_packs};
+use inferlog_log::packs::{PACK_HEADER_BYTES, PackName, list_kept_packs, list_packs};
 use inferlog_merkle::TILE_WIDTH;
 use parking_lot::Mutex;
 
 use super::bundle::{self, Contents, Parent, Place};
-use super::erased::{Erased, MISSING_MAX, Missing};
 use super::join::Join;
+use super::kept;
 use super::log::Log;
+use super::missing::{self, MISSING_MAX, Missing};
 use super::progress::Tracker;
 use super::rows::{Rows, Slice};
-use crate::report::FaultKind;
+use crate::fate::{LifeFinder, Removals};
+use crate::report::{FaultKind, PayloadCounts};
 
 /// Bundles in a unit; their level-0 tiles have one parent.
 const UNIT_BUNDLES: u64 = 16;
@@ -24,12 +26,17 @@ const MAGIC: &[u8; 8] = b"ILPACK01";
 /// What the pass found, beside faults.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    /// Sealed payloads that are there and right.
-    pub(super) payloads: u64,
+    pub(super) counts: PayloadCounts,
     /// Bytes read of bundles and packs.
     pub(super) bytes: u64,
-    erased: Erased,
+    pub(super) removals: Removals,
+    /// Of each pruned bundle, which entries were kept; ascending.
+    pub(super) pruned: Vec<(u64, kept::Kept)>,
+    /// Pruned bundles whose files are still there.
+    pub(super) leftovers: u64,
     missing: Vec<Missing>,
+    /// Whether `removals` has what the whole log says.
+    is_all_known: bool,
 }
 
 struct Unit {
@@ -61,7 +68,8 @@ pub(super) fn check(log: &Log<'_>, threads: usize, tracker: &Tracker<'_>) -> Tot
     });
     let mut totals = totals.into_inner();
     let missing = std::mem::take(&mut totals.missing);
-    totals.erased.settle(log, missing);
+    missing::settle(log, &totals.removals, missing, &mut totals.counts);
+    totals.pruned.sort_unstable_by_key(|(number, _)| *number);
     totals
 }
 
@@ -93,8 +101,14 @@ fn read(log: &Log<'_>, bundles: Range<u64>) -> Contents {
 
 /// Holds the records of a unit against its entries.
 fn join(log: &Log<'_>, contents: &mut Contents, slices: &[Slice]) -> Totals {
-    let mut found =
-        Totals { bytes: contents.bytes, erased: std::mem::take(&mut contents.erased), ..Totals::default() };
+    let mut found = Totals {
+        bytes: contents.bytes,
+        counts: contents.counts,
+        removals: std::mem::take(&mut contents.removals),
+        pruned: std::mem::take(&mut contents.pruned),
+        leftovers: contents.leftovers,
+        ..Totals::default()
+    };
     for slice in slices {
         let (class, day) = (slice.pack.name.class.as_bytes(), slice.pack.name.day.as_bytes());
         if !contents.places.iter().any(|place| place.class == class && place.day == day) {
@@ -115,7 +129,8 @@ fn join(log: &Log<'_>, contents: &mut Contents, slices: &[Slice]) -> Totals {
                 join.damaged.extend(slice.rows.iter().map(|row| row.index));
             }
         }
-        found.payloads += join.met;
+        found.counts.present += join.met;
+        found.counts.kept += join.kept;
         let mut damaged = join.damaged;
         damaged.sort_unstable();
         let unmet = place.expects.iter().filter(|expect| !expect.is_met);
@@ -127,15 +142,32 @@ fn join(log: &Log<'_>, contents: &mut Contents, slices: &[Slice]) -> Totals {
 
 impl Totals {
     fn merge(&mut self, log: &Log<'_>, found: Self) {
-        self.payloads += found.payloads;
+        self.counts.add(found.counts);
         self.bytes += found.bytes;
-        self.erased.merge(found.erased);
+        self.removals.merge(found.removals);
+        self.pruned.extend(found.pruned);
+        self.leftovers += found.leftovers;
         self.missing.extend(found.missing);
         if self.missing.len() > MISSING_MAX {
-            // More than an erasure leaves behind: settled against what is known so far.
+            // More than memory should hold until the end, where the events stand that explain them: these are searched for now.
+            self.know_all(log);
             let missing = std::mem::take(&mut self.missing);
-            self.erased.settle(log, missing);
+            missing::settle(log, &self.removals, missing, &mut self.counts);
         }
+    }
+
+    /// Searches the whole log for what was removed, once.
+    fn know_all(&mut self, log: &Log<'_>) {
+        if std::mem::replace(&mut self.is_all_known, true) {
+            return;
+        }
+        let (finder, removals) = (LifeFinder::default(), &mut self.removals);
+        kept::each(log, 0..log.bundles(), |index, entry| {
+            if finder.finds(entry) {
+                // One that does not parse is reported where it is checked.
+                let _ = removals.take((0, index), entry);
+            }
+        });
     }
 }
 
@@ -145,12 +177,16 @@ impl Queue {
             log.sink.file(&log.dir.packs(), FaultKind::Unreadable, error.to_string());
             Vec::new()
         });
+        packs.extend(list_kept_packs(&**log.fs, log.dir).unwrap_or_else(|error| {
+            log.sink.file(&log.dir.kept_packs(), FaultKind::Unreadable, error.to_string());
+            Vec::new()
+        }));
         packs.sort_by_key(|pack| pack.first);
         let tails = log.state.iter().flat_map(|state| &state.packs);
         let tails = tails.map(|tail| (tail.name.clone(), (tail.pack_bytes, tail.index_bytes)));
         Self {
             next: 0,
-            bundles: log.size.div_ceil(u64::from(TILE_WIDTH)),
+            bundles: log.bundles(),
             waiting: packs.into(),
             active: Vec::new(),
             tails: tails.collect(),
@@ -185,13 +221,16 @@ impl Queue {
     /// Opens a pack and checks its header.
     fn open(&self, log: &Log<'_>, name: PackName) -> Option<Rows> {
         let path = name.pack.clone();
-        let lens = self.tails.get(&format!("{}/{}/{:020}", name.class, name.day, name.first)).copied();
+        // What was kept is written whole.
+        let is_kept = path.starts_with(log.dir.kept_packs());
+        let tail = format!("{}/{}/{:020}", name.class, name.day, name.first);
+        let lens = self.tails.get(&tail).copied().filter(|_| !is_kept);
         let mut header = Vec::with_capacity(PACK_HEADER_BYTES);
         header.extend_from_slice(MAGIC);
         header.extend_from_slice(&log.id.0);
         header.extend_from_slice(&name.first.to_be_bytes());
         header.resize(PACK_HEADER_BYTES, 0);
-        let opened = Rows::open(log.fs, name, lens, log.sink).and_then(|rows| {
+        let opened = Rows::open(log.fs, name, lens, is_kept, log.sink).and_then(|rows| {
             let mut found = vec![0; PACK_HEADER_BYTES];
             let length = rows.pack().file.read_at(&mut found, 0)?;
             let wrong = header.iter().zip(&found).position(|(expected, found)| expected != found);

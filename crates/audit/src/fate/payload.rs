@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use inferlog_record::body::{Purged, Refusal};
 use inferlog_record::{Id, KeyId, Pseudonym, RetentionClass, Timestamp};
 
-use super::{At, DecisionFacts, ErasureTold, Keeping, PurgeTold};
+use super::{At, DecisionFacts, ErasureTold, PurgeTold, Removals};
 
 /// A sealed payload, where it was recorded.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Withholding {
     pub until: Option<Timestamp>,
 }
 
-impl Keeping {
+impl Removals {
     /// What became of a payload: the first event that took it counts.
     pub fn fate(&self, birth: &Birth<'_>) -> Fate<'_> {
         let erasure = self.erasure_of(birth);
@@ -67,14 +67,18 @@ impl Keeping {
 
     /// The first purge that removed the payload.
     pub fn purge_of(&self, birth: &Birth<'_>) -> Option<&PurgeTold> {
-        let covering = self.purges.iter().filter(|purge| {
-            purge.body.what == Purged::Payloads
-                && purge.body.class.as_ref().is_none_or(|class| class == birth.class)
-                && purge.covers(birth.at)
-        });
-        covering
+        self.purges_over(birth.at, birth.class)
             .filter(|purge| !self.was_held(birth.facts, (purge.at, purge.logged_at)))
             .min_by_key(|purge| purge.at)
+    }
+
+    /// The purges of payloads that cover what this entry holds, whether or not a hold kept it from them.
+    pub fn purges_over(&self, at: At, class: &RetentionClass) -> impl Iterator<Item = &PurgeTold> {
+        self.purges.iter().filter(move |purge| {
+            purge.body.what == Purged::Payloads
+                && purge.body.class.as_ref().is_none_or(|purged| purged == class)
+                && purge.covers(at)
+        })
     }
 
     /// The erasures that would have taken the payload and withheld it, and did not resume since.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use inferlog_record::{Id, Pseudonym, RetentionClass, Timestamp};
 
-use super::{At, Hold, Keeping};
+use super::{At, Hold, Removals};
 
 /// What is known of a decision, or of one event of the system's life, as far as a hold's scope asks for it.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,12 @@ impl Hold {
         !is_released && placed.into_iter().any(|(_, scope)| covers(scope, facts))
     }
 
+    /// Whether it stood when something else was written.
+    pub fn stood_at(&self, (at, time): (At, Timestamp)) -> bool {
+        let is_released = self.released.is_some_and(|(released, when)| is_before(released, when, at, time));
+        !is_released && self.scopes.iter().any(|(placed, _)| is_before(*placed, self.placed_at, at, time))
+    }
+
     /// Whether it was not released.
     pub fn stands(&self) -> bool {
         self.released.is_none() && !self.scopes.is_empty()
@@ -73,7 +79,7 @@ fn covers(scope: &inferlog_record::body::Scope, facts: &DecisionFacts) -> bool {
         .any(|event| scope.covers(facts.decision, &event.class, event.logged_at, &event.subjects))
 }
 
-impl Keeping {
+impl Removals {
     /// The holds that stand and cover a decision.
     pub fn standing<'k>(&'k self, facts: &'k DecisionFacts) -> impl Iterator<Item = &'k Hold> {
         self.holds().filter(|hold| hold.stands() && hold.covers(facts))
