@@ -20,7 +20,7 @@ use crate::wal::format::PAGE_BYTES;
 use crate::wal::{BatchReader, LiveSegment, segment_path};
 use crate::{LogDir, LogId, LogIdentity, State};
 
-pub(crate) use signed::vkeys;
+pub(crate) use signed::{note, vkeys};
 pub(crate) use tree::Tree;
 
 /// Bytes of WAL after which a round commits and another begins.

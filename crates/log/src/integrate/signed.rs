@@ -41,9 +41,14 @@ pub(super) fn sign(signer: &dyn Signer, origin: &str, state: &State) -> Result<V
     let tree = |what: String| LogError::Tree { origin: origin.to_owned(), what };
     let checkpoint =
         Checkpoint::new(origin, state.size, state.root).map_err(|error| tree(error.to_string()))?;
-    let text = checkpoint.to_string();
+    note(signer, origin, checkpoint.to_string())
+}
+
+/// A signed note of this text, by the origin's own keys.
+pub(crate) fn note(signer: &dyn Signer, origin: &str, text: String) -> Result<Vec<u8>> {
+    let tree = |what: String| LogError::Tree { origin: origin.to_owned(), what };
     let raw = signer.sign(origin, text.as_bytes());
-    let raw = raw.map_err(|error| LogError::hook("cannot sign the checkpoint", error))?;
+    let raw = raw.map_err(|error| LogError::hook("cannot sign a note", error))?;
     let mut note = SignedNote::new(text).map_err(|error| tree(error.to_string()))?;
     for one in raw {
         let line = inferlog_merkle::ed25519_signature_line(origin, &one.public_key, &one.signature);

@@ -236,6 +236,12 @@ impl Node {
         Pruner::new(self.env.fs.clone(), dir, self.shared.clone())
     }
 
+    /// A signed note (c2sp.org/signed-note) of this text, by the keys that sign the checkpoints of `origin` now. The text ends in a
+    /// newline, and is no checkpoint's.
+    pub fn sign_note(&self, origin: &str, text: String) -> Result<Vec<u8>> {
+        crate::integrate::note(&*self.hooks.signer, origin, text)
+    }
+
     /// Integrates all that is durable now and waits until a checkpoint covers it.
     pub async fn integrate(&self) -> Result<(), AppendError> {
         self.shared.integrate().await
