@@ -2,16 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use inferlog_audit::fate::DecisionFacts;
 use inferlog_audit::{Openings, Unopened};
 use inferlog_record::{
-    Content, Event, Id, MediaType, PayloadRole, Pseudonym, Reference, RetentionClass, Sealed, Timestamp,
+    Content, Event, Id, MediaType, PayloadRole, Reference, RetentionClass, Sealed, Timestamp,
 };
 use inferlog_vault::{SealContext, open_payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::source::{ReadEntry, Source};
-use crate::survey::Erasures;
+use crate::survey::{Removed, Taken};
 use crate::text::one_line;
 
 /// A sealed payload as it was born.
@@ -21,12 +22,13 @@ pub(crate) struct Birth {
     pub(crate) log: usize,
     pub(crate) index: u64,
     /// Of the entry's first event, as is the time: by them the pack is found.
-    class: RetentionClass,
+    pub(crate) class: RetentionClass,
     logged_at: Timestamp,
     event: Id,
     role: PayloadRole,
     pub(crate) sealed: Sealed,
-    pub(crate) subjects: Vec<Pseudonym>,
+    /// What its entry says of the decision.
+    pub(crate) facts: DecisionFacts,
 }
 
 impl Birth {
@@ -39,6 +41,8 @@ impl Birth {
     ) -> Option<Self> {
         let Content::Sealed(sealed) = reference.content else { return None };
         let first = &entry.events.first()?.event;
+        let mut facts = DecisionFacts { decision: entry.decision, events: Vec::new() };
+        entry.events.iter().for_each(|told| facts.take(&told.event));
         Some(Self {
             log,
             index,
@@ -47,7 +51,7 @@ impl Birth {
             event: event.id,
             role: reference.role,
             sealed,
-            subjects: event.subjects.to_vec(),
+            facts,
         })
     }
 }
@@ -55,7 +59,8 @@ impl Birth {
 /// Why content is not given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct NotOpened {
-    /// `redacted`, `erased`, `purged`, `not_captured` as the record says; `sealed` if nobody asked for content; `shared` if it
+    /// `redacted`, `erased`, `purged`, `not_captured` as the record says, or a later erasure or purge; `missing` if it is nowhere and
+    /// no event says why; `sealed` if nobody asked for content; `shared` if it
     /// stands in the registry; `elsewhere` if an event that was not read recorded it; `unreadable` if opening failed.
     pub(crate) state: &'static str,
     /// Why.
@@ -78,7 +83,7 @@ pub(crate) struct Opened {
 /// Opens payloads.
 pub(crate) struct Opener<'a> {
     pub(crate) sources: &'a [Source],
-    pub(crate) erasures: Erasures,
+    pub(crate) removed: Removed,
     /// Whoever gives openings; without, everything stays sealed.
     pub(crate) openings: Option<&'a dyn Openings>,
     /// The most content of one payload, bytes.
@@ -106,8 +111,14 @@ impl Opener<'_> {
     }
 
     fn reveal(&self, payload: Id, birth: &Birth) -> Result<Opened, NotOpened> {
-        if let Some(erasure) = self.erasures.of_payload(payload, birth) {
-            return Err(NotOpened::new("erased", format!("erased_by_order:{erasure}")));
+        match self.removed.of_payload(birth) {
+            Some(Taken::Erased(event)) => {
+                return Err(NotOpened::new("erased", format!("erased_by_order:{event}")));
+            }
+            Some(Taken::Purged(event)) => {
+                return Err(NotOpened::new("purged", format!("purged_by_policy:{event}")));
+            }
+            None => {}
         }
         let Some(openings) = self.openings else {
             return Err(NotOpened::new("sealed", "content was not asked for"));
@@ -121,7 +132,7 @@ impl Opener<'_> {
             payload.into_bytes(),
         );
         let sealed = sealed.map_err(|error| unreadable(&error))?.ok_or_else(|| {
-            unreadable(&"no pack holds it, though no event says that it is gone: run `inferlog verify`")
+            NotOpened::new("missing", "no pack holds it, though no event says that it is gone: run `inferlog verify`")
         })?;
         let key = openings.data_key(birth.sealed.key_id, payload).map_err(|error| match error {
             Unopened::Erased => NotOpened::new("erased", Unopened::Erased),

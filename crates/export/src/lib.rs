@@ -46,7 +46,7 @@ use oip::Oip;
 use output::{NewDir, Sink};
 use repeats::Repeats;
 use source::Source;
-use survey::Erasures;
+use survey::Removed;
 use table::{TableFormat, TableWriter};
 
 /// What is written.
@@ -195,7 +195,7 @@ impl<'a> Job<'a> {
     fn opener(&self) -> Result<Opener<'a>> {
         Ok(Opener {
             sources: self.sources,
-            erasures: Erasures::of(self.sources)?,
+            removed: Removed::of(self.sources)?,
             openings: self.options.openings,
             content_bytes_max: self.options.content_bytes_max,
         })

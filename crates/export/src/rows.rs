@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::repeats::Repeats;
 use crate::selection::Selection;
 use crate::source::{ReadEntry, Source};
+use crate::survey::Taken;
 use crate::table::{Column, ColumnType, TableWriter, Value};
 use crate::{Report, Tick};
 
@@ -145,8 +146,10 @@ fn outcome(
     report: &mut Report,
 ) -> [Value; 5] {
     let text = |text: &str| Value::Text(text.to_owned());
-    let erasure = birth.and_then(|birth| opener.erasures.of_payload(reference.payload, birth));
-    let erased_by = erasure.map_or(Value::Null, |erasure| text(&erasure.to_string()));
+    let erased_by = match birth.and_then(|birth| opener.removed.of_payload(birth)) {
+        Some(Taken::Erased(event)) => Value::Text(event.to_string()),
+        _ => Value::Null,
+    };
     if let Content::First(first, State::Present) = reference.content {
         let why = format!("recorded by event {first}");
         return [erased_by, Value::Null, Value::Null, text("first"), Value::Text(why)];

@@ -5,10 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use inferlog_audit::fate::{self, Fate, LifeFinder, Removals};
 use inferlog_merkle::entries;
-use inferlog_record::body::Body;
-use inferlog_record::{Entry, EntryView, Id, KeyId, Kind, PayloadRole, Pseudonym};
-use memchr::memmem::Finder;
+use inferlog_record::{EntryView, Id, Kind};
 
 use crate::content::Birth;
 use crate::error::Result;
@@ -17,71 +16,59 @@ use crate::source::Source;
 /// Entries of decisions that had ended before, by decision: the number of the log and the index.
 pub(crate) type Late = HashMap<Id, Vec<(usize, u64)>>;
 
-/// Erasures, by what they destroyed.
+/// What was removed, and by which event.
 #[derive(Default)]
-pub(crate) struct Erasures {
-    all: Vec<Erasure>,
-    by_key: HashMap<KeyId, Vec<usize>>,
-    by_subject: HashMap<Pseudonym, Vec<usize>>,
+pub(crate) struct Removed {
+    removals: Removals,
 }
 
-struct Erasure {
-    log: usize,
-    index: u64,
-    event: Id,
-    withheld: HashSet<Id>,
+/// The event that took a payload after it was born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Its key was destroyed.
+    Erased(Id),
+    /// It was removed under a policy.
+    Purged(Id),
 }
 
-impl Erasures {
-    /// Reads all of the logs for them: an erasure may stand anywhere after what it erased, and in another log.
+impl Removed {
+    /// Reads all of the logs for it: an erasure may stand anywhere after what it erased, and in another log; a hold anywhere before.
     pub(crate) fn of(sources: &[Source]) -> Result<Self> {
-        let mut erasures = Self::default();
-        let finder = Finder::new(br#""kind":"erasure""#);
+        let (mut removals, finder) = (Removals::default(), LifeFinder::default());
         for (log, source) in sources.iter().enumerate() {
             source.bundles(0, |first, bundle| {
-                if finder.find(bundle).is_none() {
+                if !finder.finds(bundle) {
                     return Ok(());
                 }
                 for (index, entry) in (first..).zip(entries(bundle)) {
                     let entry = entry.map_err(|error| source.malformed(index, error))?;
-                    if finder.find(entry).is_some() {
-                        let entry =
-                            Entry::from_bytes(entry).map_err(|error| source.malformed(index, error))?;
-                        erasures.take(log, index, entry);
+                    if finder.finds(entry) {
+                        let taken = removals.take((log, index), entry);
+                        taken.map_err(|error| source.malformed(index, error))?;
                     }
                 }
                 Ok(())
             })?;
         }
-        Ok(erasures)
+        Ok(Self { removals })
     }
 
-    fn take(&mut self, log: usize, index: u64, entry: Entry) {
-        for event in entry.events {
-            let Body::Erasure(body) = event.body else { continue };
-            let at = self.all.len();
-            for key in body.keys.iter() {
-                self.by_key.entry(*key).or_default().push(at);
-            }
-            for subject in body.subjects.iter() {
-                self.by_subject.entry(*subject).or_default().push(at);
-            }
-            let withheld = event.payloads.iter().filter(|reference| reference.role == PayloadRole::Withheld);
-            let withheld = withheld.map(|reference| reference.payload).collect();
-            self.all.push(Erasure { log, index, event: event.id, withheld });
-        }
-    }
-
-    /// The event that erased a payload after it was born, if one did. Keys are the node's: it may stand in another log.
-    pub(crate) fn of_payload(&self, payload: Id, birth: &Birth) -> Option<Id> {
-        let by_key = self.by_key.get(&birth.sealed.key_id).into_iter().flatten();
-        let by_subject = birth.subjects.iter().filter_map(|subject| self.by_subject.get(subject)).flatten();
-        let erases = |at: &&usize| {
-            let erasure = &self.all[**at];
-            let is_later = erasure.log != birth.log || erasure.index > birth.index;
-            is_later && !erasure.withheld.contains(&payload)
+    /// The first event that took a payload after it was born, if one did. Keys are the node's: an erasure may stand in another log.
+    /// Persons and holds are known here as far as the payload's own entry names them.
+    pub(crate) fn of_payload(&self, birth: &Birth) -> Option<Taken> {
+        let subjects = birth.facts.subjects();
+        let birth = fate::Birth {
+            at: (birth.log, birth.index),
+            key: birth.sealed.key_id,
+            class: &birth.class,
+            subjects: &subjects,
+            facts: &birth.facts,
         };
-        by_key.chain(by_subject).filter(erases).min().map(|at| self.all[*at].event)
+        match self.removals.fate(&birth) {
+            Fate::Erased(told) => Some(Taken::Erased(told.event)),
+            Fate::Purged(told) => Some(Taken::Purged(told.event)),
+            Fate::Kept => None,
+        }
     }
 }
 
