@@ -7,6 +7,7 @@ use crate::wire::{Call, Kind, Pointer, Wire};
 use http::header::HeaderName;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Uri};
+pub use inferlog_policy::Failure;
 use inferlog_record::{ClearName, SystemName};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,8 +50,8 @@ pub struct Route {
     pub opened: Opened,
     /// Whether streamed answers pass while they come.
     pub stream: Streaming,
-    /// What becomes of an answer that cannot be recorded.
-    pub failure: Failure,
+    /// What becomes of an answer that cannot be recorded; as the system's policy says, if `None`, and else never laxer than that.
+    pub failure: Option<Failure>,
     /// What makes several exchanges one decision, beside the header [`DECISION`]; the first that a request has counts.
     pub join: Vec<JoinBy>,
     /// Where the person concerned stands in the request.
@@ -116,16 +117,6 @@ pub enum Streaming {
     Pass,
     /// Withheld as a whole until the record is durable, like any other answer.
     Buffer,
-}
-
-/// What becomes of an answer that cannot be recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Failure {
-    /// No record, no answer.
-    #[default]
-    Block,
-    /// It is given, counted, and the count recorded as a gap.
-    Degrade,
 }
 
 /// The request header by which a caller says which exchanges are one decision: an id of the caller's own, or the decision id

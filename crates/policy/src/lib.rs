@@ -11,11 +11,11 @@ mod period;
 mod policy;
 mod words;
 
-pub use check::{Finding, Severity};
+pub use check::{Finding, Severity, is_own};
 pub use error::PolicyError;
 pub use parse::{CLASSES_MAX, POLICY_BYTES_MAX, RULES_MAX};
 pub use period::{LEGAL_FLOOR, PERIOD_YEARS_MAX, Period, PeriodError};
 pub use policy::{
     CaptureRule, DetectorRule, Erasable, Failure, FieldAction, Method, Policy, Price, Profile, Retention,
-    Sample, Stratum,
+    Sample, Stratum, Unreadable,
 };

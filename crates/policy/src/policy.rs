@@ -20,6 +20,8 @@ pub struct Policy {
     pub capture: Vec<CaptureRule>,
     /// Detectors that run over all text that no rule of `capture` decides.
     pub detectors: Vec<DetectorRule>,
+    /// What becomes of content that detectors apply to and cannot read.
+    pub unreadable: Unreadable,
     /// Roles whose content may stand in clear in an index; empty: none.
     pub clear_content: Vec<PayloadRole>,
     /// What becomes of answers that cannot be recorded, where a route does not say; a route may be stricter, never laxer.
@@ -98,11 +100,12 @@ pub enum FieldAction {
 }
 
 /// What becomes of an answer that cannot be recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Failure {
-    /// It is not given.
+    /// No record, no answer.
+    #[default]
     Block,
-    /// It is given and counted.
+    /// It is given, counted, and the count recorded as a gap.
     Degrade,
 }
 
@@ -117,6 +120,16 @@ pub struct DetectorRule {
     pub roles: Vec<PayloadRole>,
     /// What becomes of it: never [`FieldAction::Keep`].
     pub action: FieldAction,
+}
+
+/// What becomes of content that detectors apply to and cannot read: pictures, sound, tensors, protobuf, what is no UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Sealed as it is.
+    #[default]
+    Keep,
+    /// Left out whole.
+    Drop,
 }
 
 /// A price, in a currency (ISO 4217).

@@ -1,6 +1,6 @@
 //! The words of a policy's text.
 
-use crate::{Erasable, Failure, FieldAction, Profile};
+use crate::{Erasable, Failure, FieldAction, Profile, Unreadable};
 
 /// Every word of a key, and what it means.
 pub(crate) trait Words: Copy + 'static {
@@ -20,6 +20,10 @@ impl Words for Failure {
 impl Words for Erasable {
     const WORDS: &'static [(&'static str, Self)] =
         &[("always", Self::Always), ("after-floor", Self::AfterFloor)];
+}
+
+impl Words for Unreadable {
+    const WORDS: &'static [(&'static str, Self)] = &[("keep", Self::Keep), ("drop", Self::Drop)];
 }
 
 impl Profile {
@@ -57,6 +61,16 @@ impl Erasable {
         match self {
             Self::Always => "always",
             Self::AfterFloor => "after-floor",
+        }
+    }
+}
+
+impl Unreadable {
+    /// As a policy writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Drop => "drop",
         }
     }
 }

@@ -59,7 +59,7 @@ mod timestamps;
 mod witnesses;
 
 use crate::api::Access;
-use crate::route::{Failure, Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
+use crate::route::{Limits, Opened, PathPattern, Route, Streaming, SubjectFrom};
 use crate::wire::Wire;
 use inferlog_record::ClearName;
 use serde::Deserialize;
@@ -202,7 +202,7 @@ pub fn routes_from_flags(
             system: system.clone(),
             opened: Opened::default(),
             stream: Streaming::default(),
-            failure: Failure::default(),
+            failure: None,
             join: Vec::new(),
             subject: subject.clone(),
             context: Vec::new(),

@@ -68,12 +68,14 @@ impl Place<'_> {
                 ["pass", "buffer"],
                 [Streaming::Pass, Streaming::Buffer],
             )?,
-            failure: self.one_of(
-                "failure",
-                file.failure.as_ref(),
-                ["block", "degrade"],
-                [Failure::Block, Failure::Degrade],
-            )?,
+            failure: file
+                .failure
+                .as_ref()
+                .map(|failure| {
+                    let values = [Failure::Block, Failure::Degrade];
+                    self.one_of("failure", Some(failure), ["block", "degrade"], values)
+                })
+                .transpose()?,
             join: file.join.iter().map(|by| self.join(by)).collect::<Result<_, _>>()?,
             subject: file.subject.as_ref().map(|subject| self.subject(subject)).transpose()?,
             context: file.context.iter().map(|(k, v)| self.context(k, v)).collect::<Result<_, _>>()?,

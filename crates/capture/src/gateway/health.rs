@@ -60,7 +60,7 @@ impl Inner {
                 .push(format!("{count} answers since {since} are not recorded: the log will tell of them"));
         }
         // Where every route answers all the same, nobody is to be kept away.
-        let answers = self.lanes.iter().all(|lane| lane.route.failure == Failure::Degrade);
+        let answers = self.lanes.iter().all(|lane| lane.failure() == Failure::Degrade);
         if answers {
             warnings.append(&mut failed)
         } else {

@@ -82,7 +82,7 @@ impl Keeping {
     pub(crate) async fn note(&mut self, events: Vec<NewEvent>) -> Result<(), RecordError> {
         let Some(decision) = &mut self.decision else { return Ok(()) };
         match decision.note(events).await {
-            Err(error) if self.lane.route.failure == Failure::Block => Err(error),
+            Err(error) if self.lane.failure() == Failure::Block => Err(error),
             _ => Ok(()),
         }
     }
@@ -107,7 +107,7 @@ impl Keeping {
             self.give_up(error, Some(id)).await?;
             return Ok(None);
         }
-        let is_answered = lane.route.failure == Failure::Degrade;
+        let is_answered = lane.failure() == Failure::Degrade;
         let rest = if is_answered { rest } else { unanswered(rest, id) };
         match decision.finish_bare(rest).await {
             Ok(recorded) if is_answered => return Ok(Some(recorded)),
@@ -139,7 +139,7 @@ async fn count(
     error: RecordError,
     event: Option<Id>,
 ) -> Result<(), RecordError> {
-    if lane.route.failure == Failure::Block {
+    if lane.failure() == Failure::Block {
         return Err(error);
     }
     tracing::debug!(route = %lane.route.name, %error, "an exchange is not recorded");

@@ -39,7 +39,7 @@ pub use witnesses::{TimestampSample, VouchedSample, VouchedSamples, WitnessSampl
 
 use crate::api::Access;
 use crate::recorder::{RecordError, Recorder, System};
-use crate::route::Route;
+use crate::route::{Failure, Route};
 use crate::upstream::{Client, TlsError};
 use calls::Ledgers;
 use delivery::Reply;
@@ -117,6 +117,17 @@ pub enum GatewayError {
         /// What is wrong.
         source: TlsError,
     },
+    /// A route is laxer than its system's policy.
+    #[error(
+        "route `{route}` says failure = \"degrade\", and the policy {policy} of its system says \"block\": a route may be stricter than \
+         the policy, never laxer; take the key out of the route, or change the policy"
+    )]
+    Laxer {
+        /// The route.
+        route: String,
+        /// The policy in force.
+        policy: String,
+    },
     /// A system's log.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -156,6 +167,22 @@ struct Lane {
     registry: Option<Registry>,
 }
 
+impl Lane {
+    /// What becomes of an answer that cannot be recorded: as the route says, and never laxer than the policy in force.
+    fn failure(&self) -> Failure {
+        let policy = self.system.read().policy().and_then(|known| known.policy.failure);
+        match self.route.failure {
+            Some(route) if !is_laxer(Some(route), policy) => route,
+            _ => policy.unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether a route says that answers are given which a policy says are not.
+fn is_laxer(route: Option<Failure>, policy: Option<Failure>) -> bool {
+    (route, policy) == (Some(Failure::Degrade), Some(Failure::Block))
+}
+
 impl AsRef<Route> for Arc<Lane> {
     fn as_ref(&self) -> &Route {
         &self.route
@@ -171,7 +198,15 @@ impl Gateway {
         for route in &config.routes {
             let client = Client::new(&route.upstream, route.limits.connect_time_max)
                 .map_err(|source| GatewayError::Tls { route: route.name.to_string(), source })?;
-            let system = RwLock::new(recorder.system(&route.system).await?);
+            let system = recorder.system(&route.system).await?;
+            if let Some(known) = system.policy().filter(|known| is_laxer(route.failure, known.policy.failure))
+            {
+                return Err(GatewayError::Laxer {
+                    route: route.name.to_string(),
+                    policy: known.id.to_string(),
+                });
+            }
+            let system = RwLock::new(system);
             let metrics = metrics.lane(route.name.as_str());
             let (route, tools, registry) = (route.clone(), ToolNames::default(), config.registry.clone());
             let ledgers = ledgers.clone();

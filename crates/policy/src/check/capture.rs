@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use inferlog_detect::Detectors;
 use inferlog_record::{DataClass, PayloadRole};
 
 use super::{ACT_RECORDS, Findings, OWN, is_own};
-use crate::{CaptureRule, FieldAction, Policy, Profile};
+use crate::{CaptureRule, FieldAction, Policy, Profile, Unreadable};
 
 const CLEAR: &str = "Regulation (EU) 2016/679, Articles 17 and 25";
 
@@ -57,9 +58,10 @@ pub(super) fn check(policy: &Policy, found: &mut Findings) {
                 CLEAR,
             );
         }
-        let decided = |role: &PayloadRole| whole(policy, *role).is_some_and(|rule| !is_searched(rule));
+        let decided =
+            |role: &PayloadRole| whole(policy, *role).is_some_and(|rule| rule.action == FieldAction::Drop);
         if !rule.roles.is_empty() && rule.roles.iter().all(decided) {
-            let what = "rules of `capture` drop, or share, all that it would search: it never runs";
+            let what = "rules of `capture` drop all that it would search: it never runs";
             found.warn(&*place, what, OWN);
         }
         if let Some(role) = rule.roles.iter().find(|role| is_own(**role)) {
@@ -67,9 +69,24 @@ pub(super) fn check(policy: &Policy, found: &mut Findings) {
             found.refuse(&*place, what, OWN);
         }
     }
+    made(policy, found);
+    if policy.unreadable == Unreadable::Keep && !policy.detectors.is_empty() {
+        let what = "pictures, sound, tensors, protobuf and what is no UTF-8 are sealed as they are: no detector reads them; \
+                    write \"drop\" to leave them out";
+        found.warn("unreadable", what, "Regulation (EU) 2016/679, Article 5(1)(c)");
+    }
     if policy.detectors.is_empty() && policy.profile != Profile::Other {
         let what = "there is none: nothing looks for personal data where no rule expects it";
         found.note("detector", what, "Regulation (EU) 2016/679, Article 5(1)(c)");
+    }
+}
+
+/// Whether each detector can be made.
+fn made(policy: &Policy, found: &mut Findings) {
+    for rule in &policy.detectors {
+        if let Err(error) = Detectors::new(&[(rule.name.as_str(), rule.kind.clone())]) {
+            found.refuse(format!("detector {}", rule.name), error.to_string(), OWN);
+        }
     }
 }
 

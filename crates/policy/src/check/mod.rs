@@ -103,7 +103,7 @@ impl Policy {
 }
 
 /// Whether the content of a role is the organisation's own account of what it did: no rule changes it.
-pub(crate) fn is_own(role: PayloadRole) -> bool {
+pub fn is_own(role: PayloadRole) -> bool {
     matches!(
         role,
         PayloadRole::Order

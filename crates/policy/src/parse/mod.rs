@@ -5,6 +5,7 @@
 //! version = "2026-11"                   # each version is registered once and never changes
 //! profile = "high-risk"                 # default; or "biometric", "other"
 //! failure = "block"                     # the laxest that a route may be; or "degrade"
+//! unreadable = "keep"                   # content that detectors cannot read: sealed as it is (default), or "drop"
 //! clear_content = ["output.final"]      # roles whose content may stand in an index in clear; default: none
 //!
 //! [[class]]                             # the first is that of all that no other names
@@ -79,6 +80,7 @@ struct File {
     version: Spanned<String>,
     profile: Option<Spanned<String>>,
     failure: Option<Spanned<String>>,
+    unreadable: Option<Spanned<String>>,
     #[serde(default)]
     clear_content: Vec<Spanned<String>>,
     #[serde(default)]
@@ -115,6 +117,7 @@ impl Policy {
             version: text.version(&file.version)?,
             profile: text.word("profile", file.profile.as_ref())?.unwrap_or_default(),
             failure: text.word("failure", file.failure.as_ref())?,
+            unreadable: text.word("unreadable", file.unreadable.as_ref())?.unwrap_or_default(),
             clear_content: text.roles(&file.clear_content, "clear_content")?,
             classes: text.each(file.class, Text::class)?,
             capture: text.each(file.capture, Text::capture)?,
