@@ -6,6 +6,7 @@
 mod covered;
 mod model;
 mod scan;
+mod sheet;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ pub use covered::covered;
 pub use model::{
     DAY_NS, ErasureState, ErasureTold, HoldTold, IncidentStep, IncidentTold, Keeping, Released, SealedAt,
     StatedAt,
+};
+pub use sheet::{
+    CLOCK_WORDS, IncidentSheet, OpenedReport, TimeLeft, basis_words, category_words, scope_words,
 };
 
 use crate::error::Result;

@@ -1,7 +1,6 @@
 //! The pass over a log.
 
-use inferlog_disk::read_optional;
-use inferlog_log::LogReader;
+use inferlog_log::cursors;
 use inferlog_record::body::{Body, Erasure, ErasurePhase, HoldPlaced, HoldReleased, Incident};
 use inferlog_record::{Content, Entry, Event, PayloadRole, State, Timestamp};
 use memchr::memmem::Finder;
@@ -32,7 +31,7 @@ pub(super) fn scan(log: &OpenLog, found: &mut Keeping) -> Result<()> {
     });
     scanned.map_err(|error| log.unreadable(error))?;
     failed.map_or(Ok(()), Err)?;
-    let cursors = cursors(&log.reader)?;
+    let cursors = cursors(log.reader.fs(), log.reader.dir())?;
     for erasure in &mut found.erasures[erasures_before..] {
         if erasure.state == ErasureState::Announced {
             let behind = cursors.iter().filter(|(_, next)| *next <= erasure.stated.index);
@@ -159,21 +158,6 @@ fn sealed(event: &Event, role: PayloadRole) -> Option<SealedAt> {
         _ => None,
     };
     Some(SealedAt { payload: reference.payload, missing })
-}
-
-/// The followers of a log and the entry that each wants next. One whose cursor cannot be read has passed nothing.
-fn cursors(reader: &LogReader) -> Result<Vec<(String, u64)>> {
-    let (fs, dir) = (reader.fs(), reader.dir().path().join("cursors"));
-    if !fs.exists(&dir)? {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for name in fs.read_dir(&dir)?.into_iter().map(|entry| entry.name).filter(|name| !name.starts_with('.')) {
-        let bytes = read_optional(&**fs, &dir.join(&name))?.unwrap_or_default();
-        let next = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim_end().parse().ok());
-        found.push((name, next.unwrap_or(0)));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::drill::{self, DrillBegun, DrillDone};
 use super::export::{self, ExportBegun, Sought};
 use super::registry::add;
 use super::risk::RiskAccepted;
+use super::subject::SubjectAct;
 use crate::followers::{Followers, SkipAsked, skip};
 use crate::output::Failure;
 use crate::query::PayloadAt;
@@ -72,6 +73,8 @@ pub(crate) enum Act {
     Events { batch: String },
     /// Record that somebody answers for a finding of coverage.
     AcceptRisk { accepted: RiskAccepted },
+    /// Find a person, or record that their data is given to them.
+    Subject(SubjectAct),
 }
 
 impl Act {
@@ -99,6 +102,7 @@ impl Act {
             Self::SignBundle { .. } => "sign_bundle",
             Self::Events { .. } => "events",
             Self::AcceptRisk { .. } => "accept_risk",
+            Self::Subject(asked) => asked.name(),
         }
     }
 }
@@ -228,6 +232,7 @@ pub(crate) async fn act_following(
         }
         Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::AcceptRisk { accepted } => json(super::risk::accept(instance, accepted).await?),
+        Act::Subject(asked) => super::subject::act(instance, asked).await,
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());
             json(tokio::task::spawn_blocking(move || add(&registry, &env, &registrations)).await??)

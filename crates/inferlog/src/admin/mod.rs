@@ -17,6 +17,7 @@ mod registry;
 mod risk;
 mod server;
 mod socket;
+mod subject;
 
 pub(crate) use access::{Reader, words};
 pub(crate) use account::{AccountForm, DraftForm, Wanted, Written, save, sealed};
@@ -30,6 +31,7 @@ pub(crate) use open::{open, refuse_open};
 pub(crate) use registry::register;
 pub(crate) use risk::RiskAccepted;
 pub(crate) use server::AdminServer;
+pub(crate) use subject::{Known, SubjectAct};
 
 /// Where requests are posted to.
 const PATH: &str = "/v1/act";
