@@ -1,11 +1,13 @@
 //! Content that events speak of: where it was born, whether it can be opened, and what it is.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_audit::fate::DecisionFacts;
 use inferlog_audit::{Openings, Unopened};
 use inferlog_record::{
-    Content, Event, Id, MediaType, PayloadRole, Reference, RetentionClass, Sealed, Timestamp,
+    Content, Event, Id, MediaType, PayloadRole, Pseudonym, Reference, RetentionClass, Sealed, Timestamp,
 };
 use inferlog_vault::{SealContext, open_payload};
 use serde::Serialize;
@@ -27,6 +29,8 @@ pub(crate) struct Birth {
     event: Id,
     role: PayloadRole,
     pub(crate) sealed: Sealed,
+    /// Whom its event is about.
+    pub(crate) subjects: BTreeSet<Pseudonym>,
     /// What its entry says of the decision.
     pub(crate) facts: DecisionFacts,
 }
@@ -51,6 +55,7 @@ impl Birth {
             event: event.id,
             role: reference.role,
             sealed,
+            subjects: event.subjects.iter().copied().collect(),
             facts,
         })
     }
@@ -132,7 +137,10 @@ impl Opener<'_> {
             payload.into_bytes(),
         );
         let sealed = sealed.map_err(|error| unreadable(&error))?.ok_or_else(|| {
-            NotOpened::new("missing", "no pack holds it, though no event says that it is gone: run `inferlog verify`")
+            NotOpened::new(
+                "missing",
+                "no pack holds it, though no event says that it is gone: run `inferlog verify`",
+            )
         })?;
         let key = openings.data_key(birth.sealed.key_id, payload).map_err(|error| match error {
             Unopened::Erased => NotOpened::new("erased", Unopened::Erased),

@@ -56,12 +56,11 @@ impl Removed {
     /// The first event that took a payload after it was born, if one did. Keys are the node's: an erasure may stand in another log.
     /// Persons and holds are known here as far as the payload's own entry names them.
     pub(crate) fn of_payload(&self, birth: &Birth) -> Option<Taken> {
-        let subjects = birth.facts.subjects();
         let birth = fate::Birth {
             at: (birth.log, birth.index),
             key: birth.sealed.key_id,
             class: &birth.class,
-            subjects: &subjects,
+            subjects: &birth.subjects,
             facts: &birth.facts,
         };
         match self.removals.fate(&birth) {

@@ -72,7 +72,7 @@ fn jsonl_with_content_says_what_became_of_each_payload() {
     let path = dir.path().join("events.jsonl");
     let report = loans.export(Format::Jsonl, Selection::default(), true, &path);
     // The label's second place in the log bears no sealed bytes of its own.
-    let not_opened = [("erased", 4), ("not_captured", 1), ("unreadable", 1)];
+    let not_opened = [("erased", 4), ("missing", 1), ("not_captured", 1)];
     assert_eq!(report.not_opened, not_opened.map(|(state, count)| (state.to_owned(), count)).into());
     let exported = lines(&path);
     let given = |what: &str, role: &str| -> Value {
