@@ -149,9 +149,15 @@ mod tests {
     #[test]
     fn pieces_of_a_scope_cover_what_it_covers() {
         let decisions: Vec<Id> = (0..600).map(|n| Id::new(n, &[0; 10])).collect();
-        let subjects: Vec<Pseudonym> = (0..300_u16).map(|n| Pseudonym::new([n.to_le_bytes(); 8].concat().try_into().unwrap())).collect();
+        let subjects: Vec<Pseudonym> =
+            (0..300_u16).map(|n| Pseudonym::new([n.to_le_bytes(); 8].concat().try_into().unwrap())).collect();
         let (to, class) = (Some(Timestamp(9)), RetentionClass::default());
-        let scope = Scope { decisions: decisions.clone().into(), subjects: subjects.clone().into(), to, ..Scope::default() };
+        let scope = Scope {
+            decisions: decisions.clone().into(),
+            subjects: subjects.clone().into(),
+            to,
+            ..Scope::default()
+        };
         let pieces = pieces(&scope);
         assert_eq!(pieces.len(), 6);
         assert!(pieces.iter().all(|piece| piece.decisions.len() <= 256 && piece.subjects.len() <= 256));

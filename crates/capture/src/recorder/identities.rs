@@ -200,6 +200,8 @@ impl System {
             if !self.is_certain().await {
                 return Ok(());
             }
+            let system = self.clone();
+            tokio::task::spawn_blocking(move || system.save_ledger()).await??;
             let next = tokio::task::spawn_blocking(move || reader.size()).await??;
             (self.state.identities.lock().clone(), next)
         };

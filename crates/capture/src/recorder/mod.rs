@@ -26,16 +26,19 @@ mod drill;
 mod erase;
 mod error;
 mod gap;
+mod hold;
 mod hooks;
 mod identities;
 mod ids;
 mod keystore;
 mod lapse;
+mod ledger;
 mod left_out;
 mod life;
 mod ongoing;
 mod open;
 mod policy;
+mod purge;
 mod resume;
 mod scan;
 mod seal;
@@ -45,12 +48,17 @@ mod write;
 pub use decision::{Decision, closed, error_payload};
 pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
 pub use draft::{NewContent, NewDecision, NewEvent, NewPayload, bare};
-pub use erase::{Erased, Target};
+pub use erase::{
+    Certificate, EraseRequest, Erased, ErasurePlan, ErasureStatus, FOLLOWERS_TIME_MAX,
+    Outcome as ErasureOutcome, Phase as ErasurePhase, StorePlan, Target, Withheld,
+};
 pub use error::RecordError;
 pub use gap::GAP_PERIOD;
+pub use hold::NewHold;
 pub use hooks::VaultHooks;
 pub use keystore::open_keystore;
 pub use lapse::Lapses;
+pub use ledger::{Announced, Ledger, StandingHold, Told, ToldIncident};
 pub use left_out::FOLLOWER_SKIP;
 pub use ongoing::{Ongoing, Recorded};
 pub use policy::InForce;
@@ -90,6 +98,8 @@ pub struct RecorderConfig {
     pub sampling: ClearName,
     /// The policies that recording begins under, of each system at most one.
     pub policies: Vec<Arc<InForce>>,
+    /// For how long backups are kept that inferlog does not write: what certificates of erasure say of them.
+    pub backup_horizon: Option<Duration>,
     /// Time between two `clock` events.
     pub clock_period: Duration,
     /// Time between two attempts to tell a gap.
@@ -109,6 +119,7 @@ impl RecorderConfig {
             purposes: vec![Purpose::A, Purpose::B, Purpose::C],
             sampling: ClearName::or_unlisted("all"),
             policies: Vec::new(),
+            backup_horizon: None,
             clock_period: CLOCK_PERIOD,
             gap_period: GAP_PERIOD,
             lapses: None,
@@ -149,6 +160,10 @@ struct SystemState {
     identities: Mutex<Identities>,
     /// Writes that show identities for the first time and that are not known to be durable.
     doubtful: AtomicUsize,
+    /// What its logs say that nothing may forget.
+    ledger: Mutex<Ledger>,
+    /// Whether the log may hold what the ledger does not.
+    ledger_doubtful: AtomicBool,
 }
 
 struct Inner {
@@ -161,6 +176,8 @@ struct Inner {
     gate: tokio::sync::RwLock<()>,
     systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
     orders: Mutex<Orders>,
+    /// Held by whoever completes erasures.
+    completing: tokio::sync::Mutex<()>,
     desk: Desk,
     /// What events lacked of the profile.
     violations: AtomicU64,
@@ -178,6 +195,8 @@ struct Inner {
 struct Orders {
     subjects: HashMap<Pseudonym, Id>,
     decisions: HashMap<Id, Id>,
-    /// Announced here and not carried out yet, by system.
-    intended: Vec<(SystemName, erase::Intended)>,
+    /// Announced and not carried out yet.
+    intended: Vec<erase::Intended>,
+    /// Carried out, and to be completed when followers have passed.
+    waiting: Vec<erase::Waiting>,
 }

@@ -1,6 +1,7 @@
 //! Opening and closing a recorder.
 
 use crate::recorder::desk::Desk;
+use crate::recorder::erase;
 use crate::recorder::gap;
 use crate::recorder::ids::Minter;
 use crate::recorder::lapse::Lapses;
@@ -57,6 +58,7 @@ impl Recorder {
             gate: tokio::sync::RwLock::new(()),
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
+            completing: tokio::sync::Mutex::new(()),
             desk: Desk::default(),
             violations: AtomicU64::new(0),
             life: lapses.begin_life(),
@@ -77,6 +79,7 @@ impl Recorder {
         recorder.resume_erasures().await?;
         tokio::spawn(tell_clocks(Arc::downgrade(&recorder.inner)));
         tokio::spawn(gap::tell_gaps(Arc::downgrade(&recorder.inner)));
+        tokio::spawn(erase::tend(Arc::downgrade(&recorder.inner)));
         Ok(recorder)
     }
 
@@ -107,8 +110,12 @@ impl Recorder {
             policy: RwLock::default(),
             identities: Mutex::default(),
             doubtful: AtomicUsize::new(0),
+            ledger: Mutex::default(),
+            ledger_doubtful: AtomicBool::new(false),
         });
         let system = System { inner: self.inner.clone(), state };
+        let learning = system.clone();
+        tokio::task::spawn_blocking(move || learning.learn_ledger()).await??;
         if recovered.is_some() {
             let learning = system.clone();
             tokio::task::spawn_blocking(move || learning.learn_identities()).await??;

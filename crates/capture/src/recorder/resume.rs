@@ -37,17 +37,11 @@ impl System {
             if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         let Some(class) = found.class.take() else { return Ok(None) };
-        let keys = self.keys(&trail, decision, &class, &found)?;
+        let keys = self.keys(decision, &class, &found)?;
         Ok(Some(Steps::resumed(decision, class, keys, found.last, found.is_closed)))
     }
 
-    fn keys(
-        &self,
-        trail: &Trail,
-        decision: Id,
-        class: &RetentionClass,
-        found: &Found,
-    ) -> Result<Keys, RecordError> {
+    fn keys(&self, decision: Id, class: &RetentionClass, found: &Found) -> Result<Keys, RecordError> {
         let Some((first, day)) = found.first else {
             if found.subjects.is_empty() {
                 return Keys::new(self, decision, class, Vec::new());
@@ -58,9 +52,9 @@ impl System {
             )));
         };
         match self.inner.vault.open_decision_key(first) {
-            Ok(key) => Ok(Keys::resumed(decision, key, day)),
+            Ok(key) => Ok(Keys::resumed(decision, key, day, &found.subjects)),
             Err(VaultError::Erased) => {
-                let order = trail.erasure(&BTreeSet::from([first]), &found.subjects)?;
+                let order = self.ledger().destroyer(first, &found.subjects);
                 Ok(Keys::destroyed(decision, found.subjects.iter().copied().collect(), order))
             }
             Err(error) => Err(error.into()),

@@ -3,19 +3,35 @@
 
 use crate::recorder::RecordError;
 use inferlog_log::LogReader;
-use inferlog_record::body::Body;
-use inferlog_record::{Content, Entry, Id, KeyId, Kind};
+use inferlog_record::{Content, Entry, Event, Id, KeyId, Pseudonym, RetentionClass, Timestamp};
 use memchr::memmem::Finder;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found so far, in entries before `next`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Find {
     next: u64,
-    /// Decisions that were opened by, or for, what was looked for.
-    pub(crate) decisions: u64,
-    /// Keys that payloads of them are sealed under.
+    /// The decisions that have an event of what was looked for.
+    pub(crate) decisions: BTreeMap<Id, Concerned>,
+}
+
+/// A decision that an erasure concerns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Concerned {
+    /// Keys that payloads of it are sealed under.
     pub(crate) keys: BTreeSet<KeyId>,
+    /// Everybody whom its payloads are about.
+    pub(crate) subjects: BTreeSet<Pseudonym>,
+    /// What of its events decides whether a hold covers it, or a duty keeps it.
+    pub(crate) marks: BTreeSet<Mark>,
+}
+
+/// Class and time of an event, and whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    pub(crate) logged_at: Timestamp,
+    pub(crate) class: RetentionClass,
+    pub(crate) subjects: Vec<Pseudonym>,
 }
 
 impl Find {
@@ -44,34 +60,23 @@ pub(crate) fn find(reader: &LogReader, wanted: &str, before: Find) -> Result<Fin
 }
 
 fn note(entry: &Entry, wanted: &str, found: &mut Find) {
-    let is_decision = entry.decision.is_some_and(|decision| decision.to_string() == wanted);
-    let is_subject =
-        |event: &inferlog_record::Event| event.subjects.iter().any(|subject| subject.to_string() == wanted);
-    for event in entry.events.iter().filter(|event| is_decision || is_subject(event)) {
-        found.decisions +=
-            u64::from(event.kind() == Some(Kind::DecisionOpened) && !matches!(event.body, Body::Rest(_)));
-        found.keys.extend(event.payloads.iter().filter_map(|reference| match reference.content {
+    let Some(decision) = entry.decision else { return };
+    let is_decision = decision.to_string() == wanted;
+    let is_subject = |event: &Event| event.subjects.iter().any(|subject| subject.to_string() == wanted);
+    if !is_decision && !entry.events.iter().any(is_subject) {
+        return;
+    }
+    let concerned = found.decisions.entry(decision).or_default();
+    for event in &entry.events {
+        concerned.subjects.extend(event.subjects.iter());
+        concerned.marks.insert(Mark {
+            logged_at: event.logged_at,
+            class: event.retention.clone(),
+            subjects: event.subjects.to_vec(),
+        });
+        concerned.keys.extend(event.payloads.iter().filter_map(|reference| match reference.content {
             Content::Sealed(sealed) => Some(sealed.key_id),
             _ => None,
         }));
     }
-}
-
-/// Whether the log says that the erasure announced at `index` was completed. The completion follows close behind, but for the
-/// few entries that a start after a crash writes between the two.
-pub(crate) fn is_completed(reader: &LogReader, index: u64, intent: Id) -> Result<bool, RecordError> {
-    let size = reader.size()?;
-    let text = intent.to_string();
-    let finder = Finder::new(&text);
-    let mut completed = false;
-    reader.scan(index + 1, size, |_, bytes| {
-        completed = finder.find(bytes).is_some()
-            && Entry::from_bytes(bytes).is_ok_and(|entry| completes(&entry, intent));
-        !completed
-    })?;
-    Ok(completed)
-}
-
-fn completes(entry: &Entry, intent: Id) -> bool {
-    entry.events.iter().any(|event| matches!(&event.body, Body::Erasure(body) if body.intent == Some(intent)))
 }

@@ -5,6 +5,7 @@ use hmac::{Hmac, Mac};
 use inferlog_record::{Id, KeyId, Pseudonym, RetentionClass};
 use inferlog_vault::{DecisionKey, Scope, SealContext, SealedPayload, Subject, VaultError};
 use sha2::Sha256;
+use std::collections::BTreeSet;
 
 /// Keeps ids that are derived from callers' texts apart from all else that the key is used for.
 const EVENT_ID_LABEL: &[u8] = b"inferlog/event-id/v1";
@@ -15,6 +16,9 @@ pub(crate) struct Keys {
     decision: Id,
     /// Whom the payloads are about, as events name them.
     pseudonyms: Vec<Pseudonym>,
+    /// Whether a person was erased whom it is about, and the key was withheld from that. No other key is made for it: none would
+    /// be found when what was withheld goes, too.
+    is_withheld: bool,
     state: State,
     /// Persons named by events of the present write, beside those whom the payloads are about.
     named: Vec<Subject>,
@@ -51,20 +55,25 @@ impl Keys {
         Ok(Self::alive(decision, Alive { subjects, key, day, first: None }))
     }
 
-    /// The keys of a decision whose first content was sealed under this one, on this UTC day.
-    pub(crate) fn resumed(decision: Id, key: DecisionKey, day: u32) -> Self {
+    /// The keys of a decision about these persons whose first content was sealed under this one, on this UTC day.
+    pub(crate) fn resumed(decision: Id, key: DecisionKey, day: u32, about: &BTreeSet<Pseudonym>) -> Self {
         let (subjects, first) = (key.subjects().to_vec(), Some(key.clone()));
-        Self::alive(decision, Alive { subjects, key, day, first })
+        let mut keys = Self::alive(decision, Alive { subjects, key, day, first });
+        // Who was erased does not wrap a key any more that was withheld from that; the decision is about them all the same.
+        let gone = about.iter().filter(|of| !keys.pseudonyms.contains(of)).copied().collect::<Vec<_>>();
+        keys.is_withheld = !gone.is_empty();
+        keys.pseudonyms.extend(gone);
+        keys
     }
 
     /// Of a decision whose keys were destroyed.
     pub(crate) fn destroyed(decision: Id, pseudonyms: Vec<Pseudonym>, order: Option<Id>) -> Self {
-        Self { decision, pseudonyms, state: State::Destroyed(order), named: Vec::new() }
+        Self { decision, pseudonyms, is_withheld: false, state: State::Destroyed(order), named: Vec::new() }
     }
 
     fn alive(decision: Id, alive: Alive) -> Self {
         let pseudonyms = alive.subjects.iter().map(Subject::pseudonym).collect();
-        Self { decision, pseudonyms, state: State::Alive(alive), named: Vec::new() }
+        Self { decision, pseudonyms, is_withheld: false, state: State::Alive(alive), named: Vec::new() }
     }
 
     /// Whom the payloads are about, as events name them.
@@ -86,8 +95,13 @@ impl Keys {
             self.state = State::Destroyed(Some(*order));
         }
         let State::Alive(alive) = &mut self.state else { return Ok(()) };
+        if let Some(first) = alive.first.as_ref().filter(|first| !alive.key.is_alive() && first.is_alive()) {
+            // A key that no entry names was not withheld with the others.
+            alive.key = first.clone();
+        }
         // A key that is dead stays: nothing more is sealed.
-        if seals && alive.day != day && alive.key.is_alive() {
+        let keeps = self.is_withheld || alive.key.outlives_subject();
+        if seals && alive.day != day && !keeps && alive.key.is_alive() {
             alive.key = new_key(system, self.decision, class, day, &alive.subjects)?;
             alive.day = day;
         }

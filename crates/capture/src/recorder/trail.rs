@@ -2,10 +2,8 @@
 
 use crate::recorder::{RecordError, System};
 use inferlog_log::{LogReader, list_logs};
-use inferlog_record::body::{Body, ErasurePhase};
-use inferlog_record::{Entry, Id, KeyId, Kind, Pseudonym};
+use inferlog_record::{Entry, Id, Kind};
 use memchr::memmem::Finder;
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// An entry, and where it stands.
@@ -53,28 +51,6 @@ impl Trail {
             true => visit(hit),
             false => ControlFlow::Continue(()),
         })
-    }
-
-    /// The erasure that destroyed one of these keys, or the key of one of these persons.
-    pub(crate) fn erasure(
-        &self,
-        keys: &BTreeSet<KeyId>,
-        subjects: &BTreeSet<Pseudonym>,
-    ) -> Result<Option<Id>, RecordError> {
-        let mut order = None;
-        self.scan(&Finder::new(br#""kind":"erasure""#), false, |hit| {
-            let destroys = |body: &Body| match body {
-                Body::Erasure(erasure) => {
-                    erasure.phase == ErasurePhase::Intent
-                        && (erasure.keys.iter().any(|key| keys.contains(key))
-                            || erasure.subjects.iter().any(|subject| subjects.contains(subject)))
-                }
-                _ => false,
-            };
-            order = hit.entry.events.iter().find(|event| destroys(&event.body)).map(|event| event.id);
-            if order.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(order)
     }
 
     /// Gives every entry that holds the text: of the decision's time and later, or before it.

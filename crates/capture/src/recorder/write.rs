@@ -229,6 +229,10 @@ fn record(
             Body::Human(human) => human.reviewer = Some(steps.keys.name(system, &person)?),
             Body::Access(access) => access.actor = Some(steps.keys.name(system, &person)?),
             Body::RiskAccepted(accepted) => accepted.by = Some(steps.keys.name(system, &person)?),
+            Body::Erasure(erasure) => erasure.by = Some(steps.keys.name(system, &person)?),
+            Body::HoldPlaced(placed) => placed.by = Some(steps.keys.name(system, &person)?),
+            Body::HoldReleased(released) => released.by = Some(steps.keys.name(system, &person)?),
+            Body::Incident(incident) => incident.by = Some(steps.keys.name(system, &person)?),
             _ => {}
         }
     }

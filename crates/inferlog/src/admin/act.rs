@@ -208,7 +208,11 @@ pub(crate) async fn act_following(
                 Target::Subject(value) => recorder::Target::Subject(value.into_bytes()),
                 Target::Decision(id) => recorder::Target::Decision(id),
             };
-            let erased = instance.recorder.erase(target, system.as_ref(), OrderKind::Request).await?;
+            let request = recorder::EraseRequest {
+                only: system,
+                ..recorder::EraseRequest::new(target, OrderKind::Request)
+            };
+            let erased = instance.recorder.erase(request).await?;
             json(erased.into_iter().map(done).collect::<Result<Vec<_>, _>>()?)
         }
         Act::RotateKeys { system } => json(Rotated { vkey: rotate(instance, &system).await? }),
@@ -301,7 +305,12 @@ fn json(value: impl Serialize) -> Result<Value, Failure> {
 }
 
 fn done(erased: Erased) -> Result<ErasureDone, Failure> {
-    let report = erased.report;
+    let Some(report) = erased.report else {
+        return Err(Failure::new(format!(
+            "{}: refused, for all of it is withheld; nothing is erased",
+            erased.system
+        )));
+    };
     let backups = report
         .backups
         .into_iter()
@@ -317,7 +326,7 @@ fn done(erased: Erased) -> Result<ErasureDone, Failure> {
             OldRoot::Kept(why) => Some(why),
         },
         leftovers: report.leftovers.into_iter().chain(backups).collect(),
-        certificate: serde_json::from_slice(&erased.certificate)?,
+        certificate: erased.certificate.map_or(Value::Null, |certificate| Value::String(certificate.note)),
     })
 }
 

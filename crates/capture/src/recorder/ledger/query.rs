@@ -138,7 +138,7 @@ impl Ledger {
         let mut incidents: Vec<ToldIncident> = Vec::new();
         for told in self.events() {
             let Body::Incident(body) = &told.event.body else { continue };
-            let event = (told.event.clone(), body.clone());
+            let event = (told.event.clone(), Incident::clone(body));
             match incidents.iter_mut().find(|known| known.incident == body.incident) {
                 Some(known) => known.events.push(event),
                 None => incidents.push(ToldIncident { incident: body.incident, events: vec![event] }),
@@ -155,9 +155,7 @@ impl Ledger {
     /// The ranges of entries of a log whose times somebody says were stamped wrongly.
     pub fn disregarded(&self, log: LogId) -> Vec<RangeInclusive<u64>> {
         let range = |told: &Told| match &told.event.body {
-            Body::Clock(clock) if told.log == log => {
-                Some(clock.disregard_first?.0..=clock.disregard_last?.0)
-            }
+            Body::Clock(clock) if told.log == log => Some(clock.disregard_first?.0..=clock.disregard_last?.0),
             _ => None,
         };
         self.events().filter_map(range).collect()
@@ -204,8 +202,7 @@ impl Ledger {
     /// The erasure that destroyed this key, which keys of these persons wrap.
     pub(crate) fn destroyer(&self, key: KeyId, subjects: &BTreeSet<Pseudonym>) -> Option<Id> {
         let destroys = |announced: &Announced<'_>| {
-            let withholds =
-                |told: &&Told| told.erasure().is_some_and(|stated| stated.keys.contains(&key));
+            let withholds = |told: &&Told| told.erasure().is_some_and(|stated| stated.keys.contains(&key));
             announced.stated.keys.contains(&key)
                 || announced.stated.subjects.iter().any(|subject| subjects.contains(subject))
                     && !announced.withheld.iter().any(withholds)

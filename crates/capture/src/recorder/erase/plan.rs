@@ -1,0 +1,209 @@
+//! What an erasure would take, and what it must leave: by a hold that stands, or by a duty of law.
+
+use super::types::{ErasurePlan, StorePlan, Target, Withheld};
+use crate::recorder::ledger::StandingHold;
+use crate::recorder::scan::{Concerned, Find, find};
+use crate::recorder::{InForce, RecordError, System};
+use inferlog_log::{LogDir, LogReader, list_logs};
+use inferlog_policy::Erasable;
+use inferlog_record::body::{OrderKind, Refusal, Store};
+use inferlog_record::{Id, KeyId, Pseudonym, Timestamp};
+use inferlog_vault::SubjectRef;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a request means in a system.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    Subject(SubjectRef),
+    /// Somebody whose key is gone: what was withheld from their erasure.
+    Erased(Pseudonym),
+    Decision(Id),
+}
+
+impl Wanted {
+    /// What entries are searched for.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Subject(subject) => subject.pseudonym.to_string(),
+            Self::Erased(pseudonym) => pseudonym.to_string(),
+            Self::Decision(decision) => decision.to_string(),
+        }
+    }
+}
+
+/// What is taken, and what is left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Planned {
+    /// Decisions that are taken, and their keys that still open.
+    pub(super) free: Vec<(Id, BTreeSet<KeyId>)>,
+    /// Of these, how many concern others too.
+    pub(super) shared: u64,
+    pub(super) withheld: Vec<Withheld>,
+}
+
+impl Planned {
+    /// Whether all that there is to take is withheld.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.withheld.is_empty() && self.free.iter().all(|(_, keys)| keys.is_empty())
+    }
+
+    /// The keys of all decisions that are taken.
+    pub(super) fn free_keys(&self) -> BTreeSet<KeyId> {
+        self.free.iter().flat_map(|(_, keys)| keys.iter().copied()).collect()
+    }
+}
+
+/// What keeps a decision from an erasure.
+pub(super) struct Grounds {
+    holds: Vec<StandingHold>,
+    /// The policy, where its duties count.
+    policy: Option<Arc<InForce>>,
+    /// By what time floors are over; `None` if no clock is trusted with that.
+    now: Option<Timestamp>,
+}
+
+impl Grounds {
+    /// As of now. A duty of law is an exception to a person's right (Article 17(3)(b) GDPR), not to the order of an authority or a
+    /// court, and none for what was recorded without a ground.
+    pub(super) fn of(system: &System, order: OrderKind, now: Option<Timestamp>) -> Self {
+        let counts = matches!(order, OrderKind::Request | OrderKind::Policy);
+        Self { holds: system.holds(), policy: system.policy().filter(|_| counts), now }
+    }
+
+    /// Why this decision stays, if it does.
+    pub(super) fn why(&self, decision: Id, found: &Concerned) -> Option<Withheld> {
+        let covers = |hold: &&StandingHold| {
+            let covers = |mark: &crate::recorder::scan::Mark| {
+                hold.covers(Some(decision), &mark.class, mark.logged_at, &mark.subjects)
+            };
+            found.marks.iter().any(covers)
+        };
+        let holds: Vec<Id> = self.holds.iter().filter(covers).map(|hold| hold.hold).collect();
+        let until = self.until(found);
+        let mut why = Vec::new();
+        why.extend((!holds.is_empty()).then_some(Refusal::Hold));
+        why.extend(until.map(|_| Refusal::LegalDuty));
+        let keys = found.keys.iter().copied().collect();
+        (!why.is_empty()).then_some(Withheld { decision, keys, why, holds, until })
+    }
+
+    /// When the last floor is over that keeps the decision: of the newest event of a class that may not be erased before.
+    fn until(&self, found: &Concerned) -> Option<Timestamp> {
+        let policy = self.policy.as_ref()?;
+        let floor = |mark: &crate::recorder::scan::Mark| {
+            let class = policy.policy.classes.iter().find(|class| class.class == mark.class)?;
+            (class.erasure == Erasable::AfterFloor).then(|| class.floor.end(mark.logged_at))
+        };
+        let until = found.marks.iter().filter_map(floor).max()?;
+        self.now.is_none_or(|now| until > now).then_some(until)
+    }
+}
+
+impl System {
+    /// What a request means here; `None` if the person is not known.
+    pub(super) fn wanted(&self, target: &Target) -> Result<Option<Wanted>, RecordError> {
+        match target {
+            Target::Decision(decision) => Ok(Some(Wanted::Decision(*decision))),
+            Target::Subject(identifier) => {
+                let known = self.inner.vault.find_subject(self.name(), identifier)?;
+                Ok(known.map(|known| Wanted::Subject(known.reference())))
+            }
+        }
+    }
+
+    /// Goes on where `before` ended; without it, begins with the system's older epochs, which do not grow.
+    pub(super) async fn look(&self, wanted: Wanted, before: Option<Find>) -> Result<Find, RecordError> {
+        let (fs, dir, log) =
+            (self.inner.env.fs.clone(), self.inner.dir.clone(), self.state.log.dir().clone());
+        let look = move || {
+            let wanted = wanted.text();
+            let (is_first, mut found) = (before.is_none(), before.unwrap_or_default());
+            let is_older = |other: &LogDir| is_first && other.system() == log.system() && *other != log;
+            for older in list_logs(&*fs, &dir)?.into_iter().filter(is_older) {
+                found = find(&LogReader::new(fs.clone(), older), &wanted, found)?.in_the_next_log();
+            }
+            find(&LogReader::new(fs, log), &wanted, found)
+        };
+        tokio::task::spawn_blocking(look).await?
+    }
+
+    /// Divides what was found, by these grounds, into what is taken and what stays. Only keys that still open are named. With
+    /// `among`, keys beside those count for nothing.
+    pub(super) async fn divide(
+        &self,
+        found: Find,
+        grounds: Grounds,
+        among: Option<BTreeSet<KeyId>>,
+    ) -> Result<Planned, RecordError> {
+        let vault = self.inner.vault.clone();
+        let divide = move || {
+            let mut found = found.decisions;
+            if let Some(among) = &among {
+                found.values_mut().for_each(|concerned| concerned.keys.retain(|key| among.contains(key)));
+                found.retain(|_, concerned| !concerned.keys.is_empty());
+            }
+            let all: BTreeSet<KeyId> =
+                found.values().flat_map(|concerned| concerned.keys.iter().copied()).collect();
+            let readable = vault.readable(&all)?;
+            let mut planned = Planned::default();
+            for (decision, mut concerned) in found {
+                let had_keys = !concerned.keys.is_empty();
+                concerned.keys.retain(|key| readable.contains(key));
+                // What was erased before is nobody's to erase again, and nobody's to withhold.
+                if had_keys && concerned.keys.is_empty() {
+                    continue;
+                }
+                match grounds.why(decision, &concerned).filter(|_| had_keys) {
+                    Some(withheld) => planned.withheld.push(withheld),
+                    None => {
+                        planned.shared += u64::from(concerned.subjects.len() > 1);
+                        planned.free.push((decision, concerned.keys));
+                    }
+                }
+            }
+            Ok(planned)
+        };
+        tokio::task::spawn_blocking(divide).await?
+    }
+
+    /// What an erasure would do here; `None` if nobody and nothing of the kind is known.
+    pub(super) async fn plan_erasure(
+        &self,
+        target: &Target,
+        order: OrderKind,
+    ) -> Result<Option<ErasurePlan>, RecordError> {
+        let Some(wanted) = self.wanted(target)? else { return Ok(None) };
+        let found = self.look(wanted, None).await?;
+        let grounds = Grounds::of(self, order, Some(self.now()));
+        let planned = self.divide(found, grounds, None).await?;
+        let pseudonym = match wanted {
+            Wanted::Subject(subject) => Some(subject.pseudonym),
+            Wanted::Erased(_) | Wanted::Decision(_) => None,
+        };
+        if pseudonym.is_none() && planned.free.is_empty() && planned.withheld.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(ErasurePlan {
+            system: self.name().clone(),
+            pseudonym,
+            decisions: planned.free.len() as u64,
+            shared: planned.shared,
+            withheld: planned.withheld,
+            stores: self.stores()?,
+        }))
+    }
+
+    /// Every place that an erasure touches here.
+    fn stores(&self) -> Result<Vec<StorePlan>, RecordError> {
+        let one = |store| StorePlan { store, name: None };
+        let mut stores = vec![one(Store::Keystore), one(Store::Wal), one(Store::Packs)];
+        for name in self.followers()? {
+            stores.push(StorePlan { store: Store::Index, name: Some(name) });
+        }
+        for place in self.inner.vault.backup_places() {
+            stores.push(StorePlan { store: Store::Backups, name: Some(place.display().to_string()) });
+        }
+        Ok(stores)
+    }
+}
