@@ -41,6 +41,7 @@ pub use entry::{AliasEntry, Entry, EntryKind, ModelEntry, PolicyEntry, PromptEnt
 pub use error::{Refusal, RegistryError, Result};
 pub use files::{Files, FilesError, Hashed};
 pub use identities::{Change, IDENTITIES_MAX, Identities, Identity};
+pub use objects::Objects;
 pub use registration::{Registration, What};
 pub use registry::{Added, Registry};
 pub use snapshot::{Match, Snapshot, ToolsMatch};

@@ -1,4 +1,4 @@
-//! Content, named by its SHA-256.
+//! Content, named by its SHA-256: that of registrations, and content of events that a policy declares shared.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,26 +16,29 @@ pub(crate) fn sha256(bytes: &[u8]) -> Digest {
 
 /// The objects of one registry.
 #[derive(Clone, Debug)]
-pub(crate) struct Objects {
+pub struct Objects {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
 }
 
 impl Objects {
     /// The objects below `DIR/registry`, which need not exist.
-    pub(crate) fn new(fs: Arc<dyn Fs>, registry: &Path) -> Self {
+    pub fn new(fs: Arc<dyn Fs>, registry: &Path) -> Self {
         Self { fs, dir: registry.join("objects") }
     }
 
     /// Where an object is.
-    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
+    pub fn path(&self, digest: Digest) -> PathBuf {
         let name = digest.to_string();
         let (folder, file) = name.split_at(2);
         self.dir.join(folder).join(file)
     }
 
     /// An object's content, checked against its name.
-    pub(crate) fn read(&self, digest: Digest) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// [`RegistryError::Object`] if it is missing or another, and what the file system says.
+    pub fn read(&self, digest: Digest) -> Result<Vec<u8>> {
         let path = self.path(digest);
         let damaged = |what: String| RegistryError::Object { path: path.clone(), what };
         let file = match self.fs.open(&path, Open::Read) {
@@ -56,7 +59,10 @@ impl Objects {
 
     /// Writes content under its name, durably. One that is there may be the leftover of a crash and not durable: it is replaced
     /// by the same bytes, all at once.
-    pub(crate) fn write(&self, digest: Digest, bytes: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, digest: Digest, bytes: &[u8]) -> Result<()> {
         let path = self.path(digest);
         if let Some(folder) = path.parent() {
             create_dir_all(&*self.fs, folder)?;
