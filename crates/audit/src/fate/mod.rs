@@ -1,7 +1,7 @@
 //! What became of payloads and entries, by what the systems' life says of erasures, purges and holds.
 //!
 //! The rules. An erasure takes a payload that stands before it (or in another log: keys are the node's) if its phase is `intent`
-//! or `completed` and it names the payload's key, or a person whom the decision is about, unless a `withheld` event of its intent
+//! or `completed` and it names the payload's key, or a person whom it is about, unless a `withheld` event of its intent
 //! names that key. A purge of payloads takes those of its class and range that stand before it in its own log, unless a hold that
 //! stood when it was written covers the decision. What is only withheld or refused takes nothing.
 

@@ -16,7 +16,7 @@ pub struct Birth<'a> {
     pub key: KeyId,
     /// Retention class of its entry.
     pub class: &'a RetentionClass,
-    /// Whom its decision is about.
+    /// Whom it is about: the persons by whose keys its own is wrapped.
     pub subjects: &'a BTreeSet<Pseudonym>,
     /// What a hold asks for.
     pub facts: &'a DecisionFacts,

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use inferlog_record::{Content, Entry, Event, Id, PayloadRole, Pseudonym, RetentionClass, Sealed, State};
+use inferlog_record::{
+    Content, Entry, Event, Id, KeyId, PayloadRole, Pseudonym, RetentionClass, Sealed, State,
+};
 use inferlog_vault::{SealContext, open_payload};
 
 use super::model::{MissingPart, PayloadContent, Story, StoryPayload};
@@ -37,15 +39,17 @@ struct Born<'a> {
 struct Common<'a> {
     gathered: &'a Gathered,
     facts: DecisionFacts,
-    subjects: BTreeSet<Pseudonym>,
+    /// By key, whom the events are about whose payloads it opens: any of them can have it destroyed.
+    subjects: BTreeMap<KeyId, BTreeSet<Pseudonym>>,
     options: &'a StoryOptions<'a>,
 }
 
 /// Says what became of each payload, opens what can be opened, and says of the rest why not.
 pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOptions<'_>) -> Result<()> {
     let mut facts = DecisionFacts { decision: Some(story.decision), events: Vec::new() };
-    let born = born(&gathered.found, &mut facts)?;
-    let common = Common { gathered, subjects: facts.subjects(), facts, options };
+    let mut subjects = BTreeMap::new();
+    let born = born(&gathered.found, &mut facts, &mut subjects)?;
+    let common = Common { gathered, facts, subjects, options };
     let mut missing = Vec::new();
     for event in &mut story.events {
         for payload in &mut event.payloads {
@@ -73,11 +77,12 @@ impl Common<'_> {
         payload.size = Some(born.sealed.size);
         payload.key_id = Some(born.sealed.key_id.to_string());
         let removals: &Removals = &self.gathered.removals;
+        let nobody = BTreeSet::new();
         let birth = Birth {
             at: born.at,
             key: born.sealed.key_id,
             class: &born.class,
-            subjects: &self.subjects,
+            subjects: self.subjects.get(&born.sealed.key_id).unwrap_or(&nobody),
             facts: &self.facts,
         };
         let fate = removals.fate(&birth);
@@ -98,7 +103,11 @@ impl Common<'_> {
 }
 
 /// Every sealed payload of the decision, by id, and what its events say of it.
-fn born<'a>(found: &'a [(OpenLog, Hits)], facts: &mut DecisionFacts) -> Result<BTreeMap<Id, Born<'a>>> {
+fn born<'a>(
+    found: &'a [(OpenLog, Hits)],
+    facts: &mut DecisionFacts,
+    subjects: &mut BTreeMap<KeyId, BTreeSet<Pseudonym>>,
+) -> Result<BTreeMap<Id, Born<'a>>> {
     let mut born = BTreeMap::new();
     for (number, (log, hits)) in found.iter().enumerate() {
         for (index, bytes) in &hits.entries {
@@ -108,6 +117,7 @@ fn born<'a>(found: &'a [(OpenLog, Hits)], facts: &mut DecisionFacts) -> Result<B
                 facts.take(event);
                 for reference in &event.payloads {
                     let Content::Sealed(sealed) = reference.content else { continue };
+                    subjects.entry(sealed.key_id).or_default().extend(event.subjects.iter());
                     born.entry(reference.payload).or_insert_with(|| Born {
                         log,
                         at: (number, *index),
