@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use inferlog_record::PayloadRole;
+use serde::Serialize;
 
 use crate::{Failure, Policy, Price, Profile};
 
@@ -19,7 +20,7 @@ const ACT_RECORDS: &str = "Regulation (EU) 2024/1689, Article 12";
 const OWN: &str = "inferlog";
 
 /// What was found in a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How grave it is.
     pub severity: Severity,
@@ -32,7 +33,8 @@ pub struct Finding {
 }
 
 /// How grave a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The policy is not put in force.
     Refused,
