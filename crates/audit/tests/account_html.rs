@@ -80,7 +80,7 @@ fn the_page_says_what_must_be_said() {
         "<del> The applicant lives in postcode 10317, where loans fail more often than elsewhere.</del>",
         "We <del>cannot</del><ins>can</ins> offer you",
         "Larger than the limit".to_lowercase().as_str(),
-        "its key was destroyed under the erasure event",
+        "erased under the erasure event",
         "version of atlas-credit",
         "clock synchronised",
         "whether the obligations of Regulation (EU) 2024/1689",

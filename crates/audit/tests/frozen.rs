@@ -211,7 +211,9 @@ fn told() -> Vec<u8> {
     // What is told of the record, without what is told about it.
     let mut told = serde_json::to_value(&story).unwrap();
     let members = told.as_object_mut().unwrap();
-    ["missing", "problems", "proofs", "summary"].into_iter().for_each(|member| drop(members.remove(member)));
+    ["missing", "problems", "proofs", "states", "summary"]
+        .into_iter()
+        .for_each(|member| drop(members.remove(member)));
     for event in members["events"].as_array_mut().unwrap() {
         let event = event.as_object_mut().unwrap();
         ["serves", "order", "causes", "turn"].into_iter().for_each(|member| drop(event.remove(member)));

@@ -55,6 +55,8 @@ impl Account {
             changes: facts.around.changes,
             mentions: facts.around.mentions,
             mentions_untold: facts.around.mentions_untold,
+            states: story.states,
+            entries_purged: story.entries_purged.clone(),
             proof: Proof { proved: story.is_proved(), logs: story.proofs.clone() },
             problems,
             notices: story.notices.clone(),

@@ -13,7 +13,10 @@ use super::parts::{
     RetrievalStep, ToolStep, TransformStep,
 };
 use super::verdict::Verdict;
-use crate::story::{PayloadContent, StoryProof, Summary};
+use crate::story::states::{kept_by, mark, why};
+use crate::story::{
+    EntriesPurged, HeldBy, PayloadContent, RedactionTold, Removed, States, StoryProof, Summary, WithheldFrom,
+};
 
 /// The form of the account, of which a later version may have another.
 pub const ACCOUNT_FORMAT: &str = "inferlog-account/1";
@@ -65,6 +68,11 @@ pub struct Account {
     pub mentions: Vec<Mention>,
     /// Mentions that are not told because there are very many: the oldest.
     pub mentions_untold: u64,
+    /// What became of its contents, counted.
+    pub states: States,
+    /// Entries of it that may have been purged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries_purged: Vec<EntriesPurged>,
     /// Whether its entries are in the log.
     pub proof: Proof,
     /// What does not fit together.
@@ -166,10 +174,19 @@ pub struct Held {
 pub struct Content {
     /// The step that first recorded it.
     pub recorded_by: Option<usize>,
-    /// `present`, `redacted`, `erased`, `purged`, `not_captured`.
+    /// `present`, `redacted`, `erased`, `purged`, `not_captured`, `missing`.
     pub state: String,
     /// Why it is not there.
     pub reason: Option<String>,
+    /// The event that removed it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+    /// The holds that keep it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldBy>,
+    /// The erasures that it was withheld from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldFrom>,
     /// Its form, as a media type.
     pub media_type: Option<String>,
     /// Length of what is sealed, bytes: a bucket, not the content's own length.
@@ -232,6 +249,9 @@ pub struct Step {
     pub subjects: Vec<String>,
     /// What it speaks of.
     pub holds: Vec<Held>,
+    /// What rules of the policy took out of that before it was recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<RedactionTold>,
     /// Where it stands and what proves that.
     pub proof: StepProof,
 }
@@ -334,6 +354,21 @@ impl Account {
 }
 
 impl Content {
+    /// What keeps it from being erased or purged, each as a few words.
+    pub fn kept_by(&self) -> Vec<String> {
+        kept_by(&self.held, &self.withheld)
+    }
+
+    /// The mark of its state.
+    pub fn mark(&self) -> &'static str {
+        mark(&self.state, !self.held.is_empty() || !self.withheld.is_empty())
+    }
+
+    /// Why it is not there.
+    pub fn why(&self) -> String {
+        why(self.removed.as_ref(), self.reason.as_deref(), self.problem.as_deref())
+    }
+
     /// The content as text, if it was opened: JSON and text as they are, any bytes in base64.
     pub fn text(&self) -> Option<&str> {
         self.content.as_ref().map(|content| match content {

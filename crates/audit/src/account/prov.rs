@@ -123,6 +123,8 @@ impl Graph {
             let more = [
                 ("state", Some(found.state.clone())),
                 ("reason", found.reason.clone()),
+                ("removed", found.removed.as_ref().map(crate::story::Removed::said)),
+                ("kept", Some(found.kept_by().join("; ")).filter(|kept| !kept.is_empty())),
                 ("mediaType", found.media_type.clone()),
                 ("paddedBytes", found.size.map(|size| size.to_string())),
             ];

@@ -62,6 +62,7 @@ fn step(
         subjects: event
             .map_or_else(Vec::new, |event| event.subjects.iter().map(ToString::to_string).collect()),
         holds: told.holds().collect(),
+        redactions: told.step.redactions.clone(),
         proof: StepProof { log: story.place.log, included: entries.iter().all(is_in), entries },
     }
 }

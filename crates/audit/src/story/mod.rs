@@ -10,6 +10,7 @@ mod order;
 mod payloads;
 mod removed;
 mod search;
+pub(crate) mod states;
 mod text;
 mod turns;
 

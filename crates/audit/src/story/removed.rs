@@ -126,6 +126,18 @@ pub(super) fn count(story: &mut Story) {
     story.states = states;
 }
 
+impl EntriesPurged {
+    /// As sentences.
+    pub fn said(&self) -> String {
+        let by: Vec<String> = self.by.iter().map(Removed::said).collect();
+        let by = if by.is_empty() { "no purge that is at hand says why".to_owned() } else { by.join("; ") };
+        format!(
+            "the entries of {} before {} are gone but for those kept: {by}. What this decision recorded there cannot be told any more.",
+            self.log, self.below
+        )
+    }
+}
+
 impl Removed {
     /// As a sentence without its full stop.
     pub fn said(&self) -> String {

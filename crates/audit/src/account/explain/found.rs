@@ -93,6 +93,7 @@ fn text<'a>(account: &'a Account, person: Option<&str>, held: &Held) -> Result<&
             "erased" => "it was erased on request, its key is destroyed".to_owned(),
             "purged" => "it was removed under the retention policy".to_owned(),
             "redacted" => "it was left out before it was recorded".to_owned(),
+            "missing" => "it is missing, and the record does not say why".to_owned(),
             _ => "it was not captured".to_owned(),
         })),
     }

@@ -26,30 +26,26 @@ pub(super) fn why_not(content: &Content, opened: bool) -> String {
             format!("Sealed{}: this account was made without the keys.", size.unwrap_or_default())
         }
         ("present", _, None) => "Not opened.".to_owned(),
-        ("erased", Some(reason), _) => match reason.strip_prefix("erased_by_order:") {
-            Some(event) => format!("Erased: its key was destroyed under the erasure event {event}."),
-            None => format!("Erased: {reason}."),
-        },
-        ("purged", Some(reason), _) => match reason.strip_prefix("purged_by_policy:") {
-            Some(event) => format!("Removed under the retention policy, by the purge event {event}."),
-            None => format!("Purged: {reason}."),
-        },
-        (state, reason, _) => {
-            let state = words::spaced(state);
-            let reason = reason.map(meaning).unwrap_or_else(|| "no reason is recorded".to_owned());
-            format!("{}: {reason}", capital(&state))
-        }
+        (state, ..) => format!("{}: {}", capital(&words::spaced(state)), content.why()),
     }
 }
 
-/// What a reason of the record means.
-fn meaning(reason: &str) -> String {
-    let known = inferlog_record::Why::ALL.iter().zip(inferlog_record::Why::MEANINGS);
-    let meaning = known.filter(|(why, _)| why.as_str() == reason).map(|(_, meaning)| meaning.trim()).next();
-    match meaning {
-        Some(meaning) => format!("{} ({reason})", crate::story::lower(meaning.trim_end_matches('.'))),
-        None => reason.to_owned(),
-    }
+/// The mark of a content that is not plainly there: shape and word, so that colour is not needed.
+pub(super) fn state(content: &Content) -> String {
+    let is_held = !content.held.is_empty() || !content.withheld.is_empty();
+    let name = match content.state.as_str() {
+        "present" if is_held => "held",
+        "present" => return String::new(),
+        other => other,
+    };
+    let class = match name {
+        "held" => "human",
+        "missing" => "bad",
+        "erased" | "purged" => "caution",
+        _ => "plain",
+    };
+    let (mark, name) = (content.mark(), escape(&words::spaced(name)));
+    format!("<span class=\"pill {class}\"><i aria-hidden=\"true\">{mark}</i> {name}</span> ")
 }
 
 pub(super) fn capital(text: &str) -> String {

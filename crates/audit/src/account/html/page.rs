@@ -158,9 +158,16 @@ impl<'a> Page<'a> {
     fn body(&mut self, held: &Held, content: &'a Content) {
         let Some(text) = content.text() else {
             let why = super::marks::why_not(content, self.account.verdict.opened);
-            let _ = writeln!(self.out, "<p class=\"absent\">{}</p>", escape(&why));
+            let _ = writeln!(
+                self.out,
+                "<p class=\"absent\">{}{}</p>",
+                super::marks::state(content),
+                escape(&why)
+            );
+            self.kept(content);
             return;
         };
+        self.kept(content);
         if content.verified == Some(false) {
             let problem = content.problem.as_deref();
             let problem = problem.unwrap_or("it is not the content that the entry commits to");
@@ -179,6 +186,16 @@ impl<'a> Page<'a> {
             _ => Form::Text,
         };
         self.text(text, form);
+    }
+
+    /// What keeps a content.
+    fn kept(&mut self, content: &Content) {
+        let kept = content.kept_by();
+        if !kept.is_empty() {
+            let mark = if content.content.is_some() { super::marks::state(content) } else { String::new() };
+            let kept = escape(&super::marks::capital(&kept.join("; ")));
+            let _ = writeln!(self.out, "<p class=\"absent\">{mark}{kept}.</p>");
+        }
     }
 
     /// A text of the registry, which the record names by its digest.

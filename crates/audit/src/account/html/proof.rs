@@ -10,6 +10,8 @@ use super::words;
 use crate::account::graph::Tone;
 use crate::account::verdict::MissingItem;
 use crate::report::KeySource;
+use crate::story::RedactionTold;
+use crate::story::states::LEGEND;
 
 /// Steps beyond which the table is folded.
 const STEPS_OPEN_MAX: usize = 200;
@@ -66,6 +68,7 @@ pub(super) fn proof(page: &mut Page<'_>) {
 pub(super) fn completeness(page: &mut Page<'_>) {
     let verdict = &page.account.verdict;
     page.section("completeness", "Completeness", |page| {
+        states(page);
         if verdict.missing.is_empty() {
             page.paragraph("lead", "Nothing that the record’s profile asks for is missing.");
         } else {
@@ -96,6 +99,59 @@ pub(super) fn completeness(page: &mut Page<'_>) {
             page.paragraph("dim", notice);
         }
     });
+}
+
+/// What became of the contents, with a legend of the states that occur.
+fn states(page: &mut Page<'_>) {
+    let states = page.account.states;
+    for purged in &page.account.entries_purged {
+        page.paragraph("wrong", &format!("Purged: {}", purged.said()));
+    }
+    if !states.is_worth_telling() {
+        return;
+    }
+    let counts = [
+        ("present", states.present.saturating_sub(states.held)),
+        ("held", states.held),
+        ("redacted", states.redacted),
+        ("erased", states.erased),
+        ("purged", states.purged),
+        ("not captured", states.not_captured),
+        ("missing", states.missing),
+    ];
+    page.out.push_str("<div class=\"scroll\"><table class=\"missing\"><thead><tr><th scope=\"col\">State</th><th scope=\"col\" class=\"num\">Contents</th><th scope=\"col\">Means</th></tr></thead>\n<tbody>\n");
+    for ((name, mark, meaning), (_, count)) in LEGEND.into_iter().zip(counts) {
+        let class = match name {
+            "present" => "good",
+            "held" => "human",
+            "erased" | "purged" => "caution",
+            "missing" => "bad",
+            _ => "plain",
+        };
+        let _ = writeln!(
+            page.out,
+            "<tr><td><span class=\"pill {class}\"><i aria-hidden=\"true\">{mark}</i> {name}</span></td><td class=\"num\">{count}</td><td>{meaning}</td></tr>"
+        );
+    }
+    page.out.push_str("</tbody></table></div>\n");
+    if states.spans_redacted > 0 {
+        let spans = words::counted(states.spans_redacted, "place");
+        page.paragraph(
+            "dim",
+            &format!(
+                "In contents that are there, rules took something out in {spans} before it was recorded."
+            ),
+        );
+        for step in page.account.steps.iter().filter(|step| !step.redactions.is_empty()) {
+            let said: Vec<String> = step.redactions.iter().map(RedactionTold::said).collect();
+            let _ = writeln!(
+                page.out,
+                "<p class=\"dim\">{} {}</p>",
+                step_link(step.number),
+                escape(&said.join(", "))
+            );
+        }
+    }
 }
 
 fn missing(page: &mut Page<'_>, item: &MissingItem, steps: &[usize]) {

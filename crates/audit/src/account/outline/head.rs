@@ -59,6 +59,13 @@ pub(super) fn head(account: &Account) -> Vec<(&'static str, String, Tone)> {
         fact("about", format!("{} (pseudonyms)", identity.subjects.join(", ")), Tone::Plain);
     }
     fact("in all", crate::story::in_all(&account.summary), Tone::Plain);
+    if account.states.is_worth_telling() {
+        let tone = if account.states.missing > 0 { Tone::Bad } else { Tone::Plain };
+        fact("contents", account.states.said(), tone);
+    }
+    for purged in &account.entries_purged {
+        fact("purged", purged.said(), Tone::Bad);
+    }
     fact("captured", identity.capture.join("; "), Tone::Plain);
     fact("retention", identity.retention.join(", "), Tone::Plain);
     for notice in &account.notices {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Item, Shown, Tone};
-use crate::account::model::{Account, Held, Step, Why};
+use crate::account::model::{Account, Content, Held, Step, Why};
 use crate::story::{lasted, tokens, words};
 
 /// Every step in causal order.
@@ -82,6 +82,12 @@ impl Details {
             let stage = transform.stage.as_ref().map(|stage| format!("{stage}-processing"));
             details.add(transform.step, vec![stage]);
         }
+        for step in account.steps.iter().filter(|step| !step.redactions.is_empty()) {
+            details.add(
+                step.number,
+                step.redactions.iter().map(|one| Some(format!("taken out: {}", one.said()))).collect(),
+            );
+        }
         for label in &account.labels {
             let about = label.about.map(|about| format!("about #{about}"));
             details.add(label.step, vec![about, Some(label.logged_at.clone())]);
@@ -155,6 +161,12 @@ fn named(name: &str, value: Option<&String>) -> Option<String> {
     value.map(|value| format!("{name} {}", value.replace('_', " ")))
 }
 
+/// What keeps a content that is there.
+fn kept(content: &Content) -> String {
+    let kept = content.kept_by();
+    if kept.is_empty() { String::new() } else { format!(", {} {}", content.mark(), kept.join("; ")) }
+}
+
 /// A content as a step shows it; `again`: also where another step recorded it.
 pub(super) fn shown<'a>(account: &'a Account, held: &Held, again: bool) -> Option<Shown<'a>> {
     let content = account.content(held)?;
@@ -164,14 +176,13 @@ pub(super) fn shown<'a>(account: &'a Account, held: &Held, again: bool) -> Optio
     let (state, tone) = match (content.state.as_str(), elsewhere, &content.problem, &content.content) {
         ("present", Some(step), ..) => (format!("the same as in #{step}"), Tone::Quiet),
         ("present", None, Some(problem), _) => (format!("could not be opened: {problem}"), Tone::Bad),
-        ("present", None, None, None) => (format!("{media_type}{size}, sealed"), Tone::Quiet),
-        ("present", None, None, Some(_)) => (format!("{media_type}, verified"), Tone::Quiet),
+        ("present", None, None, None) => {
+            (format!("{media_type}{size}, sealed{}", kept(content)), Tone::Quiet)
+        }
+        ("present", None, None, Some(_)) => (format!("{media_type}, verified{}", kept(content)), Tone::Quiet),
         (state, ..) => {
-            let reason = content
-                .reason
-                .as_ref()
-                .map_or(String::new(), |reason| format!(": {}", reason.replace('_', " ")));
-            (format!("{}{reason}", state.replace('_', " ")), Tone::Bad)
+            let state = format!("{} {}: {}", content.mark(), state.replace('_', " "), content.why());
+            (state, Tone::Bad)
         }
     };
     // A stream is read by its words.

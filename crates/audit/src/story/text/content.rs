@@ -13,6 +13,7 @@ use super::stream::words;
 use super::{TextOptions, shorten};
 use crate::paint::Paint;
 use crate::story::model::{PayloadContent, Story, StoryEvent, StoryPayload};
+use crate::story::states::{kept_by, mark, why};
 
 /// Characters of one content that are shown, in a decision of one request and in one of several.
 const CHARS_MAX: usize = 400;
@@ -145,21 +146,34 @@ impl<'s> Contents<'s> {
             (Some(first), ..) => self.paint.dim(&first),
             (None, "present", Some(_), _) => match again {
                 Some(number) => self.paint.dim(&format!("the same content as {} of #{number}", payload.role)),
-                None => self
-                    .paint
-                    .dim(&self.described(payload, ", opened, and the content is the one committed to")),
+                None => self.paint.dim(&format!(
+                    "{}{}",
+                    self.described(payload, ", opened, and the content is the one committed to"),
+                    self.kept(payload)
+                )),
             },
             (None, "present", None, Some(problem)) => {
                 self.paint.bad(&format!("could not be opened: {problem}"))
             }
             (None, "present", None, None) => {
-                self.paint.dim(&format!("{}, sealed", self.described(payload, "")))
+                self.paint.dim(&format!("{}, sealed{}", self.described(payload, ""), self.kept(payload)))
             }
             (None, state, ..) => self.paint.bad(&format!(
-                "{}: {}",
+                "{} {}: {}",
+                mark(state, false),
                 state.replace('_', " "),
-                payload.reason.as_deref().unwrap_or("")
+                why(payload.removed.as_ref(), payload.reason.as_deref(), payload.problem.as_deref())
             )),
+        }
+    }
+
+    /// What keeps it; an entry of a decision told in few words only says that something does.
+    fn kept(&self, payload: &StoryPayload) -> String {
+        let kept = kept_by(&payload.held, &payload.withheld);
+        match (kept.is_empty(), self.is_long) {
+            (true, _) => String::new(),
+            (false, true) => format!(", {} held", mark("present", true)),
+            (false, false) => format!(", {} {}", mark("present", true), kept.join("; ")),
         }
     }
 

@@ -37,6 +37,7 @@ impl Story {
         head(&mut out, paint, self);
         Steps::new(self, options).write(&mut out);
         missing(&mut out, paint, &self.missing);
+        purged(&mut out, paint, self);
         for problem in &self.problems {
             let _ = writeln!(out, "\n{} {problem}", paint.bad("Contradiction:"));
         }
@@ -79,6 +80,16 @@ fn head(out: &mut String, paint: Paint, story: &Story) {
         row("about", format!("{} (pseudonym)", story.subjects.join(", ")));
     }
     row("in all", in_all(&story.summary));
+    if story.states.is_worth_telling() {
+        row("contents", story.states.said());
+    }
+}
+
+/// Entries that may be gone.
+fn purged(out: &mut String, paint: Paint, story: &Story) {
+    for purged in &story.entries_purged {
+        let _ = writeln!(out, "\n{} {}", paint.bad("Purged:"), purged.said());
+    }
 }
 
 pub(crate) fn in_all(sum: &Summary) -> String {

@@ -10,7 +10,7 @@ use super::content::Contents;
 use super::says::{fields, says};
 use super::{TextOptions, articles, counted, lasted};
 use crate::paint::Paint;
-use crate::story::model::{Story, StoryEvent};
+use crate::story::model::{RedactionTold, Story, StoryEvent};
 
 /// Writes the steps of a story.
 pub(super) struct Steps<'s> {
@@ -104,6 +104,10 @@ impl<'s> Steps<'s> {
         }
         if is_admitted {
             self.admitted = says;
+        }
+        if !step.redactions.is_empty() {
+            let said: Vec<String> = step.redactions.iter().map(RedactionTold::said).collect();
+            let _ = writeln!(out, "{indent}{}", self.paint.dim(&format!("taken out: {}", said.join(", "))));
         }
         self.contents.payloads(out, &indent, step);
     }
