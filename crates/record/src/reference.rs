@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::member::{FieldType, Member, members};
-use crate::{Count, DataClass, Digest, Encoding, Id, KeyId, MediaType, PayloadRole, Reason, State};
+use crate::{Count, DataClass, Digest, Encoding, Id, KeyId, MediaType, PayloadRole, Reason, State, Why};
 
 /// Stands for content that the entry does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,12 @@ impl Reference {
     pub fn erased(payload: Id, role: PayloadRole, order: Id) -> Reference {
         let absent = Absent { state: State::Erased, reason: Reason::ErasedByOrder(order) };
         Reference { payload, role, content: Content::Absent(absent) }
+    }
+
+    /// A payload that a redaction rule left out whole.
+    pub fn redacted(payload: Id, role: PayloadRole) -> Reference {
+        let reason = Why::RedactedByPolicy.into();
+        Reference { payload, role, content: Content::Absent(Absent { state: State::Redacted, reason }) }
     }
 
     /// This content again, in another event of the same decision; `first` is the event that recorded it.

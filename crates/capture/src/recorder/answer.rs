@@ -31,6 +31,8 @@ struct Call {
     wire: Option<Wire>,
     status: Option<u16>,
     answer: Option<Place>,
+    /// Whether nothing was taken out of its content at the door: of the rest nobody can say what the model said.
+    is_untouched: bool,
 }
 
 /// Where sealed content is.
@@ -45,7 +47,7 @@ struct Place {
 
 impl Ongoing {
     /// The answer of the decision's latest model call, or of the latest one among `wanted` if one of them is; `None` if it is
-    /// not there: none was captured, or it was erased. Looks through the log to its end.
+    /// not there as it was: none was captured, a policy took something out, or it was erased. Looks through the log to its end.
     pub(crate) async fn answer(&self, wanted: Vec<Id>) -> Result<Option<Answer>, RecordError> {
         self.system.inner.node.integrate().await?;
         let (system, decision) = (self.system.clone(), self.id());
@@ -64,8 +66,8 @@ impl System {
         })?;
         let named = calls.iter().rposition(|call| wanted.contains(&call.event));
         let Some(at) = named.or_else(|| calls.len().checked_sub(1)) else { return Ok(None) };
-        let Call { event, route, wire, status, answer } = calls.swap_remove(at);
-        let Some(place) = answer else { return Ok(None) };
+        let Call { event, route, wire, status, answer, is_untouched } = calls.swap_remove(at);
+        let Some(place) = answer.filter(|_| is_untouched) else { return Ok(None) };
         let media_type = place.sealed.media_type;
         let bytes = self.open(event, place)?;
         Ok(bytes.map(|bytes| Answer { route, wire, status, media_type, bytes }))
@@ -104,6 +106,7 @@ fn note(event: &Event, hit: &Hit<'_>, calls: &mut Vec<Call>, route: &mut Option<
                 wire: call.wire,
                 status: call.status,
                 answer,
+                is_untouched: event.redactions.is_empty(),
             });
         }
         Body::Rest(_) => {

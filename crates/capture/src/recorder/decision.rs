@@ -77,7 +77,8 @@ impl System {
             _ => self.class_of(None),
         };
         let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
-        let events = std::iter::once(opened).chain(more).collect();
+        let mut events: Vec<NewEvent> = std::iter::once(opened).chain(more).collect();
+        self.hide_names(&mut events)?;
         let appends = self.build(&mut steps, events).await?;
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
@@ -95,7 +96,9 @@ impl System {
     }
 
     async fn try_build(&self, steps: &mut Steps, events: Vec<NewEvent>) -> Result<Vec<Append>, RecordError> {
-        if events.iter().map(NewEvent::bytes).sum::<usize>() <= SEAL_INLINE_BYTES_MAX {
+        // What is shared is stored, durably, before it is referred to.
+        let stores = self.door()?.is_some_and(|door| door.shares());
+        if !stores && events.iter().map(NewEvent::bytes).sum::<usize>() <= SEAL_INLINE_BYTES_MAX {
             return decision_appends(self, steps, events);
         }
         let (system, mut copy) = (self.clone(), steps.clone());
@@ -128,11 +131,12 @@ impl System {
     async fn queue(
         &self,
         steps: &mut Steps,
-        events: Vec<NewEvent>,
+        mut events: Vec<NewEvent>,
         room: Room,
     ) -> Result<(Pending, Firsts), RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
+        self.hide_names(&mut events)?;
         let mut firsts = Firsts::of(self, steps.decision, &events)?;
         let mut appends = firsts.take();
         appends.extend(self.build(steps, events).await?);

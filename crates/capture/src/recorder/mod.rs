@@ -21,6 +21,7 @@ mod access;
 mod answer;
 mod decision;
 mod desk;
+mod door;
 mod draft;
 mod drill;
 mod erase;
@@ -39,6 +40,7 @@ mod ongoing;
 mod open;
 mod policy;
 mod purge;
+mod refer;
 mod resume;
 mod scan;
 mod seal;
@@ -67,6 +69,7 @@ pub(crate) use answer::Answer;
 pub(crate) use desk::Done;
 
 use desk::Desk;
+use door::{DoorInForce, SharedStore};
 use ids::Minter;
 use inferlog_log::{Env, LogHandle, Node, Status};
 use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemName};
@@ -164,6 +167,8 @@ struct SystemState {
     ledger: Mutex<Ledger>,
     /// Whether the log may hold what the ledger does not.
     ledger_doubtful: AtomicBool,
+    /// What the policy in force takes out of content.
+    door: DoorInForce,
 }
 
 struct Inner {
@@ -179,6 +184,8 @@ struct Inner {
     /// Held by whoever completes erasures.
     completing: tokio::sync::Mutex<()>,
     desk: Desk,
+    /// Content that policies declare shared.
+    shared: SharedStore,
     /// What events lacked of the profile.
     violations: AtomicU64,
     lapses: Arc<Lapses>,

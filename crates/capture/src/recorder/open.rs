@@ -1,6 +1,7 @@
 //! Opening and closing a recorder.
 
 use crate::recorder::desk::Desk;
+use crate::recorder::door::{DoorInForce, SharedStore};
 use crate::recorder::erase;
 use crate::recorder::gap;
 use crate::recorder::ids::Minter;
@@ -48,6 +49,7 @@ impl Recorder {
             Ok::<_, RecordError>((opened, lapses, found))
         });
         let (node, lapses, found) = opened.await??;
+        let shared = SharedStore::new(env.fs.clone(), &dir);
         let inner = Arc::new(Inner {
             node,
             vault,
@@ -60,6 +62,7 @@ impl Recorder {
             orders: Mutex::new(Orders::default()),
             completing: tokio::sync::Mutex::new(()),
             desk: Desk::default(),
+            shared,
             violations: AtomicU64::new(0),
             life: lapses.begin_life(),
             lapses,
@@ -112,6 +115,7 @@ impl Recorder {
             doubtful: AtomicUsize::new(0),
             ledger: Mutex::default(),
             ledger_doubtful: AtomicBool::new(false),
+            door: DoorInForce::default(),
         });
         let system = System { inner: self.inner.clone(), state };
         let learning = system.clone();

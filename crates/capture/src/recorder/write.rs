@@ -1,15 +1,17 @@
 //! From what a caller says to what the log takes: ids, times, seals, references, entries.
 
-use crate::recorder::draft::{NewContent, NewEvent, NewPayload};
+use crate::recorder::door::{Door, Taken};
+use crate::recorder::draft::NewEvent;
+use crate::recorder::refer::{admit, take_out};
 use crate::recorder::seal::Keys;
 use crate::recorder::{Inner, RecordError, System};
 use inferlog_log::{Append, Flags, Payloads};
 use inferlog_record::body::Body;
 use inferlog_record::{
-    Content, ENTRY_BYTES_MAX, Entry, Event, Id, Kind, PayloadRole, Reference, RetentionClass, Sealed,
-    Timestamp, Why, violations,
+    Content, ENTRY_BYTES_MAX, Entry, Event, Id, Kind, PayloadRole, Reference, RetentionClass, Timestamp,
+    violations,
 };
-use inferlog_vault::{SealContext, Subject};
+use inferlog_vault::Subject;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -18,9 +20,9 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Steps {
     pub(crate) decision: Id,
     pub(crate) class: RetentionClass,
-    keys: Keys,
+    pub(super) keys: Keys,
     /// Each role's first content in this exchange, and the event that holds it.
-    seen: Vec<(PayloadRole, Reference, Id)>,
+    pub(super) seen: Vec<(PayloadRole, Reference, Id)>,
     last: Option<Id>,
     /// Whether the decision was closed and nothing joined it since.
     is_closed: bool,
@@ -153,9 +155,10 @@ fn appends(
     let seals = events.iter().any(|event| !event.is_bare());
     steps.keys.prepare(system, &steps.class, now.day(), seals)?;
     let mut sealed = Vec::new();
+    let door = system.door()?;
     let events: Vec<Event> = events
         .into_iter()
-        .map(|event| record(system, steps, now, event, &mut sealed))
+        .map(|event| record(system, door.as_deref(), steps, (now, event), &mut sealed))
         .collect::<Result<_, _>>()?;
     let flags = flags(&events);
     let entry = Entry::new(decision, events);
@@ -206,9 +209,9 @@ fn flags(events: &[Event]) -> (Flags, Flags) {
 
 fn record(
     system: &System,
+    door: Option<&Door>,
     steps: &mut Steps,
-    now: Timestamp,
-    new: NewEvent,
+    (now, new): (Timestamp, NewEvent),
     sealed: &mut Vec<(Id, Vec<u8>)>,
 ) -> Result<Event, RecordError> {
     let inner = &system.inner;
@@ -241,8 +244,9 @@ fn record(
         event.purposes = inner.config.purposes.clone().into();
         event.sampling = Some(inner.config.sampling.clone());
     }
+    let mut taken = Taken::default();
     for payload in new.payloads {
-        let reference = refer(system, steps, event.id, payload, sealed)?;
+        let reference = admit(system, door, &mut taken, steps, (event.id, payload), sealed)?;
         let is_first =
             |(role, _, holder): &(PayloadRole, Reference, Id)| *role == reference.role && *holder == event.id;
         if !steps.seen.iter().any(is_first) {
@@ -250,6 +254,7 @@ fn record(
         }
         event.payloads.push(reference);
     }
+    take_out(system, &mut taken, steps, &mut event, sealed)?;
     steps.last = Some(event.id);
     match event.kind() {
         Some(Kind::DecisionClosed) => steps.is_closed = true,
@@ -258,61 +263,6 @@ fn record(
     }
     check(inner, &event);
     Ok(event)
-}
-
-fn refer(
-    system: &System,
-    steps: &Steps,
-    event: Id,
-    payload: NewPayload,
-    sealed: &mut Vec<(Id, Vec<u8>)>,
-) -> Result<Reference, RecordError> {
-    let inner = &system.inner;
-    let NewPayload { id, role, content } = payload;
-    let id = id.map_or_else(|| inner.minter.id(), Ok)?;
-    let absent = |why: Why| Reference::not_captured(id, role, why.into());
-    match content {
-        NewContent::Absent(why) => Ok(absent(why)),
-        NewContent::Again(first) => {
-            // What this very event holds under the role comes before what an earlier one does.
-            let mut held = steps.seen.iter().filter(|(role, ..)| *role == first);
-            let found = held.clone().find(|(.., holder)| *holder == event).or_else(|| held.next());
-            Ok(found.map_or_else(
-                || absent(Why::NotProvided),
-                |(_, reference, event)| reference.again(role, *event),
-            ))
-        }
-        NewContent::Sealed { media_type, class, bytes } => {
-            let context = SealContext {
-                origin: &system.state.log.identity().origin,
-                event,
-                role: role.as_str(),
-                payload: id,
-            };
-            let Some((key_id, done)) = steps.keys.seal(&context, &bytes)? else {
-                return Ok(erased(inner, steps, id, role));
-            };
-            let content = Content::Sealed(Sealed {
-                class,
-                media_type,
-                encoding: done.encoding,
-                size: done.size,
-                key_id,
-                commitment: done.commitment,
-                sealed: done.sealed,
-            });
-            sealed.push((id, done.bytes));
-            Ok(Reference { payload: id, role, content })
-        }
-    }
-}
-
-/// The reference to content that came after the keys it would need were destroyed.
-fn erased(inner: &Inner, steps: &Steps, payload: Id, role: PayloadRole) -> Reference {
-    match steps.keys.order(inner) {
-        Some(order) => Reference::erased(payload, role, order),
-        None => Reference::not_captured(payload, role, Why::Unknown.into()),
-    }
 }
 
 /// The entries of one write, each with the payloads that it refers to.
