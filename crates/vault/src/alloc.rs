@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use inferlog_record::KeyId;
+use inferlog_record::{KeyId, RetentionClass, SystemName};
 
 use crate::aead::Key;
 use crate::error::{Result, VaultError};
 use crate::page::SLOTS_MAX;
 use crate::page::header::Topic;
 use crate::table::PageKey;
-use crate::vault::{Admin, Inner};
+use crate::vault::{Admin, Inner, Vault};
 
 /// How many page keys are made at once. More make the table's writes rarer, and longer by 40 bytes each.
 const READY_PAGES: u32 = 16;
@@ -91,6 +91,20 @@ impl Allocation {
 
     pub(crate) fn take_ready(&mut self) -> Option<u32> {
         self.ready.pop_first()
+    }
+}
+
+impl Vault {
+    /// The UTC days, since 1970, that decisions' keys of a system and class are filed under, in order.
+    pub fn days(&self, system: &SystemName, class: &RetentionClass) -> Vec<u32> {
+        let allocation = self.inner.allocation.lock();
+        let days = allocation.catalog.keys().filter_map(|topic| match topic {
+            Topic::Decisions(scope) if scope.system == *system && scope.class == *class => Some(scope.day),
+            _ => None,
+        });
+        let mut days: Vec<u32> = days.collect();
+        days.sort_unstable();
+        days
     }
 }
 

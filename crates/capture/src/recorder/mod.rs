@@ -19,6 +19,7 @@
 
 mod access;
 mod answer;
+mod clock_guard;
 mod decision;
 mod desk;
 mod door;
@@ -47,6 +48,7 @@ mod seal;
 mod trail;
 mod write;
 
+pub use clock_guard::{AHEAD_MAX, Frozen};
 pub use decision::{Decision, closed, error_payload};
 pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
 pub use draft::{NewContent, NewDecision, NewEvent, NewPayload, bare};
@@ -64,10 +66,14 @@ pub use ledger::{Announced, Ledger, StandingHold, Told, ToldIncident};
 pub use left_out::FOLLOWER_SKIP;
 pub use ongoing::{Ongoing, Recorded};
 pub use policy::InForce;
+pub use purge::{
+    ClassHoldings, ClassPlan, ClassRule, DayHoldings, FrozenBecause, Holdings, PurgePlan, Purged, due_at,
+};
 
 pub(crate) use answer::Answer;
 pub(crate) use desk::Done;
 
+use clock_guard::ClockGuard;
 use desk::Desk;
 use door::{DoorInForce, SharedStore};
 use ids::Minter;
@@ -103,6 +109,9 @@ pub struct RecorderConfig {
     pub policies: Vec<Arc<InForce>>,
     /// For how long backups are kept that inferlog does not write: what certificates of erasure say of them.
     pub backup_horizon: Option<Duration>,
+    /// How far ahead of what was logged last a start may find a wall clock that no time service vouches for, before purging is frozen;
+    /// and how much longer everything is kept on such a machine.
+    pub clock_ahead_max: Duration,
     /// Time between two `clock` events.
     pub clock_period: Duration,
     /// Time between two attempts to tell a gap.
@@ -123,6 +132,7 @@ impl RecorderConfig {
             sampling: ClearName::or_unlisted("all"),
             policies: Vec::new(),
             backup_horizon: None,
+            clock_ahead_max: AHEAD_MAX,
             clock_period: CLOCK_PERIOD,
             gap_period: GAP_PERIOD,
             lapses: None,
@@ -167,6 +177,8 @@ struct SystemState {
     ledger: Mutex<Ledger>,
     /// Whether the log may hold what the ledger does not.
     ledger_doubtful: AtomicBool,
+    /// What retention remembers of its log; held by whoever purges.
+    retention: Arc<tokio::sync::Mutex<purge::Memory>>,
     /// What the policy in force takes out of content.
     door: DoorInForce,
 }
@@ -183,6 +195,8 @@ struct Inner {
     orders: Mutex<Orders>,
     /// Held by whoever completes erasures.
     completing: tokio::sync::Mutex<()>,
+    /// Whether the wall clock may say what is old.
+    clock_guard: ClockGuard,
     desk: Desk,
     /// Content that policies declare shared.
     shared: SharedStore,

@@ -1,5 +1,6 @@
 //! Opening and closing a recorder.
 
+use crate::recorder::clock_guard::ClockGuard;
 use crate::recorder::desk::Desk;
 use crate::recorder::door::{DoorInForce, SharedStore};
 use crate::recorder::erase;
@@ -54,6 +55,7 @@ impl Recorder {
             node,
             vault,
             minter: Minter::new(env.clock.clone(), env.rng.clone()),
+            clock_guard: ClockGuard::new(env.clock.clone(), config.clock_ahead_max),
             env,
             dir,
             config,
@@ -115,12 +117,15 @@ impl Recorder {
             doubtful: AtomicUsize::new(0),
             ledger: Mutex::default(),
             ledger_doubtful: AtomicBool::new(false),
+            retention: Arc::default(),
             door: DoorInForce::default(),
         });
         let system = System { inner: self.inner.clone(), state };
         let learning = system.clone();
         tokio::task::spawn_blocking(move || learning.learn_ledger()).await??;
-        if recovered.is_some() {
+        if let Some(before) = recovered {
+            // Before anything is stamped: what was logged last is by the clock of an earlier process.
+            self.inner.clock_guard.begin(system.last_time(before));
             let learning = system.clone();
             tokio::task::spawn_blocking(move || learning.learn_identities()).await??;
         }

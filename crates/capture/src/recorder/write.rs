@@ -231,6 +231,7 @@ fn record(
         match &mut event.body {
             Body::Human(human) => human.reviewer = Some(steps.keys.name(system, &person)?),
             Body::Access(access) => access.actor = Some(steps.keys.name(system, &person)?),
+            Body::Clock(clock) => clock.by = Some(steps.keys.name(system, &person)?),
             Body::RiskAccepted(accepted) => accepted.by = Some(steps.keys.name(system, &person)?),
             Body::Erasure(erasure) => erasure.by = Some(steps.keys.name(system, &person)?),
             Body::HoldPlaced(placed) => placed.by = Some(steps.keys.name(system, &person)?),

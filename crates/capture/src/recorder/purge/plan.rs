@@ -1,0 +1,407 @@
+//! What a purge would remove: read from the calendar, the ledger and the entries that came to be due since the last one.
+
+use super::calendar::{Calendar, FILE, last_of};
+use super::due::{due_at, due_before, rule};
+use super::entry::Light;
+use super::held::{Held, standing_at};
+use crate::recorder::ledger::{Ledger, Told};
+use crate::recorder::policy::InForce;
+use crate::recorder::{RecordError, System};
+use inferlog_disk::{read_optional, replace_file};
+use inferlog_log::packs::{PACK_INDEX_BYTES, list_kept_packs};
+use inferlog_log::prune::{PurgedPacks, plan_packs};
+use inferlog_log::{LogId, LogReader, cursors};
+use inferlog_policy::Retention;
+use inferlog_record::body::Purged as What;
+use inferlog_record::{Id, KeyId, RetentionClass, Timestamp};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// What retention remembers of a system's log between two runs. Lost with the process, it is derived again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(super) calendar: Option<Calendar>,
+    pub(super) held: Held,
+}
+
+/// A log as one run of retention sees it.
+pub(super) struct View {
+    pub(super) reader: LogReader,
+    pub(super) log: LogId,
+    pub(super) size: u64,
+    pub(super) ledger: Ledger,
+    /// The policy in force; without one nothing is due.
+    pub(super) policy: Option<Arc<InForce>>,
+    /// By what time things are due, and how much later they go.
+    pub(super) now: Timestamp,
+    pub(super) margin_ns: u64,
+    /// How far each follower has read.
+    pub(super) cursors: Vec<(String, u64)>,
+}
+
+/// What is to go of one class.
+#[derive(Debug)]
+pub(super) struct ClassPass {
+    pub(super) class: RetentionClass,
+    /// First and last index of the range that the purge states.
+    pub(super) range: RangeInclusive<u64>,
+    /// Entries of the range whose payloads go, and that a hold keeps.
+    pub(super) entries: u64,
+    pub(super) kept: u64,
+    /// Payloads of them.
+    pub(super) payloads: u64,
+    /// Holds that keep something.
+    pub(super) holds: BTreeSet<Id>,
+    /// Days whose pages of keys go as a whole.
+    pub(super) days: Vec<u32>,
+    /// Days that have entries in the range and after it, and the last of these.
+    pub(super) split: BTreeMap<u32, u64>,
+    /// Keys that go one by one.
+    pub(super) keys: BTreeSet<KeyId>,
+    /// Keys that stay, for a hold keeps them.
+    pub(super) withhold: BTreeSet<KeyId>,
+    pub(super) packs: PurgedPacks,
+}
+
+impl View {
+    pub(super) fn of(
+        system: &System,
+        policy: Option<Arc<InForce>>,
+        now: Timestamp,
+        margin_ns: u64,
+    ) -> Result<Self, RecordError> {
+        let fs = &system.inner.env.fs;
+        let reader = LogReader::new(fs.clone(), system.state.log.dir().clone());
+        // What the ledger has not seen is not yet in the log that is read: it is taken first, and is behind, never ahead.
+        let ledger = system.ledger();
+        let cursors = cursors(fs, reader.dir())?;
+        let (size, log) = (reader.size()?, system.log_id());
+        Ok(Self { reader, log, size, ledger, policy, now, margin_ns, cursors })
+    }
+
+    /// The first entry that some follower has not read; nothing from there on is removed.
+    pub(super) fn followed(&self) -> u64 {
+        self.cursors.iter().map(|(_, next)| *next).min().unwrap_or(u64::MAX).min(self.size)
+    }
+
+    /// The first entry of a class that no purge of payloads covers yet.
+    pub(super) fn done(&self, class: &str) -> u64 {
+        let lasts = self.ledger.purges().filter(|told| told.log == self.log).filter_map(|told| {
+            let purge = told.purge()?;
+            let is_it = purge.what == What::Payloads
+                && purge.class.as_ref().is_some_and(|purged| purged.as_str() == class);
+            is_it.then_some(purge.last.0 + 1)
+        });
+        lasts.max().unwrap_or(0)
+    }
+
+    /// What is due of a class lies below this index.
+    pub(super) fn due(&self, calendar: &Calendar, class: &Retention) -> u64 {
+        self.due_below(calendar, class, self.followed())
+    }
+
+    /// The same were no follower waited for.
+    pub(super) fn due_unfollowed(&self, calendar: &Calendar, class: &Retention) -> u64 {
+        self.due_below(calendar, class, u64::MAX)
+    }
+
+    fn due_below(&self, calendar: &Calendar, class: &Retention, below: u64) -> u64 {
+        let Some(policy) = &self.policy else { return 0 };
+        due_before(calendar, &policy.policy, class, below, self.now, self.margin_ns)
+    }
+
+    /// When what was logged on a day comes to be due.
+    pub(super) fn due_of(&self, class: &Retention, day: u32) -> Option<Timestamp> {
+        let due = due_at(&self.policy.as_ref()?.policy, class, last_of(day));
+        Some(Timestamp(due.nanos().saturating_add(self.margin_ns)))
+    }
+
+    /// The policy's classes.
+    pub(super) fn classes(&self) -> &[Retention] {
+        self.policy.as_ref().map_or(&[], |policy| &policy.policy.classes)
+    }
+
+    /// When the next entries of a class are due that were not purged.
+    pub(super) fn next_due(&self, calendar: &Calendar, class: &Retention) -> Option<Timestamp> {
+        let next = self.due_unfollowed(calendar, class).max(self.done(class.class.as_str()));
+        self.due_of(class, calendar.day_of(next)?)
+    }
+
+    /// The rule for a class, if the policy names it.
+    pub(super) fn rule(&self, class: &str) -> Option<&Retention> {
+        rule(&self.policy.as_ref()?.policy, class)
+    }
+
+    fn disregarded(&self) -> Vec<(u64, u64)> {
+        let ranges = self.ledger.disregarded(self.log);
+        ranges.into_iter().map(|range| (*range.start(), *range.end())).collect()
+    }
+}
+
+impl Memory {
+    /// Brings the calendar up to the log, and the holds to what stands. Whether what holds keep changed.
+    pub(super) fn refresh(&mut self, view: &View) -> Result<bool, RecordError> {
+        let (first, disregarded) = (view.reader.first()?, view.disregarded());
+        let fits = |calendar: &Calendar| calendar.fits(first, &disregarded, view.size);
+        let known = match self.calendar.take().filter(fits) {
+            Some(known) => Some(known),
+            None => {
+                let path = view.reader.dir().path().join(FILE);
+                let bytes = read_optional(&**view.reader.fs(), &path)?.unwrap_or_default();
+                Calendar::from_bytes(&bytes).filter(fits)
+            }
+        };
+        let mut calendar = known.unwrap_or_else(|| Calendar::new(first, disregarded));
+        let from = calendar.next();
+        let mut failed = None;
+        view.reader.scan(from, view.size, |index, bytes| {
+            // What was kept of a pruned prefix has gaps, and so has the first entry behind it.
+            let is_contiguous = index > first && index == calendar.next();
+            match Light::parse(bytes) {
+                Ok(entry) => calendar.take(index, bytes, &entry, is_contiguous),
+                Err(error) => failed = Some(error),
+            }
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.calendar = Some(calendar);
+        self.held.refresh(&view.reader, &view.ledger.standing_holds(), view.size)
+    }
+
+    /// Keeps the calendar beside the log. A crash leaves the old file or the new one: either is true of what it says it read.
+    pub(super) fn save(&self, view: &View) -> Result<(), RecordError> {
+        let Some(calendar) = &self.calendar else { return Ok(()) };
+        let path = view.reader.dir().path().join(FILE);
+        Ok(replace_file(&**view.reader.fs(), &path, &calendar.to_bytes())?)
+    }
+
+    /// What is to go, by class; classes of which nothing is due are left out.
+    pub(super) fn pass(&mut self, view: &View) -> Result<Vec<ClassPass>, RecordError> {
+        let Self { calendar: Some(calendar), held } = self else { return Ok(Vec::new()) };
+        let mut passes = Vec::new();
+        for class in view.classes() {
+            if class.class == RetentionClass::permanent() {
+                continue;
+            }
+            passes.extend(class_pass(view, calendar, held, class)?);
+        }
+        Ok(passes)
+    }
+}
+
+fn class_pass(
+    view: &View,
+    calendar: &Calendar,
+    held: &mut Held,
+    class: &Retention,
+) -> Result<Option<ClassPass>, RecordError> {
+    let name = class.class.as_str();
+    let done = view.done(name);
+    let due = view.due(calendar, class).max(done);
+    let Some(last) = due.checked_sub(1) else { return Ok(None) };
+    let mut pass = ClassPass::empty(calendar, &class.class, done..=last);
+    let late = RefCell::new((BTreeSet::new(), held));
+    let keep = |index: u64, _: [u8; 16]| {
+        let (late, held) = &mut *late.borrow_mut();
+        let keeps = held.keeps(&view.reader, index, view.size);
+        // Of an earlier range: a hold kept it until now, or its pack went on after the range.
+        if !keeps && index < done {
+            late.insert(index);
+        }
+        keeps
+    };
+    pass.packs = plan_packs(&view.reader, name, last, &keep)?;
+    let (late, held) = late.into_inner();
+    pass.read(view, calendar, held)?;
+    pass.take_late(view, held, &late)?;
+    pass.spare_later(view)?;
+    if !view.is_alone() {
+        pass.days.clear();
+    }
+    let is_something = pass.entries > 0 || pass.payloads > 0 || pass.kept > 0;
+    Ok(is_something.then_some(pass))
+}
+
+impl ClassPass {
+    /// Whether what was logged since leaves it as it is: no entry after the range is of a day whose keys go.
+    pub(super) fn stands(&self, calendar: &Calendar) -> bool {
+        let last = *self.range.end();
+        let is_late = |(day, row): (u32, super::calendar::Row)| row.last > last && self.days.contains(&day);
+        self.split == calendar.split_days(&self.class, last)
+            && !calendar.rows(self.class.as_str()).any(is_late)
+    }
+
+    fn empty(calendar: &Calendar, class: &RetentionClass, range: RangeInclusive<u64>) -> Self {
+        Self {
+            class: class.clone(),
+            entries: 0,
+            kept: 0,
+            payloads: 0,
+            holds: BTreeSet::new(),
+            days: calendar.whole_days(class, &range),
+            split: calendar.split_days(class, *range.end()),
+            keys: BTreeSet::new(),
+            withhold: BTreeSet::new(),
+            packs: PurgedPacks::default(),
+            range,
+        }
+    }
+
+    /// Reads the entries of the range, and those before it that have keys in the same pages.
+    fn read(&mut self, view: &View, calendar: &Calendar, held: &Held) -> Result<(), RecordError> {
+        let (name, done, due) = (self.class.clone(), *self.range.start(), *self.range.end() + 1);
+        let goes = |day: &u32| self.days.contains(day) || self.split.contains_key(day);
+        let rows = calendar.rows(name.as_str()).filter(|(day, _)| goes(day));
+        let start = rows.map(|(_, row)| row.first).fold(done, u64::min);
+        let one_by_one = !view.is_alone();
+        view.each(start, due, name.as_str(), |index, entry, day| {
+            let holds = held.of(entry);
+            match index < done {
+                // A page of keys goes with all that is in it.
+                true if !holds.is_empty() => self.withhold.extend(entry.keys()),
+                true => {}
+                false => self.take(entry, holds, one_by_one || self.split.contains_key(&day)),
+            }
+        })
+    }
+
+    /// Leaves keys that entries after the range share: they go with these.
+    fn spare_later(&mut self, view: &View) -> Result<(), RecordError> {
+        let due = *self.range.end() + 1;
+        let end = self.split.values().max().map_or(due, |last| last + 1);
+        let name = self.class.clone();
+        view.each(due, end, name.as_str(), |_, entry, day| {
+            if self.split.contains_key(&day) {
+                for key in entry.keys() {
+                    self.keys.remove(&key);
+                }
+            }
+        })
+    }
+
+    fn take(&mut self, entry: &Light<'_>, holds: BTreeSet<Id>, is_split: bool) {
+        if !holds.is_empty() {
+            self.kept += 1;
+            self.withhold.extend(entry.keys());
+            self.holds.extend(holds);
+            return;
+        }
+        self.entries += 1;
+        for key in entry.keys() {
+            self.payloads += 1;
+            if is_split {
+                self.keys.insert(key);
+            }
+        }
+    }
+
+    /// What earlier purges left, for a hold kept it.
+    fn take_late(&mut self, view: &View, held: &Held, late: &BTreeSet<u64>) -> Result<(), RecordError> {
+        if late.is_empty() {
+            return Ok(());
+        }
+        let kept = view.kept_payloads(self.class.as_str())?;
+        for index in late.intersection(&kept) {
+            let bytes = match view.reader.entry(*index, view.size) {
+                Ok(bytes) => bytes,
+                Err(error) if error.is_pruned() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let entry = Light::parse(&bytes)?;
+            let keys: HashSet<KeyId> = entry.keys().collect();
+            if keys.is_empty() || !held.of(&entry).is_empty() {
+                continue;
+            }
+            self.entries += 1;
+            self.payloads += entry.keys().count() as u64;
+            self.keys.extend(keys);
+            self.range = 0..=*self.range.end();
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    /// Gives every entry of a class from `from` to below `to`, with the day of its stamp.
+    fn each(
+        &self,
+        from: u64,
+        to: u64,
+        class: &str,
+        mut visit: impl FnMut(u64, &Light<'_>, u32),
+    ) -> Result<(), RecordError> {
+        let mut failed = None;
+        self.reader.scan(from, to.min(self.size), |index, bytes| {
+            match Light::parse(bytes) {
+                Ok(entry) => match entry.place() {
+                    Some((found, at)) if found == class => visit(index, &entry, at.day()),
+                    _ => {}
+                },
+                Err(error) => failed = Some(error),
+            }
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The entries of a class whose payloads earlier purges kept.
+    fn kept_payloads(&self, class: &str) -> Result<BTreeSet<u64>, RecordError> {
+        let fs = self.reader.fs();
+        let mut kept = BTreeSet::new();
+        for pack in list_kept_packs(&**fs, self.reader.dir())?.into_iter().filter(|pack| pack.class == class)
+        {
+            let bytes = read_optional(&**fs, &pack.index)?.unwrap_or_default();
+            let indices = bytes.chunks_exact(PACK_INDEX_BYTES).filter_map(|record| record.first_chunk());
+            kept.extend(indices.map(|index| u64::from_be_bytes(*index)));
+        }
+        Ok(kept)
+    }
+
+    /// Whether the system has this one log. Pages of keys are a system's: where another epoch's decisions have keys in them, they do not
+    /// go as a whole.
+    pub(super) fn is_alone(&self) -> bool {
+        self.ledger.logs().count() <= 1
+    }
+}
+
+/// The keys of a purge that was announced before: of what is left of its entries, and of days that were logged before all that is left.
+/// The holds are those that stood then.
+pub(super) fn again(
+    system: &System,
+    view: &View,
+    class: RetentionClass,
+    range: RangeInclusive<u64>,
+    announced: &Told,
+) -> Result<ClassPass, RecordError> {
+    let mut memory = Memory::default();
+    memory.refresh(view)?;
+    let calendar = memory.calendar.unwrap_or_default();
+    let mut held = Held::default();
+    held.refresh(&view.reader, &standing_at(&view.ledger, announced.event.id), announced.index)?;
+    let mut pass = ClassPass::empty(&calendar, &class, range);
+    pass.read(view, &calendar, &held)?;
+    pass.spare_later(view)?;
+    // Entries of these days were pruned since, all but what is kept: their pages hold what came to be due before.
+    let oldest = calendar
+        .rows(class.as_str())
+        .filter(|(_, row)| row.last > *pass.range.end())
+        .map(|(day, _)| day)
+        .min();
+    let known: BTreeSet<u32> = pass.days.iter().copied().collect();
+    let gone = system.inner.vault.days(system.name(), &class).into_iter();
+    let gone = gone.filter(|day| oldest.is_some_and(|oldest| *day < oldest) && !known.contains(day));
+    pass.days.extend(gone);
+    view.each(0, *pass.range.end() + 1, class.as_str(), |_, entry, _| {
+        if !held.of(entry).is_empty() {
+            pass.withhold.extend(entry.keys());
+        }
+    })?;
+    if !view.is_alone() {
+        pass.days.clear();
+    }
+    Ok(pass)
+}
