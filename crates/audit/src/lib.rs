@@ -23,6 +23,7 @@ mod open;
 mod opened;
 mod paint;
 pub mod person;
+mod policy_page;
 mod receipt;
 mod report;
 mod select;
@@ -34,6 +35,7 @@ pub use account::Account;
 pub use error::{AuditError, Result};
 pub use find::{FindOptions, FoundDecision, find};
 pub use opened::{WantedPayload, open_payloads};
+pub use policy_page::policy_page;
 pub use receipt::{
     CheckedReceipt, ENTRY_ENDING, EntryReceipt, PROOF_ENDING, ReceiptFault, check_receipt,
     check_receipt_file, receipts,

@@ -26,6 +26,7 @@
 #[doc(hidden)]
 pub mod generate;
 mod open;
+mod policy;
 
 pub use inferlog_audit as audit;
 pub use inferlog_capture as capture;
@@ -36,3 +37,4 @@ pub use inferlog_record as record;
 pub use inferlog_registry as registry;
 pub use inferlog_vault as vault;
 pub use open::{Instance, OpenError, Settings, open_to_read, real_env};
+pub use policy::{PolicyFault, PolicySet, policies_in_force, read_policy};

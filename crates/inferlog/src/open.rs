@@ -7,10 +7,12 @@ use inferlog_capture::recorder::{Lapses, RecordError, Recorder, RecorderConfig, 
 use inferlog_disk::{DiskError, OsRng, RealFs, SystemClock};
 use inferlog_log::recover::create_log;
 use inferlog_log::{Env, Hooks, LogError, NodeConfig, NodeIdentity, NodeLock, list_logs};
-use inferlog_record::{ClearName, Digest, SystemName};
+use inferlog_record::{ClearName, Digest, SystemName, Timestamp};
 use inferlog_registry::{REGISTRY_DIR, Registry, RegistryError};
 use inferlog_vault::{BackupReport, KeystoreId, RootSource, Vault, default_root_path};
 use sha2::Digest as _;
+
+use crate::policy::{self, PolicyFault, policies_in_force};
 
 /// What to open, and how.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Settings {
     pub backups: Vec<PathBuf>,
     /// Systems whose logs begin anew, under a new origin: after data was lost. What the old logs hold stays readable.
     pub new_epochs: Vec<SystemName>,
+    /// Policies, as text, to be in force from the start on: each is registered if it is new.
+    pub policies: Vec<String>,
     /// The rest of the configuration, as text: its digest stands in the record.
     pub configuration: String,
 }
@@ -41,6 +45,7 @@ impl Settings {
             twins: None,
             backups: Vec::new(),
             new_epochs: Vec::new(),
+            policies: Vec::new(),
             configuration: String::new(),
         }
     }
@@ -78,6 +83,9 @@ pub enum OpenError {
     /// The registry could not be opened.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A policy could not be put in force.
+    #[error(transparent)]
+    Policy(#[from] PolicyFault),
     /// A file operation failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -114,6 +122,9 @@ impl Instance {
         let lock = NodeLock::take(&*env.fs, &settings.data)?;
         let vault = open_vault(&lock, &env, settings)?;
         let registry = Registry::open(env.fs.clone(), &settings.data.join(REGISTRY_DIR))?;
+        for policy in &settings.policies {
+            policy::register(&registry, policy, Timestamp(env.clock.now_ns()))?;
+        }
         begin_epochs(&env, &node_config(settings), &vault, &settings.new_epochs)?;
         Self::record(lock, env, settings, vault, registry, None).await
     }
@@ -136,7 +147,8 @@ impl Instance {
         lapses: Option<Arc<Lapses>>,
     ) -> Result<Self, OpenError> {
         let build = ClearName::new(concat!("inferlog/", env!("CARGO_PKG_VERSION")))?;
-        let config = RecorderConfig { lapses, ..RecorderConfig::new(build, settings.digest()) };
+        let policies = policies_in_force(&registry)?;
+        let config = RecorderConfig { lapses, policies, ..RecorderConfig::new(build, settings.digest()) };
         let node = node_config(settings);
         let recorder = Recorder::open(lock, env.clone(), node, vault.clone(), config).await?;
         Ok(Self { recorder, vault, registry, env, data: settings.data.clone() })

@@ -24,6 +24,9 @@
 //! [api]                                         # who may POST /v1/events; default: programs on this machine
 //! token_env = "EVENTS_TOKEN"                    # or token_file = "events.token"
 //!
+//! [policies]                                    # what is kept, and how long, of each system (docs/policy.md); not without
+//! credit-scoring = "policies/credit.toml"
+//!
 //! [index]                                       # what follows the log; default: SQLite in the data directory
 //! sqlite = true
 //! postgres = "env:INDEX_URL"                    # or "file:PATH", or several
@@ -54,6 +57,7 @@ mod drill;
 mod index;
 mod period;
 mod place;
+mod policies;
 mod reader;
 mod timestamps;
 mod witnesses;
@@ -73,6 +77,7 @@ pub use drill::{DrillConfig, drill};
 use index::IndexFile;
 pub use index::{IndexConfig, index};
 use place::Place;
+pub use policies::policies;
 use reader::ReaderFile;
 pub use reader::{ReaderAddress, ReaderConfig, reader, token_from_file};
 use timestamps::TimestampsFile;
@@ -102,6 +107,8 @@ struct File {
     route: Vec<RouteFile>,
     #[serde(default)]
     api: ApiFile,
+    #[serde(default)]
+    policies: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
     index: IndexFile,
     reader: Option<ReaderFile>,

@@ -57,6 +57,8 @@ pub(crate) enum Act {
     BackUpKeys { to: PathBuf },
     /// Register prompts, tools or models.
     Register { registrations: Vec<Registration> },
+    /// Put a system's policy in force.
+    SetPolicy { text: String },
     /// Record that content is exported, before any of it is opened.
     BeginExport { begun: ExportBegun },
     /// Hand out the opening of one payload, for an export.
@@ -94,6 +96,7 @@ impl Act {
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
             Self::Register { .. } => "register",
+            Self::SetPolicy { .. } => "set_policy",
             Self::BeginExport { .. } => "begin_export",
             Self::Opening { .. } => "opening",
             Self::BeginDrill { .. } => "begin_drill",
@@ -222,6 +225,7 @@ pub(crate) async fn act_following(
             tokio::task::spawn_blocking(move || vault.backup(&to)).await??;
             Ok(Value::Null)
         }
+        Act::SetPolicy { text } => json(super::policy::set(instance, followers, &text).await?),
         Act::BeginExport { begun } => json(export::begin(instance, begun).await?),
         Act::Opening { sought } => {
             let vault = instance.vault.clone();

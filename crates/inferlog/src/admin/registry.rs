@@ -6,7 +6,7 @@ use inferlog::real_env;
 use inferlog_log::recover::NodeLock;
 use inferlog_log::{Env, LogError};
 use inferlog_record::Timestamp;
-use inferlog_registry::{Added, REGISTRY_DIR, Registration, Registry};
+use inferlog_registry::{Added, EntryKind, REGISTRY_DIR, Registration, Registry};
 
 use super::act::Act;
 use super::door::{Door, held};
@@ -44,6 +44,9 @@ pub(super) fn add(
     env: &Env,
     registrations: &[Registration],
 ) -> Result<Registered, Failure> {
+    if registrations.iter().any(|asked| asked.kind() == EntryKind::Policy) {
+        return Err(Failure::new("a policy is put in force by `inferlog policy set`"));
+    }
     let added = registry.add_all(registrations, Timestamp(env.clock.now_ns()))?;
     Ok(added.into_iter().map(|added| added.map_err(|refusal| refusal.to_string())).collect())
 }

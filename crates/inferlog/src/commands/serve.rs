@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::AdminServer;
 use crate::cli::OpenArgs;
+use crate::commands::policy::{configured, without_policy};
 use crate::current::{Current, Keeper};
 use crate::drill::Schedule;
 use crate::followers::{Followers, IndexChoice, Store};
@@ -122,7 +123,11 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     };
     let (vouching, timestamping) = (vouching(&args, &configuration)?, timestamping(&args, &configuration)?);
     let schedule = schedule(&args, &configuration)?;
-    let settings = settings(&args, configuration, &routes);
+    let policies = match &args.config {
+        Some(path) => configured(path, &configuration)?,
+        None => Vec::new(),
+    };
+    let settings = Settings { policies, ..settings(&args, configuration, &routes) };
     let env = real_env();
     let witnessed = match &vouching {
         // Before the directory is opened: opening signs.
@@ -147,11 +152,12 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     if let Some(reader) = &reader {
         tracing::info!("records are read at {}", reader.address());
     }
-    announce(&args, &routes, listener.local_addr()?, &witnessed);
+    let without: Vec<SystemName> = without_policy(systems(&routes), &current).await;
+    announce(&args, &routes, listener.local_addr()?, &witnessed, &without);
     voucher.start();
     schedule.start(current.clone());
     let backups = tokio::spawn(keep_backups(current.clone()));
-    let again = Settings { new_epochs: Vec::new(), ..settings };
+    let again = Settings { new_epochs: Vec::new(), policies: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
 
     let served = gateway.serve(listener, async move {
@@ -295,7 +301,13 @@ fn systems(routes: &[Route]) -> Vec<SystemName> {
 }
 
 /// Says what is served, where the data lies, and what nobody should be mistaken about.
-fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr, witnessed: &TwinAsked) {
+fn announce(
+    args: &ServeArgs,
+    routes: &[Route],
+    address: SocketAddr,
+    witnessed: &TwinAsked,
+    without: &[SystemName],
+) {
     let data = &args.open.dir.data;
     for route in routes {
         let upstream =
@@ -321,10 +333,12 @@ fn announce(args: &ServeArgs, routes: &[Route], address: SocketAddr, witnessed: 
             tracing::info!(twin = %twin.display(), "rollback protection: the newest checkpoint is kept here too")
         }
     }
-    tracing::info!(
-        "retention: nothing is removed by age; the Act asks for at least six months (Articles 19(1), 26(6)), other law \
-         and your policy may ask for more or for less personal data"
-    );
+    for system in without {
+        tracing::warn!(
+            %system,
+            "no policy is in force: all is kept for ever; `inferlog policy presets` has examples to begin with"
+        );
+    }
     tracing::info!("listening on http://{address}");
 }
 
