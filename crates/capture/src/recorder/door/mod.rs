@@ -161,3 +161,6 @@ impl Search {
         if self.rules.is_empty() { Vec::new() } else { self.detectors.find_in(text, field) }
     }
 }
+
+#[cfg(test)]
+mod tests;
