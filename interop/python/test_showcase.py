@@ -3,7 +3,7 @@
 The SQL is that of https://github.com/aai-institute/practical-ai-act at commit 10a062a3c1c2065053640e5630fd7149c16a1081:
 `deploy/nannyml/main.py` joins requests to responses to watch a model's performance; `src/hr_assistant/dependencies/logging.py`
 looks decisions up by their id. Both read the tables of that guide, which are views here, with content in clear
-(`clear_content`), through the same driver (psycopg2) and the same types (MLServer's).
+(`clear_content` of the policy), through the same driver (psycopg2) and the same types (MLServer's).
 """
 
 import time
@@ -25,13 +25,27 @@ ROUTES = """
 [index]
 sqlite = false
 postgres = "{index}"
-clear_content = ["hr-assistant"]
+
+[policies]
+hr-assistant = "policy.toml"
 
 [[route]]
 name = "hr"
 upstream = "{mlserver}"
 system = "hr-assistant"
 subject = {{ header = "x-applicant-id" }}
+"""
+
+POLICY = """
+system = "hr-assistant"
+version = "1"
+clear_content = ["input.raw", "input.assembled", "params.requested", "output.raw", "error"]
+
+[[class]]
+name = "default"
+floor = "184 days"
+target = "7 months"
+legal_basis = "Article 26(6) of Regulation (EU) 2024/1689"
 """
 
 # deploy/nannyml/main.py, build_query
@@ -60,6 +74,7 @@ def index(tmp_path_factory, mlserver_url):
     """Inferences and one failure went through the gateway, and stand in the index. The failure's decision, and the index."""
     folder = tmp_path_factory.mktemp("showcase")
     with postgres() as server:
+        (folder / "policy.toml").write_text(POLICY)
         (folder / "routes.toml").write_text(ROUTES.format(index=server.url, mlserver=mlserver_url))
         with servers.gateway(folder, "--config", folder / "routes.toml") as gateway:
             for rows in ROWS:

@@ -177,17 +177,14 @@ fn who_may_attach_events_is_whoever_has_the_token_or_is_here() {
 fn an_index_follows_unless_the_file_says_otherwise() {
     assert_eq!(index(BASE).unwrap(), IndexConfig::default());
     assert!(IndexConfig::default().sqlite);
-    let text = format!("{BASE}[index]\nsqlite = false\npostgres = \"env:URL\"\nclear_content = [\"s\"]");
+    let text = format!("{BASE}[index]\nsqlite = false\npostgres = \"env:URL\"");
     let read = index(&text).unwrap();
-    assert_eq!(
-        (read.sqlite, read.postgres, read.clear_content.len()),
-        (false, vec!["env:URL".to_owned()], 1)
-    );
+    assert_eq!((read.sqlite, read.postgres), (false, vec!["env:URL".to_owned()]));
     routes(&text, &env).unwrap();
     let two = index(&format!("{BASE}[index]\npostgres = [\"env:A\", \"file:b\"]")).unwrap();
     assert_eq!(two.postgres, ["env:A", "file:b"]);
     for (line, says) in [
-        ("clear_content = [\"other\"]", "line 6: `clear_content`: no route has a system \"other\""),
+        ("clear_content = [\"s\"]", "line 6: `clear_content`: unknown field"),
         ("sqlite = 1", "line 6: `sqlite`"),
         ("mysql = \"x\"", "line 6: `mysql`: unknown field"),
     ] {

@@ -4,6 +4,7 @@
 
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use inferlog_disk::{ManualClock, SeededRng};
 use inferlog_index::FollowOptions;
 use inferlog_log::{Append, LogIdentity};
-use inferlog_record::{Id, RetentionClass, SystemName};
+use inferlog_record::{Id, PayloadRole, RetentionClass, SystemName};
 use inferlog_vault::{DecisionKey, FileRoot, KeystoreId, Scope, SealContext, Subject, Vault};
 use serde_json::{Value, json};
 use world::dump::{open, rows};
@@ -61,7 +62,8 @@ fn call(world: &World, system: &str, key: &DecisionKey, n: u64, payloads: &[(&st
 }
 
 fn options(vault: &Vault) -> FollowOptions {
-    let clear_content = vec![SystemName::new("alpha").unwrap()];
+    let roles = vec![PayloadRole::InputRaw, PayloadRole::InputAssembled, PayloadRole::OutputRaw];
+    let clear_content = BTreeMap::from([(SystemName::new("alpha").unwrap(), roles)]);
     FollowOptions { vault: Some(vault.clone()), clear_content, ..FollowOptions::default() }
 }
 

@@ -30,7 +30,6 @@
 //! [index]                                       # what follows the log; default: SQLite in the data directory
 //! sqlite = true
 //! postgres = "env:INDEX_URL"                    # or "file:PATH", or several
-//! clear_content = ["credit-scoring"]            # systems whose content may stand in an index in clear
 //!
 //! [reader]                                      # records read over HTTP (docs/reader.md); not without
 //! listen = "127.0.0.1:9001"                     # or "unix:/run/inferlog/reader.sock"; no other machine's

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_log::packs::{OpenPacks, day_name};
 use inferlog_log::{LogIdentity, ReadError};
-use inferlog_record::{Id, KeyId};
+use inferlog_record::{Id, KeyId, PayloadRole};
 use inferlog_vault::{SealContext, Vault, VaultError, open_payload};
 use serde_json::Value;
 
@@ -53,7 +53,9 @@ impl<E: Engine> Follower<E> {
         if from >= next.min(source.size) {
             return Ok(true);
         }
-        let clear = self.options.clear_content.iter().any(|system| system.as_str() == source.name.system);
+        let roles =
+            self.options.clear_content.iter().find(|(system, _)| system.as_str() == source.name.system);
+        let clear = roles.map_or(&[][..], |(_, roles)| roles);
         let end = next.min(source.size);
         let (to, opened) = match source.read(from, end, (BATCH_ENTRIES, BATCH_BYTES)) {
             Ok(bundles) => {
@@ -116,13 +118,14 @@ fn write<E: Engine>(engine: &mut E, opened: &Opened, position: Position) -> Resu
 struct Looker<'a> {
     source: &'a Source,
     vault: &'a Vault,
-    clear: bool,
+    /// Roles whose content may be in clear.
+    clear: &'a [PayloadRole],
     /// Births of entries below this are in the vault's pages.
     absorbed: u64,
 }
 
 impl<'a> Looker<'a> {
-    fn new(source: &'a Source, vault: &'a Vault, clear: bool) -> Self {
+    fn new(source: &'a Source, vault: &'a Vault, clear: &'a [PayloadRole]) -> Self {
         let identity = LogIdentity::load(&**source.reader.fs(), source.reader.dir());
         let absorbed = identity.ok().and_then(|log| vault.absorbed().get(&log.id().0).copied());
         Self { source, vault, clear, absorbed: absorbed.unwrap_or(0) }
@@ -159,7 +162,7 @@ impl<'a> Looker<'a> {
         };
         let (retention, day) = (&*first.retention, day_name(first.logged_ns.unsigned_abs()));
         for event in &entry.events {
-            for reference in event.payloads.iter().filter(|reference| self.wants(event, reference)) {
+            for reference in event.payloads.iter().filter(|reference| self.wants(reference)) {
                 let Some(key_id) = reference.key_id else { continue };
                 let data_key = match self.vault.data_key(key_id, reference.payload) {
                     Ok(key) => key,
@@ -188,21 +191,11 @@ impl<'a> Looker<'a> {
         Ok(Looked::Done)
     }
 
-    /// Ids that others have; and, where content may be in clear, what went into a model and came out of it.
-    fn wants(&self, event: &EventJson<'_>, reference: &RefJson<'_>) -> bool {
+    /// Ids that others have; and what may be in clear.
+    fn wants(&self, reference: &RefJson<'_>) -> bool {
         let is_born_here =
             reference.state.0 == "present" && reference.first.is_none() && reference.sealed.is_some();
-        let is_clear = self.clear
-            && match &*event.kind {
-                "decision.opened" | "decision.joined" => reference.role.0 == "input.raw",
-                "inference" => {
-                    matches!(
-                        &*reference.role.0,
-                        "input.assembled" | "output.raw" | "params.requested" | "error"
-                    )
-                }
-                _ => false,
-            };
+        let is_clear = self.clear.iter().any(|role| role.as_str() == reference.role.0);
         is_born_here && (is_clear || reference.role.0 == "external_ids")
     }
 

@@ -7,6 +7,7 @@ mod identify;
 mod source;
 mod status;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use inferlog_disk::{Clock, Fs, SystemClock};
-use inferlog_record::SystemName;
+use inferlog_record::{PayloadRole, SystemName};
 use inferlog_vault::Vault;
 
 use crate::engine::{Engine, Position};
@@ -39,8 +40,8 @@ pub struct FollowOptions {
     pub batch_entries_max: u64,
     /// The most bytes of entries in one transaction, one bundle more.
     pub batch_bytes_max: usize,
-    /// Systems whose inputs and outputs may stand in the index in clear.
-    pub clear_content: Vec<SystemName>,
+    /// The roles whose content may stand in the index in clear, of each system that has some.
+    pub clear_content: BTreeMap<SystemName, Vec<PayloadRole>>,
     /// Opens payloads for identifiers and content; without it these wait.
     pub vault: Option<Vault>,
 }
@@ -51,7 +52,7 @@ impl Default for FollowOptions {
             name: "index".to_owned(),
             batch_entries_max: 8_192,
             batch_bytes_max: 8 << 20,
-            clear_content: Vec::new(),
+            clear_content: BTreeMap::new(),
             vault: None,
         }
     }

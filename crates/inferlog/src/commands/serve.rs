@@ -290,7 +290,7 @@ fn followers(args: &ServeArgs, configuration: &str) -> Result<Followers, Failure
             IndexChoice::None => {}
         }
     }
-    Ok(Followers::new(stores, file.clear_content))
+    Ok(Followers::new(stores))
 }
 
 fn systems(routes: &[Route]) -> Vec<SystemName> {

@@ -10,15 +10,16 @@ mod skip;
 mod store;
 mod thread;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inferlog::Instance;
+use inferlog::{Instance, policies_in_force};
 use inferlog_capture::gateway::{FollowerSample, FollowerSamples};
 use inferlog_index::{FollowOptions, skipped};
 use inferlog_log::{LogIdentity, LogReader, list_logs};
-use inferlog_record::SystemName;
+use inferlog_record::{PayloadRole, SystemName};
 use parking_lot::Mutex;
 
 pub(crate) use self::ready::{freshen, local_report, ready, ready_for_id, rebuild};
@@ -39,19 +40,19 @@ pub(crate) struct Followers(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     stores: Vec<Store>,
-    clear_content: Vec<SystemName>,
     running: Mutex<Vec<Running>>,
 }
 
 impl Followers {
     /// One for each store; none runs yet.
-    pub(crate) fn new(stores: Vec<Store>, clear_content: Vec<SystemName>) -> Self {
-        Self(Arc::new(Inner { stores, clear_content, running: Mutex::default() }))
+    pub(crate) fn new(stores: Vec<Store>) -> Self {
+        Self(Arc::new(Inner { stores, running: Mutex::default() }))
     }
 
     /// Starts them over a directory that this process holds. Those that run are ended first: blocks.
     pub(crate) fn start(&self, instance: &Instance) {
         self.stop();
+        let clear_content = clear_content(instance);
         let mut running = self.0.running.lock();
         for (place, store) in self.0.stores.iter().enumerate() {
             let before = self.0.stores[..place].iter().filter(|other| other.kind() == store.kind()).count();
@@ -61,7 +62,7 @@ impl Followers {
             };
             let options = FollowOptions {
                 name,
-                clear_content: self.0.clear_content.clone(),
+                clear_content: clear_content.clone(),
                 vault: Some(instance.vault.clone()),
                 ..FollowOptions::default()
             };
@@ -141,4 +142,15 @@ impl Followers {
             std::thread::sleep(FRESH_LOOK);
         }
     }
+}
+
+/// The roles whose content may stand in indices in clear, of each system whose policy in force names some.
+fn clear_content(instance: &Instance) -> BTreeMap<SystemName, Vec<PayloadRole>> {
+    let policies = policies_in_force(&instance.registry).unwrap_or_else(|error| {
+        tracing::error!(%error, "no content stands in indices in clear until the policies can be read");
+        Vec::new()
+    });
+    let named =
+        policies.into_iter().map(|known| (known.policy.system.clone(), known.policy.clear_content.clone()));
+    named.filter(|(_, roles)| !roles.is_empty()).collect()
 }
