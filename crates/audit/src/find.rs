@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
-use inferlog_merkle::{TILE_WIDTH, entries};
+use inferlog_log::Runs;
+use inferlog_merkle::entries;
 use inferlog_record::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -113,8 +114,8 @@ fn next(streams: &mut [Stream<'_>]) -> Result<Option<FoundDecision>> {
 struct Stream<'a> {
     log: OpenLog,
     options: &'a FindOptions,
-    /// The first entry of the next bundle to read.
-    next: u64,
+    /// What is still to be read of it.
+    runs: Runs,
     /// By decision, those that have begun and not ended.
     open: HashMap<Vec<u8>, FoundDecision>,
     /// The last end of decisions that ended more than once.
@@ -164,13 +165,14 @@ impl<'a> Stream<'a> {
         let start = options.since.map_or(Ok(0), |since| log.start(since.nanos()))?;
         let late = late(&log, start)?;
         let (open, ready) = (HashMap::new(), VecDeque::new());
-        Ok(Self { log, options, next: start, open, late, ready, is_done: false })
+        let runs = log.reader.bundles(start, log.size());
+        Ok(Self { log, options, runs, open, late, ready, is_done: false })
     }
 
     /// Reads on until something is ready or the log ends.
     fn fill(&mut self) -> Result<()> {
         while self.ready.is_empty() && !self.is_done {
-            if self.next >= self.log.size() {
+            let Some(run) = self.runs.next() else {
                 self.is_done = true;
                 let mut open: Vec<FoundDecision> = self.open.drain().map(|(_, found)| found).collect();
                 open.sort_by(|one, other| {
@@ -179,10 +181,9 @@ impl<'a> Stream<'a> {
                 let wanted = open.into_iter().filter(|found| self.options.wants(found));
                 self.ready.extend(wanted.map(|found| (u64::MAX, found)));
                 break;
-            }
-            let bundle = self.log.bundle(self.next)?;
-            self.bundle(self.next, &bundle)?;
-            self.next += u64::from(TILE_WIDTH);
+            };
+            let run = run.map_err(|source| self.log.unreadable(source))?;
+            self.bundle(run.first, run.bytes())?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inferlog_disk::Fs;
 use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError};
-use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, VerifierKey, entries};
+use inferlog_merkle::{Checkpoint, SignedNote, TILE_WIDTH, VerifierKey};
 
 use crate::error::{AuditError, Result};
 use crate::keys::{LogKeys, parse_all};
@@ -53,23 +53,17 @@ impl OpenLog {
         Ok(self.reader.first()?)
     }
 
-    /// The bundle that begins with this entry, which the log has.
-    pub(crate) fn bundle(&self, first: u64) -> Result<Vec<u8>> {
-        let path = LogDir::bundle_of(first, self.size()).ok_or(ReadError::NoEntry(first));
-        path.and_then(|path| self.reader.bundle(path)).map_err(|source| self.unreadable(source))
-    }
-
-    /// Gives every bundle with entries of `from..to` to `visit`, with the index of its first entry.
+    /// Gives every bundle with entries of `from..to` to `visit`, with the index of its first entry, none before `from`. Of what was
+    /// pruned it gives what was kept, in parts of bundles.
     pub(crate) fn bundles(
         &self,
         from: u64,
         to: u64,
         mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let mut first = from / WIDTH * WIDTH;
-        while first < self.size().min(to) {
-            visit(first, &self.bundle(first)?)?;
-            first += WIDTH;
+        for run in self.reader.bundles(from, self.size()).until(to) {
+            let run = run.map_err(|source| self.unreadable(source))?;
+            visit(run.first, run.bytes())?;
         }
         Ok(())
     }
@@ -81,16 +75,20 @@ impl OpenLog {
         mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut left = indices.iter().copied().peekable();
-        while let Some(first) = left.peek().map(|index| index / WIDTH * WIDTH) {
-            let bundle = self.bundle(first)?;
-            for (index, entry) in (first..).zip(entries(&bundle)) {
-                let entry = entry.map_err(|error| self.malformed(index, error))?;
-                if left.next_if_eq(&index).is_some() {
-                    visit(index, entry)?;
+        while let Some(next) = left.peek().copied() {
+            let end = (next / WIDTH + 1) * WIDTH;
+            for run in self.reader.bundles(next, self.size()).until(end) {
+                let run = run.map_err(|source| self.unreadable(source))?;
+                for entry in run.entries() {
+                    let (index, entry) = entry.map_err(|source| self.unreadable(source))?;
+                    if left.next_if_eq(&index).is_some() {
+                        visit(index, entry)?;
+                    }
                 }
             }
-            if let Some(index) = left.next_if(|index| *index < first + WIDTH) {
-                return Err(self.unreadable(ReadError::NoEntry(index)));
+            if let Some(index) = left.next_if(|index| *index < end) {
+                let why = self.reader.entry(index, self.size()).err().unwrap_or(ReadError::NoEntry(index));
+                return Err(self.unreadable(why));
             }
         }
         Ok(())

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use inferlog_audit::AuditError;
 use inferlog_disk::Fs;
 use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError, list_logs};
-use inferlog_merkle::{TILE_WIDTH, entries};
+use inferlog_merkle::entries;
 use inferlog_record::{ENTRY_VERSION, Event, Id};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{ExportError, Result};
 use crate::selection::Selection;
-
-const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// A log.
 pub(crate) struct Source {
@@ -66,15 +64,12 @@ impl Source {
         self.reader.dir().system()
     }
 
-    /// Gives the bundles from the one that holds `from` on to `visit`, each with the index of its first entry.
+    /// Gives the bundles from this entry on to `visit`, each with the index of its first entry; of what was pruned what was kept, in
+    /// parts of bundles.
     pub(crate) fn bundles(&self, from: u64, mut visit: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-        let mut first = from / WIDTH * WIDTH;
-        while first < self.size {
-            let path = LogDir::bundle_of(first, self.size).ok_or(ReadError::NoEntry(first));
-            let bundle =
-                path.and_then(|path| self.reader.bundle(path)).map_err(|error| self.unreadable(error))?;
-            visit(first, &bundle)?;
-            first += WIDTH;
+        for run in self.reader.bundles(from, self.size) {
+            let run = run.map_err(|error| self.unreadable(error))?;
+            visit(run.first, run.bytes())?;
         }
         Ok(())
     }
@@ -84,9 +79,7 @@ impl Source {
         self.bundles(self.first, |first, bundle| {
             for (index, entry) in (first..).zip(entries(bundle)) {
                 let entry = entry.map_err(|error| self.malformed(index, error))?;
-                if index >= self.first {
-                    visit(index, &self.parse(index, entry)?)?;
-                }
+                visit(index, &self.parse(index, entry)?)?;
             }
             Ok(())
         })

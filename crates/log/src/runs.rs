@@ -40,6 +40,8 @@ pub struct Runs {
     reader: LogReader,
     next: u64,
     size: u64,
+    /// Nothing is read from here on.
+    until: u64,
     /// Where the log begins; `None` before it was looked up.
     first: Option<u64>,
     /// Bundles of which entries were kept, and that are not read yet.
@@ -50,7 +52,14 @@ pub struct Runs {
 
 impl Runs {
     pub(crate) fn new(reader: LogReader, from: u64, size: u64) -> Self {
-        Self { reader, next: from, size, first: None, kept: VecDeque::new(), ready: VecDeque::new() }
+        let (kept, ready) = (VecDeque::new(), VecDeque::new());
+        Self { reader, next: from, size, until: size, first: None, kept, ready }
+    }
+
+    /// Ends with the bundle that holds the entry before this one.
+    #[must_use]
+    pub fn until(self, end: u64) -> Self {
+        Self { until: end.min(self.size), ..self }
     }
 
     /// No entry before this one comes any more: where the next run begins, or later.
@@ -63,7 +72,7 @@ impl Runs {
             if let Some(run) = self.ready.pop_front() {
                 return Ok(Some(run));
             }
-            if self.next >= self.size {
+            if self.next >= self.until {
                 return Ok(None);
             }
             let first = match self.first {

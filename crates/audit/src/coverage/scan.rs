@@ -83,8 +83,9 @@ impl<'a> Scan<'a> {
         };
         let mut first: Option<u64> = None;
         for log in logs.iter().filter(|log| log.size() > 0) {
-            let bundle = log.bundle(0)?;
-            let entry = entries(&bundle).next().and_then(|entry| entry.ok());
+            let run = log.reader.bundles(0, log.size()).next().transpose();
+            let run = run.map_err(|source| log.unreadable(source))?;
+            let entry = run.as_ref().and_then(|run| entries(run.bytes()).next()?.ok());
             if let Some(at) = entry.and_then(|entry| finders.time(entry)) {
                 first = Some(first.map_or(at, |first| first.min(at)));
             }

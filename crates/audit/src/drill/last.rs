@@ -52,19 +52,24 @@ fn last_of(log: &OpenLog, since: Timestamp) -> Result<Option<LastDrill>> {
     let (width, drill) = (u64::from(TILE_WIDTH), Finder::new(DRILL));
     let (start, mut end) = (log.start(since.nanos())?, log.size());
     while end > start {
-        let first = (end - 1) / width * width;
-        let bundle = log.bundle(first)?;
+        // What was kept of what was pruned is little: it is read at once.
+        let there = log.reader.first()?;
+        let first = if end > there { start.max((end - 1) / width * width).max(there) } else { start };
         let mut found = None;
-        if drill.find(&bundle).is_some() {
-            for (index, entry) in (first..end).zip(entries(&bundle)) {
+        log.bundles(first, end, |first, bundle| {
+            if drill.find(bundle).is_none() {
+                return Ok(());
+            }
+            for (index, entry) in (first..end).zip(entries(bundle)) {
                 let entry = entry.map_err(|error| log.malformed(index, error))?;
                 if drill.find(entry).is_some() {
                     let entry = Entry::from_bytes(entry).map_err(|error| log.malformed(index, error))?;
-                    found = entry.events.iter().filter_map(drilled).next_back().or(found);
+                    found = entry.events.iter().filter_map(drilled).next_back().or(found.take());
                 }
             }
-        }
-        if let Some(found) = found.filter(|found| found.logged_at >= since) {
+            Ok(())
+        })?;
+        if let Some(found) = found.filter(|found: &LastDrill| found.logged_at >= since) {
             return Ok(Some(found));
         }
         end = first;

@@ -6,7 +6,7 @@ use inferlog_record::{Id, Kind};
 use memchr::memmem::Finder;
 
 use super::locate::Located;
-use crate::error::Result;
+use crate::error::{AuditError, Result};
 use crate::fate::LifeFinder;
 use crate::json::EntryScan;
 use crate::open::OpenLog;
@@ -73,7 +73,7 @@ pub(crate) fn look_up(
     let (mut hits, mut wrong) = (Hits::default(), None);
     let text = wanted.decision.to_string();
     let named = Finder::new(&text);
-    log.each(&entries, |index, entry| {
+    let read = log.each(&entries, |index, entry| {
         let mut scan = EntryScan::default();
         scan.read(entry).map_err(|malformed| log.malformed(index, malformed))?;
         if scan.decision == Some(text.as_bytes()) {
@@ -82,15 +82,22 @@ pub(crate) fn look_up(
             wrong.get_or_insert(format!("entry {index} is not of this decision"));
         }
         Ok(())
-    })?;
-    log.each(&mentions, |index, entry| {
-        if named.find(entry).is_some() && entries.binary_search(&index).is_err() {
-            hits.mentions.push(index);
-        } else {
-            wrong.get_or_insert(format!("entry {index} does not name this decision"));
-        }
-        Ok(())
-    })?;
+    });
+    let read = read.and_then(|()| {
+        log.each(&mentions, |index, entry| {
+            if named.find(entry).is_some() && entries.binary_search(&index).is_err() {
+                hits.mentions.push(index);
+            } else {
+                wrong.get_or_insert(format!("entry {index} does not name this decision"));
+            }
+            Ok(())
+        })
+    });
+    match read {
+        // An index that has not followed a purge yet.
+        Err(AuditError::Read { source, .. }) if source.is_pruned() => return Ok(Err(source.to_string())),
+        other => other?,
+    }
     // Read by whoever tells of them.
     hits.life = erasures;
     if wanted.changes {

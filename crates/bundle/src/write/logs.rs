@@ -8,10 +8,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_disk::Fs;
-use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError, list_logs, list_vouched, read_vouched};
+use inferlog_log::{LogDir, LogIdentity, LogReader, ReadError, Run, list_logs, list_vouched, read_vouched};
 use inferlog_merkle::{
-    Checkpoint, SignedNote, TILE_WIDTH, TilePath, TileSource, VerifierKey, entries, inclusion_proof,
-    leaf_hash, verify_checkpoint, verify_inclusion,
+    Checkpoint, SignedNote, TILE_WIDTH, TilePath, TileSource, VerifierKey, inclusion_proof, leaf_hash,
+    verify_checkpoint, verify_inclusion,
 };
 use inferlog_record::Entry;
 use lru::LruCache;
@@ -34,7 +34,7 @@ pub(super) struct SourceLog {
     pub(super) vkeys: Vec<String>,
     /// What the bundle has of it is proved under this: the published one until [`SourceLog::vouch`].
     pub(super) signed: Signed,
-    bundles: RefCell<LruCache<u64, Arc<[u8]>>>,
+    bundles: RefCell<LruCache<u64, Arc<[Run]>>>,
     tiles: RefCell<LruCache<TilePath, Vec<u8>>>,
 }
 
@@ -102,36 +102,45 @@ impl SourceLog {
         WrittenLog { cosignatures, origin, size, timestamps }
     }
 
-    /// Gives the bundles of `from..to` to `visit`, each with the index of its first entry.
+    /// Gives the bundles of `from..to` to `visit`, each with the index of its first entry, none before `from`; of what was pruned what
+    /// was kept, in parts of bundles.
     pub(super) fn each_bundle(
         &self,
         from: u64,
         to: u64,
         mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let mut first = from / WIDTH * WIDTH;
-        while first < self.size().min(to) {
-            visit(first, &self.read_bundle(first)?)?;
-            first += WIDTH;
+        let mut runs = self.reader.bundles(from, self.size()).until(to);
+        loop {
+            let at = runs.at();
+            let Some(run) = runs.next() else { return Ok(()) };
+            let run = run.map_err(|error| self.at(at, error))?;
+            visit(run.first, run.bytes())?;
         }
-        Ok(())
     }
 
     /// The bytes of an entry.
     pub(super) fn entry(&self, index: u64) -> Result<Vec<u8>> {
-        let first = index / WIDTH * WIDTH;
-        let kept = self.bundles.borrow_mut().get(&first).cloned();
-        let bundle = match kept {
-            Some(bundle) => bundle,
+        let bundle = index / WIDTH;
+        let kept = self.bundles.borrow_mut().get(&bundle).cloned();
+        let runs = match kept {
+            Some(runs) => runs,
             None => {
-                let bundle: Arc<[u8]> = self.read_bundle(first)?.into();
-                self.bundles.borrow_mut().put(first, bundle.clone());
-                bundle
+                let runs = self.reader.bundles(bundle * WIDTH, self.size()).until((bundle + 1) * WIDTH);
+                let runs: Arc<[Run]> =
+                    runs.collect::<std::result::Result<_, _>>().map_err(|error| self.at(index, error))?;
+                self.bundles.borrow_mut().put(bundle, runs.clone());
+                runs
             }
         };
-        let entry = entries(&bundle).nth((index % WIDTH) as usize).ok_or(ReadError::NoEntry(index));
-        let entry = entry.map_err(|error| self.at(index, error))?;
-        Ok(entry.map_err(|error| self.at(index, error))?.to_vec())
+        for entry in runs.iter().rev().find(|run| run.first <= index).into_iter().flat_map(Run::entries) {
+            let (at, entry) = entry.map_err(|error| self.at(index, error))?;
+            if at == index {
+                return Ok(entry.to_vec());
+            }
+        }
+        // Not there, or pruned: as the reader tells it.
+        self.reader.entry(index, self.size()).map_err(|error| self.at(index, error))
     }
 
     /// The same, read.
@@ -157,11 +166,6 @@ impl SourceLog {
 
     pub(super) fn at(&self, index: u64, what: impl std::fmt::Display) -> WriteError {
         WriteError::Entry { log: self.origin.clone(), index, what: what.to_string() }
-    }
-
-    fn read_bundle(&self, first: u64) -> Result<Vec<u8>> {
-        let path = LogDir::bundle_of(first, self.size()).ok_or(ReadError::NoEntry(first));
-        path.and_then(|path| self.reader.bundle(path)).map_err(|error| self.at(first, error))
     }
 }
 

@@ -8,7 +8,7 @@ use inferlog_disk::{Fs, TMP_PREFIX};
 
 use crate::error::Result;
 
-/// Removes files, and syncs their directories. A crash before the syncs leaves any of them.
+/// Removes files, those that are there, and syncs their directories. A crash before the syncs leaves any of them.
 pub(super) fn remove_files<'a>(fs: &dyn Fs, files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
     let mut dirs = BTreeSet::new();
     for path in files {
@@ -18,10 +18,15 @@ pub(super) fn remove_files<'a>(fs: &dyn Fs, files: impl IntoIterator<Item = &'a 
         }
         dirs.extend(path.parent());
     }
-    for dir in dirs {
-        fs.sync_dir(dir)?;
+    dirs.into_iter().try_for_each(|dir| sync(fs, dir))
+}
+
+/// Syncs a directory, if it is there.
+fn sync(fs: &dyn Fs, dir: &Path) -> Result<()> {
+    match fs.sync_dir(dir) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Removes directories that are empty, the deepest first. Nothing depends on their absence.
@@ -35,13 +40,7 @@ pub(super) fn remove_empty(fs: &dyn Fs, mut dirs: Vec<PathBuf>) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    for dir in above {
-        match fs.sync_dir(&dir) {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
+    above.iter().try_for_each(|dir| sync(fs, dir))
 }
 
 /// The names in a directory, and what a crash left there half written; none if there is no such directory.

@@ -35,7 +35,7 @@ pub struct PurgedPacks {
     pub packs: Vec<PurgedPack>,
     /// Payloads that go: of these packs, and of what was kept before.
     pub payloads: u64,
-    /// Payloads of the class that are kept.
+    /// Payloads that are kept, of these packs and of what was kept before.
     pub kept: u64,
     /// Bytes of files that are freed.
     pub bytes: u64,
@@ -180,8 +180,9 @@ impl<'a> Purge<'a> {
             {
                 continue;
             }
+            let index_bytes = self.len(&pack.index)?;
             let Some(kept) = self.keep_of(&pack, &pack, None)? else { continue };
-            self.told.bytes += (kept.walked.bytes + self.len(&pack.index)?).saturating_sub(kept.bytes);
+            self.told.bytes += (kept.walked.bytes + index_bytes).saturating_sub(kept.bytes);
             if kept.records == 0 {
                 packs.push(pack.pack);
                 others.push(pack.index);
@@ -204,13 +205,14 @@ impl<'a> Purge<'a> {
     fn keep_of(&mut self, pack: &PackName, copy: &PackName, tail: Option<u64>) -> Result<Option<Kept>> {
         let mut writer = KeptWriter::new(self.fs, self.log, copy, self.is_done);
         let (keep, last) = (self.keep, self.last);
-        let (mut gone, mut records) = (0, 0);
+        let (mut gone, mut kept, mut records) = (0, 0, 0);
         // A copy itself may have records after a smaller range's end.
         let is_copy = pack == copy;
         let walked = walk(self.fs, self.log, pack, tail, |record| {
             let is_beyond = is_copy && record.index > last;
             if is_beyond || keep(record.index, record.payload) {
                 records += 1;
+                kept += u64::from(!is_beyond);
                 return writer.push(record);
             }
             gone += 1;
@@ -224,7 +226,7 @@ impl<'a> Purge<'a> {
             return Ok(None);
         }
         self.told.payloads += gone;
-        self.told.kept += records;
+        self.told.kept += kept;
         let is_written =
             !is_copy || gone > 0 || self.fs.read(&pack.index).ok().as_ref() != Some(&writer.index);
         let bytes = match records > 0 && is_written {

@@ -1,22 +1,23 @@
 //! A node on a simulated disk, and a model of what it must hold.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a test may fail by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, ManualClock, SeededRng};
+use inferlog_log::prune::Pruner;
 use inferlog_log::recover::{create_log, recover};
 use inferlog_log::wal::{Commit, Failure, LiveSegment};
 use inferlog_log::{
     Append, BirthSink, Env, Flags, HookError, Hooks, LogDir, LogError, LogId, LogReader, NodeConfig,
     Payloads, RawSignature, Recovered, Signer,
 };
-use inferlog_merkle::{Hash, TILE_WIDTH, check_bundle, entries};
+use inferlog_merkle::{Hash, TILE_WIDTH, check_bundle};
 use parking_lot::Mutex;
 
 /// Signs everything with one key.
@@ -74,7 +75,7 @@ pub const DAY_NS: u64 = 86_400_000_000_000;
 pub const START_NS: u64 = 20_778 * DAY_NS;
 
 /// What one log must hold.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Model {
     /// Acknowledged, in order.
     pub acked: Vec<Append>,
@@ -82,6 +83,13 @@ pub struct Model {
     pub perhaps: Vec<Append>,
     /// Every checkpoint seen.
     pub checkpoints: Vec<(u64, Hash)>,
+    /// Entries that were pruned and not kept.
+    pub gone: BTreeSet<u64>,
+    /// Payloads that were purged and not kept.
+    pub gone_payloads: BTreeSet<[u8; 16]>,
+    /// Entries and payloads that a purge was to remove and came to no end.
+    pub perhaps_gone: BTreeSet<u64>,
+    pub perhaps_gone_payloads: BTreeSet<[u8; 16]>,
 }
 
 /// A node's disk, its model, and the process that is running on it.
@@ -291,24 +299,80 @@ pub fn check_log(fs: &SimFs, dir: &LogDir, model: &Model) {
             "checkpoint of size {size} no longer holds"
         );
     }
-    for start in (0..checkpoint.size()).step_by(usize::from(TILE_WIDTH)) {
+    let first = reader.first().unwrap();
+    for start in (first..checkpoint.size()).step_by(usize::from(TILE_WIDTH)) {
         let path = LogDir::bundle_of(start, checkpoint.size()).unwrap();
         let bundle = reader.bundle(path).unwrap();
         let level0 =
             inferlog_merkle::TilePath::new(inferlog_merkle::TileLevel::Hashes(0), path.index(), path.width());
         let tile = inferlog_merkle::TileSource::read_tile(&reader, level0.unwrap()).unwrap();
         check_bundle(&bundle, &tile[..usize::from(path.width()) * 32]).unwrap();
-        for (index, entry) in (start..).zip(entries(&bundle)) {
-            let append = &model.acked[index as usize];
-            assert_eq!(entry.unwrap(), append.entry, "entry {index}");
-            for record in inferlog_log::records(append.payloads.bytes()) {
-                let record = record.unwrap();
-                let found =
-                    reader.payload(&append.class, append.logged_at_ns, index, record.payload).unwrap();
-                assert_eq!(found.as_deref(), Some(record.sealed), "a payload of entry {index}");
+    }
+    check_entries(&reader, model);
+    check_payloads(&reader, model);
+}
+
+/// Every entry is there, or was to go; one by one and read through.
+fn check_entries(reader: &LogReader, model: &Model) {
+    let size = model.acked.len() as u64;
+    let mut scanned = BTreeMap::new();
+    reader.scan(0, size, |index, entry| scanned.insert(index, entry.to_vec()).is_none()).unwrap();
+    assert!(scanned.keys().is_sorted());
+    for (index, append) in (0..).zip(&model.acked) {
+        let is_there =
+            scanned.get(&index).inspect(|entry| assert_eq!(**entry, append.entry, "entry {index}"));
+        let may_be_gone = model.gone.contains(&index) || model.perhaps_gone.contains(&index);
+        assert!(is_there.is_some() || may_be_gone, "entry {index} is lost");
+        assert!(is_there.is_none() || !model.gone.contains(&index), "entry {index} is there still");
+    }
+    // One by one, where the two may differ: at the edges of bundles, and where entries were kept.
+    let places =
+        (0..size).filter(|index| index % 64 == 0 || (index + 1) % 256 == 0 || model.gone.contains(index));
+    for index in places {
+        match reader.entry(index, size) {
+            Ok(entry) => assert_eq!(scanned.get(&index), Some(&entry), "entry {index}"),
+            Err(inferlog_log::ReadError::Pruned { index: at, first }) => {
+                assert!(!scanned.contains_key(&index), "entry {index}");
+                assert!(at == index && index < first);
             }
+            Err(error) => panic!("entry {index}: {error}"),
+        }
+        let is_kept = index < reader.first().unwrap() && scanned.contains_key(&index);
+        assert_eq!(reader.kept(index).unwrap(), is_kept, "entry {index}");
+    }
+}
+
+/// Every payload is there, or was to go.
+fn check_payloads(reader: &LogReader, model: &Model) {
+    for (index, append) in (0..).zip(&model.acked) {
+        for record in inferlog_log::records(append.payloads.bytes()).map(Option::unwrap) {
+            let id = record.payload;
+            let found = reader.payload(&append.class, append.logged_at_ns, index, id).unwrap();
+            let is_there = found.inspect(|sealed| assert_eq!(sealed, record.sealed)).is_some();
+            let may_be_gone = model.gone_payloads.contains(&id) || model.perhaps_gone_payloads.contains(&id);
+            assert!(is_there || may_be_gone, "a payload of entry {index} is lost");
+            assert!(
+                !is_there || !model.gone_payloads.contains(&id),
+                "a payload of entry {index} is there still"
+            );
         }
     }
+}
+
+/// Prunes a system's log through the integrator of this life.
+pub fn with_pruner<T>(
+    world: &World,
+    mut life: Life,
+    system: &str,
+    prune: impl FnOnce(&Pruner) -> T,
+) -> (Life, T) {
+    let owner = Arc::new(Mutex::new(life.recovered.integrator));
+    let dir = life.logs[system].1.clone();
+    let pruner = Pruner::new(Arc::new(world.fs.clone()), dir, owner.clone());
+    let result = prune(&pruner);
+    drop(pruner);
+    life.recovered.integrator = Arc::into_inner(owner).unwrap().into_inner();
+    (life, result)
 }
 
 pub fn wal_files(fs: &SimFs) -> Vec<PathBuf> {
