@@ -57,7 +57,7 @@ pub(crate) struct StatsArgs {
     pub(crate) group: Vec<Dimension>,
     #[command(flatten)]
     pub(crate) facet: FacetArgs,
-    /// What tokens cost.
+    /// What tokens cost [default: as the system's policy says]
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
     /// Ask this index: sqlite (in the data directory), or postgres://…, env:NAME or file:PATH.
@@ -94,7 +94,10 @@ pub(crate) fn run(args: StatsArgs) -> Result<Verdict, Failure> {
         },
         group: args.group.clone(),
         facet: args.facet.filter(&args.dir)?,
-        prices: args.prices.as_deref().map(prices::read).transpose()?,
+        prices: match args.prices.as_deref() {
+            Some(path) => Some(prices::read(path)?),
+            None => prices::of_policy(&args.dir.data, args.facet.system.as_ref())?,
+        },
     };
     let mut index = ready(&args.dir.data, &args.index)?;
     index.warn()?;

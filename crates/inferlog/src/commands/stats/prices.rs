@@ -1,12 +1,16 @@
-//! A file of prices.
+//! What tokens cost: a file of prices, or those of a policy.
 
+use std::io::Write;
 use std::path::Path;
 
 use inferlog_index::stats::Price;
+use inferlog_policy::Policy;
+use inferlog_record::SystemName;
 use serde::Deserialize;
 use toml::value::Datetime;
 
-use crate::output::Failure;
+use crate::commands::registered;
+use crate::output::{self, Failure};
 use crate::when;
 
 #[derive(Deserialize)]
@@ -32,6 +36,39 @@ pub(super) fn read(path: &Path) -> Result<Vec<Price>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
     file.price.into_iter().map(|price| price.checked().map_err(wrong)).collect()
+}
+
+/// The prices of the policy in force of this system, or of the only system that has some; `None` if there are none.
+pub(super) fn of_policy(data: &Path, system: Option<&SystemName>) -> Result<Option<Vec<Price>>, Failure> {
+    let snapshot = registered::load(data)?;
+    let systems = match system {
+        Some(system) => vec![system.as_str()],
+        None => snapshot.systems_with_policy(),
+    };
+    let mut found = Vec::new();
+    for policy in systems.into_iter().filter_map(|system| snapshot.policy(system)) {
+        let read = Policy::parse(&snapshot.text(policy.sha256)?)?;
+        let prices: Vec<Price> = read.prices.into_iter().filter_map(of_tokens).collect();
+        found.extend((!prices.is_empty()).then_some(prices));
+    }
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => {
+            let what = "Several policies have prices: say --system, or --prices, to see what tokens cost.";
+            writeln!(output::stderr(), "{what}")?;
+            Ok(None)
+        }
+    }
+}
+
+fn of_tokens(price: inferlog_policy::Price) -> Option<Price> {
+    match price {
+        inferlog_policy::Price::Tokens { model, from_ns, currency, input, output, cached } => {
+            let from_ns = i64::try_from(from_ns).unwrap_or(i64::MAX);
+            Some(Price { model, from_ns, currency, input, output, cached })
+        }
+        inferlog_policy::Price::Storage { .. } => None,
+    }
 }
 
 impl PriceFile {
