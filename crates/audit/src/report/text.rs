@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Fault, KeySource, Report};
+use super::{Fault, KeySource, LogReport, Report};
 use crate::paint::Paint;
 
 impl Report {
@@ -19,6 +19,9 @@ impl Report {
                     KeySource::Directory => "the key in the directory itself",
                 };
                 let _ = writeln!(out, "  signed by {signer} ({whose})");
+            }
+            for line in counts(log) {
+                let _ = writeln!(out, "  {line}");
             }
             for line in log.statement.lines(log.size, log.key_from) {
                 let _ = writeln!(out, "  {line}");
@@ -66,6 +69,34 @@ impl Report {
         list(&mut out, paint, "Not covered", &mut self.not_covered.iter().map(|&what| what.to_owned()));
         out
     }
+}
+
+/// What was purged and kept of a log, and what its payloads came to.
+fn counts(log: &LogReport) -> Vec<String> {
+    let (found, mut lines) = (&log.payloads, Vec::new());
+    if log.first > 0 {
+        lines.push(format!(
+            "begins at entry {}: {} entries purged, {} of these bundles kept",
+            log.first, found.entries_purged, found.entries_kept
+        ));
+    }
+    let kept = if found.kept > 0 { format!(" ({} kept from a purge)", found.kept) } else { String::new() };
+    let mut parts = vec![format!("{} there{kept}", found.present)];
+    let counts = [
+        (found.erased, "erased"),
+        (found.purged, "purged"),
+        (found.redacted, "redacted"),
+        (found.not_captured, "not captured"),
+        (found.missing, "missing"),
+    ];
+    parts.extend(counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")));
+    if found.spans_redacted > 0 {
+        parts.push(format!("{} taken out of them by rules", found.spans_redacted));
+    }
+    if parts.len() > 1 || found.kept > 0 {
+        lines.push(format!("payloads: {}", parts.join(", ")));
+    }
+    lines
 }
 
 fn fault(out: &mut String, paint: Paint, fault: &Fault) {

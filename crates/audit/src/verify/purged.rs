@@ -1,10 +1,12 @@
 //! What is gone, held against the purges that say so; and what is still there although a purge covers it.
 
-use inferlog_log::packs::{PACK_INDEX_BYTES, PackName, list_kept_packs, list_packs};
+use inferlog_log::packs::{PACK_HEADER_BYTES, PACK_INDEX_BYTES, PackName, list_kept_packs, list_packs};
 use inferlog_merkle::TILE_WIDTH;
 use inferlog_record::RetentionClass;
 
 use super::log::Log;
+use super::record::Records;
+use super::rows::Pack;
 use super::units::Totals;
 use crate::fate::{PurgeTold, Removals};
 use crate::report::FaultKind;
@@ -177,8 +179,17 @@ fn leftovers(log: &Log<'_>, removals: &Removals) {
         ));
     }
     let stand = removals.holds().filter(|hold| hold.stands()).count();
-    let kept = list_kept_packs(&**log.fs, log.dir).unwrap_or_default();
-    let payloads: usize = kept.iter().map(|pack| indices(log, pack).len()).sum();
+    let mut payloads = 0;
+    for pack in list_kept_packs(&**log.fs, log.dir).unwrap_or_default() {
+        let (rows, found) = (rows_of(log, &pack), log.fs.read(&pack.index).unwrap_or_default());
+        payloads += rows.len() / PACK_INDEX_BYTES;
+        if rows != found {
+            log.sink.notice(format!(
+                "{}: not the index of its pack, which readers read through instead; the next purge writes it anew",
+                log.sink.relative(&pack.index)
+            ));
+        }
+    }
     if payloads > 0 {
         let why = match stand {
             0 => "no hold stands any more: the next purge takes them".to_owned(),
@@ -189,6 +200,21 @@ fn leftovers(log: &Log<'_>, removals: &Removals) {
             "{payloads} payloads are kept that were held when their packs were purged; {why}"
         ));
     }
+}
+
+/// What the index of a pack has to be, as far as the pack's records go on.
+fn rows_of(log: &Log<'_>, name: &PackName) -> Vec<u8> {
+    let mut rows = Vec::new();
+    let Ok(file) = log.fs.open(&name.pack, inferlog_disk::Open::Read) else { return rows };
+    let len = file.len().unwrap_or(0);
+    let pack = Pack { name: name.clone(), file, len, is_kept: true };
+    let (mut records, mut at) = (Records::new(&pack, 0), PACK_HEADER_BYTES as u64);
+    while let Ok(Some(header)) = records.header(at) {
+        rows.extend_from_slice(&header.index.to_be_bytes());
+        rows.extend_from_slice(&at.to_be_bytes());
+        at += header.span();
+    }
+    rows
 }
 
 /// The entries that the payloads of a pack are of, as its index says.

@@ -90,6 +90,8 @@ impl Rows {
             sink.byte(&name.pack, found, FaultKind::Pack, what);
         }
         let index = match fs.open(&name.index, Open::Read) {
+            // Replaced at another time than its pack, and a hint: the pack itself is asked.
+            _ if is_kept => None,
             Ok(index) => Some(index),
             Err(error) => {
                 sink.file(&name.index, FaultKind::PackIndex, error.to_string());
@@ -162,7 +164,9 @@ impl Rows {
             return Ok(self.ahead.pop_front());
         }
         let row = self.next_in_pack()?;
-        if let (Some(_), Some(Row { position: Some(_), .. }) | None) = (row, self.tail) {
+        if let (Some(_), Some(Row { position: Some(_), .. }) | None, false) =
+            (row, self.tail, self.pack.is_kept)
+        {
             let what = "the index ends before its pack does";
             sink.byte(&self.pack.name.index, self.count * ROW_BYTES, FaultKind::PackIndex, what);
         }
