@@ -19,6 +19,7 @@ mod locate;
 pub mod postgres;
 pub mod query;
 mod read;
+mod removal;
 mod rows;
 pub mod schema;
 mod skipped;
@@ -35,9 +36,10 @@ pub use follow::{
 };
 pub use locate::{Located, locate};
 pub use read::{Reader, Value};
+pub use removal::{Erasure, POSTGRES_OUTSIDE, Place, PurgeDue, PurgedPayloads, SQLITE_OUTSIDE};
 pub use rows::{
-    COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, LatencyRow, RefKind,
-    RefRow, RollupRow, Rows, Shared, key_no,
+    COUNTERS, ClearContent, Counters, DecisionRow, EventNo, EventRow, Facet, Identifier, KeyNo, LatencyRow,
+    RefKind, RefRow, RollupRow, Rows, Shared, key_no,
 };
 pub use skipped::{Skipped, skipped};
 pub use sqlite::{APPLICATION_ID, SqliteEngine, sqlite_path};

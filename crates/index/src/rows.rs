@@ -28,6 +28,12 @@ impl EventNo {
         (self.0 as u64 & ((1 << LOG_BITS) - 1)) >> PLACE_BITS
     }
 
+    /// That of the first event of its entry, and the largest that one of it may have.
+    pub fn entry(self) -> (Self, Self) {
+        let rest = (1 << PLACE_BITS) - 1;
+        (Self(self.0 & !rest), Self(self.0 | rest))
+    }
+
     /// Its place in the entry, from 0.
     pub fn place(self) -> usize {
         (self.0 as usize) & ((1 << PLACE_BITS) - 1)
@@ -288,17 +294,23 @@ pub struct Rows {
     pub latency_minutes: Vec<LatencyRow>,
     /// Changes of `latency_hour`.
     pub latency_hours: Vec<LatencyRow>,
+    /// Places where an event stands again, and the event.
+    pub again: Vec<(EventNo, EventNo)>,
 }
 
 /// `identifier`: a keyed digest of an id that others have for a decision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identifier {
+    /// The event that says it, at the place where its payload is.
+    pub event: EventNo,
     /// HMAC-SHA256, its first half.
     pub digest: [u8; 16],
     /// The decision.
     pub decision: EventNo,
+    /// The term of its retention class.
+    pub class: i32,
     /// The key of the payload that says it.
-    pub key_id: KeyId,
+    pub key: KeyNo,
 }
 
 /// `content`: a payload in clear.
@@ -308,14 +320,29 @@ pub struct ClearContent {
     pub payload: Id,
     /// Its decision.
     pub decision: EventNo,
+    /// The event that it was born with, at the place where it is.
+    pub event: EventNo,
+    /// The term of its retention class.
+    pub class: i32,
     /// Its key.
-    pub key_id: KeyId,
+    pub key: KeyNo,
     /// JSON: the content itself where it is JSON, a string where it is text, else `{"base64": …}`. Never with `\u0000`, which
     /// PostgreSQL refuses.
     pub content: String,
 }
 
-/// A key's address as one number: page · 65,536 + slot.
+/// A key's address in its keystore as one number: page · 65,536 + slot.
 pub fn key_no(key: KeyId) -> i64 {
     (i64::from(key.page) << 16) | i64::from(key.slot)
+}
+
+/// A key among those of every keystore that a store knows: keystore · 2^48 + page · 65,536 + slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyNo(pub i64);
+
+impl KeyNo {
+    /// The number of a key of the keystore that has this number in the store.
+    pub fn new(keystore: u16, key: KeyId) -> Self {
+        Self((i64::from(keystore) << 48) | key_no(key))
+    }
 }

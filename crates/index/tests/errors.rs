@@ -44,10 +44,10 @@ fn a_later_schema_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("index.sqlite");
     drop(SqliteEngine::open(&path).unwrap());
-    open(&path).execute_batch("PRAGMA user_version = 2").unwrap();
+    open(&path).execute_batch("PRAGMA user_version = 3").unwrap();
     let (error, text) = said(&path);
     assert!(
-        matches!(error, IndexError::Newer { found: 2, known: 1, .. }) && text.contains("newer inferlog"),
+        matches!(error, IndexError::Newer { found: 3, known: 2, .. }) && text.contains("newer inferlog"),
         "{text}"
     );
 }

@@ -100,7 +100,7 @@ fn write(path: &Path, made: &[Made]) {
             transaction.execute(sql, params![*term as i64 + 1, made.no]).unwrap();
         }
         if let Some(digest) = made.digest {
-            let sql = "INSERT INTO identifier VALUES (?1, ?2, 0)";
+            let sql = "INSERT INTO identifier VALUES (?2, ?1, ?2, 1, 0)";
             transaction.execute(sql, params![digest, made.no]).unwrap();
         }
     }

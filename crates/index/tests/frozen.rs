@@ -1,5 +1,5 @@
-//! Frozen indexes under fixtures/v1/index: the good one is read and followed on for ever; the corrupt one and the one of a later
-//! schema are refused.
+//! Frozen indexes under fixtures/v1/index, in a folder for each version of the schema but the first: the good one of this version is
+//! read and followed on; those of older versions are made anew; the corrupt one and the one of a later schema are refused.
 //!
 //! `UPDATE=1` writes those that are missing. A frozen file is never replaced: a new version of the schema gets a new folder.
 
@@ -16,7 +16,7 @@ use world::stories::stories;
 use world::{World, catch_up};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/v1/index")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/v1/index/schema-2")
 }
 
 /// The log that the good index was made of, so many entries of it.
@@ -48,7 +48,7 @@ fn update() {
         std::fs::write(&corrupt, &bytes[..16_384]).unwrap();
     }
     if !newer.exists() {
-        let sql = "CREATE TABLE log (other); PRAGMA application_id = 0x696c6f67; PRAGMA user_version = 2";
+        let sql = "CREATE TABLE log (other); PRAGMA application_id = 0x696c6f67; PRAGMA user_version = 3";
         open(&newer).execute_batch(sql).unwrap();
     }
 }
@@ -68,7 +68,7 @@ fn the_good_one_is_read_and_followed_on() {
     let temp = tempfile::tempdir().unwrap();
     let path = copy("good.sqlite", temp.path());
     let answer = |sql| rows(&open(&path), sql).concat();
-    assert_eq!(answer("PRAGMA user_version"), "Integer(1)");
+    assert_eq!(answer("PRAGMA user_version"), "Integer(2)");
     assert_eq!(answer("SELECT next, skipped FROM logs"), "Integer(25) Integer(0)");
     assert_eq!(
         answer("SELECT count(*), sum(events), sum(payloads), sum(tokens_input) FROM decisions"),
@@ -95,7 +95,7 @@ fn the_good_one_is_read_and_followed_on() {
 fn the_others_are_refused() {
     let temp = tempfile::tempdir().unwrap();
     let refused = |name| SqliteEngine::open(&copy(name, temp.path())).map(drop).unwrap_err();
-    assert!(matches!(refused("newer.sqlite"), IndexError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused("newer.sqlite"), IndexError::Newer { found: 3, known: 2, .. }));
     let error = refused("corrupt.sqlite");
     assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
     // Refused is not touched: a rebuild is asked for by name.
@@ -106,4 +106,17 @@ fn the_others_are_refused() {
     log_of(&mut world, 0, 40);
     world.follower(&path).catch_up(&mut |_| ControlFlow::Continue(())).unwrap();
     check_rollups(&path);
+}
+
+#[test]
+fn one_of_an_older_schema_is_derived_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = copy("../good.sqlite", temp.path());
+    assert_eq!(rows(&open(&path), "PRAGMA user_version"), ["Integer(1)"]);
+    let mut world = World::new();
+    log_of(&mut world, 0, 25);
+    assert_eq!(catch_up(&mut world.follower(&path)).entries, 25);
+    let alone = temp.path().join("alone.sqlite");
+    catch_up(&mut world.follower(&alone));
+    assert!(dump(&path) == dump(&alone));
 }

@@ -8,7 +8,9 @@ mod server;
 use std::path::Path;
 
 use inferlog_index::postgres::{Interrupt, Place, PostgresEngine};
-use inferlog_index::{ClearContent, Engine, EventNo, Identifier, LogName, Position, Rows, Shared};
+use inferlog_index::{
+    ClearContent, Engine, Erasure, EventNo, Identifier, KeyNo, LogName, Position, Rows, Shared,
+};
 use inferlog_record::{Id, KeyId, Pseudonym};
 use server::Server;
 
@@ -16,11 +18,17 @@ const NAME: &str = "Erika Mustermann, geboren am 12.08.1957";
 const DIGEST: [u8; 16] = *b"\xd1gest of an id\xff\xfe";
 
 fn log(name: &str) -> LogName {
-    LogName { origin: name.to_owned(), system: "alpha".into(), shard: "0".into(), epoch: "1".into() }
+    LogName {
+        origin: name.to_owned(),
+        system: "alpha".into(),
+        shard: "0".into(),
+        epoch: "1".into(),
+        keystore: "k".into(),
+    }
 }
 
-fn key(slot: u16) -> KeyId {
-    KeyId { page: 0, slot }
+fn key(slot: u16) -> KeyNo {
+    KeyNo::new(1, KeyId { page: 0, slot })
 }
 
 fn content(number: u8, decision: EventNo, text: &str) -> ClearContent {
@@ -28,13 +36,15 @@ fn content(number: u8, decision: EventNo, text: &str) -> ClearContent {
     ClearContent {
         payload,
         decision,
-        key_id: key(u16::from(number)),
+        event: decision,
+        class: 1,
+        key: key(u16::from(number)),
         content: format!("{{\"name\":\"{text}\"}}"),
     }
 }
 
 fn identifier(digest: [u8; 16], decision: EventNo, number: u8) -> Identifier {
-    Identifier { digest, decision, key_id: key(u16::from(number)) }
+    Identifier { event: decision, digest, decision, class: 1, key: key(u16::from(number)) }
 }
 
 /// How many files of the database's tables and indexes hold these bytes.
@@ -107,8 +117,10 @@ fn write(engine: &mut PostgresEngine, no: EventNo, number: u8, text: &str, diges
     engine.identify(&[identifier(digest, no, number)], &[content(number, no, text)]).unwrap();
 }
 
-fn erase(engine: &mut PostgresEngine, position: Position, subjects: &[Pseudonym], keys: &[KeyId]) {
+fn erase(engine: &mut PostgresEngine, position: Position, subjects: &[Pseudonym], keys: &[KeyNo]) {
     engine.begin(&log("a")).unwrap();
-    engine.erase(subjects, keys).unwrap();
+    let (subjects, keys) = (subjects.to_vec(), keys.to_vec());
+    let erasure = Erasure { intent: Id::new(9, &[9; 10]), is_withheld: false, subjects, keys };
+    engine.erase(&[erasure]).unwrap();
     engine.commit(position).unwrap();
 }

@@ -134,12 +134,27 @@ pub(super) struct Scope {
     pub(super) decisions: Vec<Id>,
 }
 
-/// What an erasure destroys.
-#[derive(Debug, Default, Deserialize)]
+/// An `erasure` event.
+#[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Erased {
+pub(crate) struct ErasureBody<'a> {
+    #[serde(borrow)]
+    pub(crate) phase: Name<'a>,
+    pub(crate) intent: Option<Id>,
     pub(crate) subjects: Vec<Pseudonym>,
     pub(crate) keys: Vec<KeyId>,
+}
+
+/// A `purge` event.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PurgeBody<'a> {
+    #[serde(borrow)]
+    pub(crate) what: Name<'a>,
+    #[serde(borrow)]
+    pub(crate) class: Name<'a>,
+    pub(crate) first: Option<Count>,
+    pub(crate) last: Option<Count>,
 }
 
 /// Reads a body; the default where it is none.

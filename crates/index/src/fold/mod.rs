@@ -4,6 +4,7 @@
 pub(crate) mod body;
 mod decision;
 pub(crate) mod parse;
+mod removal;
 mod rollup;
 
 use std::collections::{HashMap, HashSet};
@@ -13,10 +14,11 @@ use inferlog_record::Id;
 use crate::engine::Engine;
 use crate::error::{IndexError, Result};
 use crate::rows::{DecisionRow, EventNo, EventRow, RefKind, RefRow, Rows, Shared};
-use body::{Alert, Erased, Mentions, owned};
+use body::{Alert, Mentions, owned};
 use parse::{EntryJson, EventJson, RefJson};
-use rollup::Rollups;
 
+pub(crate) use removal::{Asked, Erased};
+pub(crate) use rollup::Rollups;
 pub use rollup::{HOUR_NS, MINUTE_NS};
 
 /// References of one entry: the place of a reference is its entry's distance from the event's own, times this, and its place.
@@ -26,7 +28,7 @@ const PLACES: i64 = 1 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
     pub(crate) rows: Rows,
-    pub(crate) erased: Vec<Erased>,
+    pub(crate) asked: Asked,
     /// When the newest event was logged.
     pub(crate) newest_ns: i64,
 }
@@ -97,13 +99,9 @@ impl Interner {
 impl Batch {
     /// Loads what is there of the batch's events and decisions.
     fn load(engine: &mut dyn Engine, parsed: &[(u64, EntryJson<'_>)]) -> Result<Self> {
-        let (mut events, mut decisions) = (Vec::new(), HashSet::new());
-        for (_, entry) in parsed {
-            decisions.extend(entry.decision);
-            events.extend(entry.events.iter().map(|event| event.id));
-            decisions.extend(entry.events.iter().filter_map(|event| alert(event)?.about));
-        }
-        let mut decisions: Vec<Id> = decisions.into_iter().collect();
+        let events: Vec<Id> =
+            parsed.iter().flat_map(|(_, entry)| entry.events.iter().map(|event| event.id)).collect();
+        let mut decisions: Vec<Id> = decisions_of(parsed).into_iter().collect();
         // Locks are taken in one order.
         decisions.sort_unstable();
         let (events, loaded) = (engine.events(&events)?, engine.load(&decisions)?);
@@ -122,12 +120,13 @@ impl Batch {
                 let is_of_this_write = begun.log() == self.log
                     && begun.index() < no.index()
                     && no.index() - begun.index() < u64::from(entry.part);
-                if is_of_this_write {
-                    self.rest(begun, no, entry, event);
+                match is_of_this_write {
+                    true => self.rest(begun, no, entry, event),
+                    false => self.folded.rows.again.push((no, begun)),
                 }
             }
             // A retry of what is there already.
-            Some(_) => {}
+            Some(begun) => self.folded.rows.again.push((no, begun)),
             None => self.first(no, entry, event),
         }
     }
@@ -187,7 +186,7 @@ impl Batch {
                 let body: Mentions = body::read(event.body);
                 named.extend(body.decision.into_iter().chain(body.decisions).chain(body.scope.decisions));
             }
-            "erasure" => self.folded.erased.push(body::read(event.body)),
+            "erasure" | "purge" => self.folded.asked.event(no, event),
             _ => {
                 let Some(alert) = alert(event) else { return };
                 named.extend(alert.about);
@@ -267,6 +266,17 @@ fn sort(rows: &mut Rows) {
     rows.terms.dedup();
     rows.mentions.sort_unstable();
     rows.mentions.dedup();
+    rows.again.sort_unstable();
+}
+
+/// The decisions of these entries, those included that alarms are about.
+pub(crate) fn decisions_of(entries: &[(u64, EntryJson<'_>)]) -> HashSet<Id> {
+    let mut decisions = HashSet::new();
+    for (_, entry) in entries {
+        decisions.extend(entry.decision);
+        decisions.extend(entry.events.iter().filter_map(|event| alert(event)?.about));
+    }
+    decisions
 }
 
 fn alert<'a>(event: &EventJson<'a>) -> Option<Alert<'a>> {

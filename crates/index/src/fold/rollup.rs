@@ -12,7 +12,7 @@ pub const HOUR_NS: i64 = 60 * MINUTE_NS;
 
 /// Differences, collected.
 #[derive(Debug, Default)]
-pub(super) struct Rollups {
+pub(crate) struct Rollups {
     minutes: BTreeMap<(i64, i32), Sum>,
     hours: BTreeMap<(i64, i32), Sum>,
     latency_minutes: BTreeMap<(i64, i32, i32), i64>,
@@ -34,7 +34,7 @@ fn window(ns: i64, width: i64) -> i64 {
 
 impl Rollups {
     /// Adds a decision's row, or with -1 takes it away.
-    pub(super) fn add(&mut self, row: &DecisionRow, facet: i32, sign: i64) {
+    pub(crate) fn add(&mut self, row: &DecisionRow, facet: i32, sign: i64) {
         let latency = row.ended_ns.map(|ended| ended.saturating_sub(row.started_ns).max(0));
         for (width, sums, latencies) in [
             (MINUTE_NS, &mut self.minutes, &mut self.latency_minutes),
@@ -55,7 +55,7 @@ impl Rollups {
     }
 
     /// The rows that change, in the order of their keys.
-    pub(super) fn finish(self, rows: &mut Rows) {
+    pub(crate) fn finish(self, rows: &mut Rows) {
         let sums = |sums: BTreeMap<(i64, i32), Sum>| {
             let changed = sums.into_iter().filter(|(_, sum)| !sum.is_zero());
             changed.map(|((start_ns, facet), sum)| sum.row(start_ns, facet)).collect()

@@ -2,22 +2,24 @@
 //! way: payloads are opened before the transaction begins, and a batch ends when its time is over.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_log::packs::{OpenPacks, day_name};
 use inferlog_log::{LogIdentity, ReadError};
-use inferlog_record::{Id, KeyId, PayloadRole};
+use inferlog_record::{Id, PayloadRole};
 use inferlog_vault::{SealContext, Vault, VaultError, open_payload};
 use serde_json::Value;
 
 use super::Follower;
+use super::ahead::class_term;
 use super::source::Source;
 use crate::engine::{Engine, Position};
 use crate::error::{IndexError, Result};
 use crate::fold::parse::{EntryJson, EventJson, RefJson};
-use crate::rows::{ClearContent, EventNo, Identifier};
+use crate::rows::{ClearContent, EventNo, Identifier, KeyNo, Shared};
 
 /// The longest that one batch opens payloads, milliseconds.
 const BATCH_MS: u64 = 200;
@@ -31,9 +33,31 @@ pub(super) const CLEAR_CONTENT_BYTES_MAX: usize = 8 << 20;
 /// What was opened.
 #[derive(Default)]
 struct Opened {
-    identifiers: Vec<(Id, KeyId, [u8; 16])>,
-    contents: Vec<(Id, KeyId, Id, String)>,
+    identifiers: Vec<(Born, [u8; 16])>,
+    contents: Vec<(Born, Id, String)>,
+    /// Retention classes, each once.
+    classes: Vec<String>,
     content_bytes: usize,
+}
+
+/// Where a payload was born.
+#[derive(Clone, Copy)]
+struct Born {
+    decision: Id,
+    event: EventNo,
+    /// Its class's place among those that were seen.
+    class: usize,
+    key: KeyNo,
+}
+
+impl Opened {
+    fn class(&mut self, class: &str) -> usize {
+        let known = self.classes.iter().position(|known| known == class);
+        known.unwrap_or_else(|| {
+            self.classes.push(class.to_owned());
+            self.classes.len() - 1
+        })
+    }
 }
 
 /// How opening one entry's payloads ended.
@@ -58,9 +82,9 @@ impl<E: Engine> Follower<E> {
         let clear = roles.map_or(&[][..], |(_, roles)| roles);
         let end = next.min(source.size);
         let (to, opened) = match source.read(from, end, (BATCH_ENTRIES, BATCH_BYTES)) {
-            Ok(bundles) => {
+            Ok(read) => {
                 let looker = Looker::new(source, &vault, clear);
-                looker.look(&bundles.entries(&source.name.origin)?, from)?
+                looker.look(&read.entries(&source.name.origin)?, read.range.clone())?
             }
             // Its events were skipped, or it was damaged since: `verify` tells which.
             Err(IndexError::Read { source: ReadError::Malformed(_), .. }) => {
@@ -91,21 +115,27 @@ impl<E: Engine> Follower<E> {
 
 fn write<E: Engine>(engine: &mut E, opened: &Opened, position: Position) -> Result<Position> {
     let (identifiers, contents) = (opened.identifiers.iter(), opened.contents.iter());
-    let mut decisions: Vec<Id> = identifiers.map(|row| row.0).chain(contents.map(|row| row.0)).collect();
+    let mut decisions: Vec<Id> =
+        identifiers.map(|row| row.0.decision).chain(contents.map(|row| row.0.decision)).collect();
     decisions.sort_unstable();
     decisions.dedup();
     let numbers: HashMap<Id, EventNo> =
         engine.load(&decisions)?.into_iter().map(|(id, row)| (id, row.no)).collect();
+    let classes: Vec<Shared> = opened.classes.iter().map(|class| class_term(class)).collect();
+    let classes = engine.intern(&classes)?;
     // Entries that were skipped may leave a decision out.
-    let identifiers = opened.identifiers.iter().filter_map(|(decision, key_id, digest)| {
-        Some(Identifier { digest: *digest, decision: *numbers.get(decision)?, key_id: *key_id })
+    let identifiers = opened.identifiers.iter().filter_map(|(born, digest)| {
+        let Born { event, class, key, .. } = *born;
+        let decision = *numbers.get(&born.decision)?;
+        Some(Identifier { event, digest: *digest, decision, class: *classes.get(class)?, key })
     });
     let mut identifiers: Vec<Identifier> = identifiers.collect();
     identifiers.sort_unstable();
     identifiers.dedup();
-    let contents = opened.contents.iter().filter_map(|(decision, key_id, payload, content)| {
-        let decision = *numbers.get(decision)?;
-        Some(ClearContent { payload: *payload, decision, key_id: *key_id, content: content.clone() })
+    let contents = opened.contents.iter().filter_map(|(born, payload, content)| {
+        let Born { event, class, key, .. } = *born;
+        let (payload, decision, content) = (*payload, *numbers.get(&born.decision)?, content.clone());
+        Some(ClearContent { payload, decision, event, class: *classes.get(class)?, key, content })
     });
     let mut contents: Vec<ClearContent> = contents.collect();
     contents.sort_unstable_by_key(|row| row.payload);
@@ -131,23 +161,22 @@ impl<'a> Looker<'a> {
         Self { source, vault, clear, absorbed: absorbed.unwrap_or(0) }
     }
 
-    /// Looks at entries until the time is over. Returns the first that was not looked at.
-    fn look(&self, entries: &[(u64, &[u8])], from: u64) -> Result<(u64, Opened)> {
+    /// Looks at entries of a range until the time is over. Returns the first that was not looked at; what is not among them is pruned.
+    fn look(&self, entries: &[(u64, &[u8])], range: Range<u64>) -> Result<(u64, Opened)> {
         let until = Instant::now() + Duration::from_millis(BATCH_MS);
-        let (mut opened, mut packs, mut to) = (Opened::default(), OpenPacks::default(), from);
+        let (mut opened, mut packs) = (Opened::default(), OpenPacks::default());
         for (index, bytes) in entries {
             // An entry that does not parse was skipped with its events.
             if let Ok(entry) = EntryJson::parse(bytes)
                 && let Looked::TooEarly = self.entry(*index, &entry, &mut packs, &mut opened)?
             {
-                break;
+                return Ok((*index, opened));
             }
-            to = index + 1;
             if Instant::now() > until || opened.content_bytes > BATCH_BYTES {
-                break;
+                return Ok((index + 1, opened));
             }
         }
-        Ok((to, opened))
+        Ok((range.end, opened))
     }
 
     fn entry(
@@ -161,7 +190,9 @@ impl<'a> Looker<'a> {
             return Ok(Looked::Done);
         };
         let (retention, day) = (&*first.retention, day_name(first.logged_ns.unsigned_abs()));
-        for event in &entry.events {
+        let Position { log, keystore, .. } = self.source.position;
+        for (place, event) in entry.events.iter().enumerate() {
+            let Some(event_no) = EventNo::new(log, index, place) else { continue };
             for reference in event.payloads.iter().filter(|reference| self.wants(reference)) {
                 let Some(key_id) = reference.key_id else { continue };
                 let data_key = match self.vault.data_key(key_id, reference.payload) {
@@ -176,15 +207,17 @@ impl<'a> Looker<'a> {
                 // Purged, or damaged: `verify` tells which.
                 let Ok(Some(sealed)) = sealed else { continue };
                 let Some(content) = self.open(event, reference, &data_key, &sealed) else { continue };
+                let (class, key) = (opened.class(retention), KeyNo::new(keystore, key_id));
+                let born = Born { decision, event: event_no, class, key };
                 if reference.role.0 == "external_ids" {
-                    self.identifiers(decision, key_id, &content, opened);
+                    self.identifiers(born, &content, opened);
                 } else {
                     let content = clear(
                         content,
                         reference.media_type.as_ref().is_some_and(|r#type| r#type.0 == "application/json"),
                     );
                     opened.content_bytes += content.len();
-                    opened.contents.push((decision, key_id, reference.payload, content));
+                    opened.contents.push((born, reference.payload, content));
                 }
             }
         }
@@ -218,18 +251,14 @@ impl<'a> Looker<'a> {
     }
 
     /// Digests of every id in `{"name": "id" or ["id", …], …}`: under its name, and under any.
-    fn identifiers(&self, decision: Id, key_id: KeyId, content: &[u8], opened: &mut Opened) {
+    fn identifiers(&self, born: Born, content: &[u8], opened: &mut Opened) {
         let Ok(Value::Object(ids)) = serde_json::from_slice(content) else { return };
         for (name, value) in &ids {
             let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
             for value in values {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 for kind in [Some(name.as_str()), None] {
-                    opened.identifiers.push((
-                        decision,
-                        key_id,
-                        self.vault.index_digest(kind, text.as_bytes()),
-                    ));
+                    opened.identifiers.push((born, self.vault.index_digest(kind, text.as_bytes())));
                 }
             }
         }

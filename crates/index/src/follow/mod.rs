@@ -3,7 +3,9 @@
 //! First every log is followed to its checkpoint, erasures included; only then are payloads opened for identifiers and content. So
 //! nothing is opened that an entry already read has erased, in whatever order a data directory's logs are read.
 
+mod ahead;
 mod identify;
+mod prune;
 mod source;
 mod status;
 
@@ -20,7 +22,8 @@ use inferlog_vault::Vault;
 
 use crate::engine::{Engine, Position};
 use crate::error::{IndexError, Result};
-use crate::fold::{Folded, fold};
+use crate::fold::fold;
+use crate::removal::PurgeDue;
 use source::Source;
 pub use status::{LogStatus, State, Status, StatusHandle};
 
@@ -84,14 +87,19 @@ pub struct Follower<E> {
     options: FollowOptions,
     status: StatusHandle,
     sources: Vec<Source>,
+    /// Purges of entries that the store has not carried out, as of the last look.
+    due: Vec<PurgeDue>,
     cursors_stored: Option<Instant>,
+    /// Whether an erasure or a purge was applied since: somebody waits for the cursors.
+    is_awaited: bool,
 }
 
 impl<E: Engine> Follower<E> {
     /// A follower of the logs below `data`. Nothing is read yet.
     pub fn new(fs: Arc<dyn Fs>, data: &Path, engine: E, options: FollowOptions) -> Self {
         let status = StatusHandle::default();
-        Self { fs, data: data.to_owned(), engine, options, status, sources: Vec::new(), cursors_stored: None }
+        let (data, sources, due) = (data.to_owned(), Vec::new(), Vec::new());
+        Self { fs, data, engine, options, status, sources, due, cursors_stored: None, is_awaited: false }
     }
 
     /// A view on its status, to keep while it runs.
@@ -125,12 +133,16 @@ impl<E: Engine> Follower<E> {
             if waiting > self.options.batch_entries_max {
                 self.status.state(State::CatchingUp);
             }
+            // What comes back after a long time first erases what it should not have any more.
+            for at in 0..self.sources.len() {
+                self.look_ahead(at)?;
+            }
             let before = caught.entries;
             let (mut is_identified, mut stuck) = (true, None);
             for at in 0..self.sources.len() {
                 let done = self.follow(at).and_then(|followed| {
                     caught.entries += followed;
-                    if waiting > 0 { Ok(true) } else { self.identify(at) }
+                    if waiting > 0 { Ok(true) } else { self.prune(at).and_then(|()| self.identify(at)) }
                 });
                 match done {
                     Ok(is_done) => is_identified &= is_done,
@@ -159,12 +171,13 @@ impl<E: Engine> Follower<E> {
     pub fn look(&mut self) -> Result<u64> {
         Source::find(&self.fs, &self.data, &self.options.name, &mut self.sources)?;
         let positions = self.engine.logs()?;
+        self.due = self.engine.due()?;
         let mut waiting = 0;
         for source in &mut self.sources {
             source.size = source.reader.size()?;
             let there = positions.iter().find(|(name, _)| name.origin == source.name.origin);
-            source.position = there
-                .map_or(Position { log: 0, next: 0, identified: 0, newest_ns: 0 }, |(_, position)| *position);
+            source.position = there.map_or(Position::default(), |(_, position)| *position);
+            source.lower_cursor(&self.due);
             let (position, size) = (source.position, source.size);
             waiting += size.saturating_sub(position.next);
             let waiting_since = source.waiting_since_ns();
@@ -189,17 +202,19 @@ impl<E: Engine> Follower<E> {
             return Ok(0);
         }
         let limits = (self.options.batch_entries_max, self.options.batch_bytes_max);
-        let bundles = source.read(from, source.size, limits)?;
-        let entries = bundles.entries(&source.name.origin)?;
-        let written = write(&mut self.engine, source, &entries);
-        let (position, followed) = match written {
+        let read = source.read(from, source.size, limits)?;
+        let entries = read.entries(&source.name.origin)?;
+        let written = write(&mut self.engine, source, read.range.end, &entries);
+        let (position, is_awaited) = match written {
             // What stands before an entry that is none is written first; then it stands in the way alone.
             Err(IndexError::Entry { index, .. }) if index > from => {
                 let before = entries.partition_point(|(at, _)| *at < index);
-                write(&mut self.engine, source, &entries[..before])?
+                write(&mut self.engine, source, index, &entries[..before])?
             }
             written => written?,
         };
+        self.is_awaited |= is_awaited;
+        let followed = position.next.saturating_sub(from);
         source.position = position;
         let is_done = position.next >= source.size;
         self.status.log(&source.name, |log| {
@@ -229,19 +244,44 @@ impl<E: Engine> Follower<E> {
 
     /// Deletes what was derived; the next [`Follower::catch_up`] derives it again.
     pub fn clear(&mut self) -> Result<()> {
+        self.forget_cursors()?;
         self.engine.clear()?;
         self.look()?;
         self.store_cursors();
         Ok(())
     }
 
+    /// Takes the cursors back to the logs' beginning: before what they stand for is deleted. A crash after it costs nothing, for a
+    /// follower goes on where its store is.
+    pub fn forget_cursors(&mut self) -> Result<()> {
+        Source::find(&self.fs, &self.data, &self.options.name, &mut self.sources)?;
+        for source in &mut self.sources {
+            source.position = Position::default();
+            source.lower_cursor(&[]);
+        }
+        Ok(())
+    }
+
     fn store_cursors(&mut self) {
         let now = Instant::now();
         let is_due = |stored: Instant| now.duration_since(stored) >= Duration::from_millis(CURSOR_MS);
-        if self.cursors_stored.is_none_or(is_due) {
-            self.sources.iter_mut().for_each(Source::store_cursor);
+        if self.is_awaited || self.cursors_stored.is_none_or(is_due) {
+            self.settle_cursors();
             self.cursors_stored = Some(now);
         }
+    }
+
+    /// Writes the cursors that have moved, behind what they stand for: the store settles first. A crash in between leaves older
+    /// cursors, which only hold purges and erasures back.
+    fn settle_cursors(&mut self) {
+        if self.sources.iter().any(|source| source.is_cursor_due(&self.due)) {
+            match self.engine.settle() {
+                Ok(true) => self.sources.iter_mut().for_each(|source| source.store_cursor(&self.due)),
+                // A reader still sees what was deleted, or the store fails: at the next look again.
+                Ok(false) | Err(_) => return,
+            }
+        }
+        self.is_awaited = false;
     }
 
     /// Follows until `stop` says so: looks at the checkpoints every [`POLL_MS`]; after an error it waits longer each time, up to
@@ -268,7 +308,7 @@ impl<E: Engine> Follower<E> {
             }
             sleep(wait, stop);
         }
-        self.sources.iter_mut().for_each(Source::store_cursor);
+        self.settle_cursors();
         self.status.state(State::Stopped);
         self.engine
     }
@@ -286,41 +326,39 @@ impl<E: Engine> Follower<E> {
     }
 }
 
-/// One transaction: what these entries say, and the cursor after them.
-fn write<E: Engine>(engine: &mut E, source: &Source, entries: &[(u64, &[u8])]) -> Result<(Position, u64)> {
-    let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else {
-        return Ok((source.position, 0));
-    };
+/// One transaction: what these entries say, and the cursor after them, at `next`. Whether they ask for something to be removed.
+fn write<E: Engine>(
+    engine: &mut E,
+    source: &Source,
+    next: u64,
+    entries: &[(u64, &[u8])],
+) -> Result<(Position, bool)> {
     let position = engine.begin(&source.name)?;
-    if position.next != *first {
+    if position.next != source.position.next {
         // Another follower was faster: what it wrote is not written again.
         engine.rollback()?;
-        return Ok((position, 0));
+        return Ok((position, false));
     }
-    let written = fold_into(engine, source, position, entries).and_then(|folded| {
-        let newest_ns = position.newest_ns.max(folded.newest_ns);
-        let position = Position { next: last + 1, newest_ns, ..position };
-        engine.commit(position)?;
-        Ok((position, entries.len() as u64))
-    });
+    let written = write_begun(engine, source, Position { next, ..position }, entries);
     if written.is_err() {
         engine.rollback()?;
     }
     written
 }
 
-fn fold_into<E: Engine>(
+fn write_begun<E: Engine>(
     engine: &mut E,
     source: &Source,
     position: Position,
     entries: &[(u64, &[u8])],
-) -> Result<Folded> {
+) -> Result<(Position, bool)> {
     let folded = fold(engine, (position.log, &source.name.origin), entries)?;
     engine.write(&folded.rows)?;
-    for erased in &folded.erased {
-        engine.erase(&erased.subjects, &erased.keys)?;
-    }
-    Ok(folded)
+    ahead::remove(engine, position.keystore, position.log, &folded.asked)?;
+    engine.announce(&folded.asked.entries)?;
+    let position = Position { newest_ns: position.newest_ns.max(folded.newest_ns), ..position };
+    engine.commit(position)?;
+    Ok((position, !folded.asked.is_empty()))
 }
 
 fn sleep(time: Duration, stop: &AtomicBool) {

@@ -12,6 +12,7 @@ mod intern;
 mod personal;
 mod place;
 mod reader;
+mod removal;
 mod schema;
 mod tls;
 mod write;
@@ -19,7 +20,7 @@ mod write;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use inferlog_record::{Id, KeyId, Pseudonym};
+use inferlog_record::Id;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub use tokio_postgres;
 
 use crate::engine::{Engine, LogName, Position};
 use crate::error::{IndexError, Result};
+use crate::removal::{Erasure, Place as EventPlace, PurgeDue, PurgedPayloads};
 use crate::rows::{ClearContent, DecisionRow, EventNo, Identifier, Rows, Shared};
 use crate::schema::SCHEMA_VERSION;
 use connection::{Link, Purpose};
@@ -100,6 +102,14 @@ impl PostgresEngine {
         self.run(call)
     }
 
+    /// The same for what copies tables.
+    fn run_long<T>(&mut self, call: impl AsyncFnOnce(&Link, &mut Interned) -> Asked<T>) -> Result<T> {
+        if !self.is_begun {
+            return Err(self.not_begun());
+        }
+        self.run_for(Duration::from_secs(ERASE_SECONDS_MAX), call)
+    }
+
     fn not_begun(&self) -> IndexError {
         explain(&self.place.to_string(), PostgresError::Here("no transaction was begun".to_owned()))
     }
@@ -139,22 +149,29 @@ type Asked<T> = std::result::Result<T, tokio_postgres::Error>;
 
 fn position(row: &Row) -> Asked<Position> {
     let unsigned = |at| row.try_get::<_, i64>(at).map(|number| number as u64);
-    let log = row.try_get::<_, i32>(0)? as u16;
-    Ok(Position { log, next: unsigned(1)?, identified: unsigned(2)?, newest_ns: row.try_get(3)? })
+    let (log, keystore) = (row.try_get::<_, i32>(0)? as u16, row.try_get::<_, i32>(4)? as u16);
+    let (next, identified, pruned) = (unsigned(1)?, unsigned(2)?, unsigned(5)?);
+    Ok(Position { log, keystore, next, identified, pruned, newest_ns: row.try_get(3)? })
 }
 
 /// Makes the row of a log in a transaction of its own: others that begin need not wait for this batch.
 async fn name(link: &Link, log: &LogName) -> Asked<()> {
-    let LogName { origin, system, shard, epoch } = log;
+    let LogName { origin, system, shard, epoch, keystore } = log;
     if !link.query("SELECT 1 FROM log WHERE origin = $1", &[origin]).await?.is_empty() {
         return Ok(());
     }
     // SHARE ROW EXCLUSIVE: one at a time counts the numbers up.
     link.client.batch_execute("BEGIN; LOCK TABLE log IN SHARE ROW EXCLUSIVE MODE").await?;
     link.execute(
-        "INSERT INTO log (log, origin, system, shard, epoch) SELECT coalesce(max(log), 0) + 1, $1, $2, $3, $4 FROM log \
+        "INSERT INTO keystore (keystore, id) SELECT coalesce(max(keystore), 0) + 1, $1 FROM keystore ON CONFLICT (id) DO NOTHING",
+        &[keystore],
+    )
+    .await?;
+    link.execute(
+        "INSERT INTO log (log, keystore, origin, system, shard, epoch) \
+         SELECT (SELECT coalesce(max(log), 0) + 1 FROM log), keystore, $1, $2, $3, $4 FROM keystore WHERE id = $5 \
          ON CONFLICT (origin) DO NOTHING",
-        &[origin, system, shard, epoch],
+        &[origin, system, shard, epoch, keystore],
     )
     .await?;
     link.client.batch_execute("COMMIT").await
@@ -163,7 +180,8 @@ async fn name(link: &Link, log: &LogName) -> Asked<()> {
 async fn begin(link: &Link, interned: &mut Interned, log: &LogName) -> Asked<Option<Position>> {
     name(link, log).await?;
     link.client.batch_execute("BEGIN").await?;
-    let sql = "SELECT log, next, identified, newest_ns FROM log WHERE origin = $1 FOR UPDATE";
+    let sql =
+        "SELECT log, next, identified, newest_ns, keystore, pruned FROM log WHERE origin = $1 FOR UPDATE";
     let rows = link.query(sql, &[&log.origin]).await?;
     // Behind the lock: who deletes everything waits for it, and so did we for them.
     let cleared = link.query("SELECT max(cleared) FROM inferlog_schema", &[]).await?;
@@ -176,12 +194,13 @@ async fn begin(link: &Link, interned: &mut Interned, log: &LogName) -> Asked<Opt
 impl Engine for PostgresEngine {
     fn logs(&mut self) -> Result<Vec<(LogName, Position)>> {
         self.run(async |link, _| {
-            let sql =
-                "SELECT log, next, identified, newest_ns, origin, system, shard, epoch FROM log ORDER BY log";
+            let sql = "SELECT log, next, identified, newest_ns, keystore, pruned, origin, system, shard, epoch, id \
+                       FROM log JOIN keystore USING (keystore) ORDER BY log";
             let rows = link.query(sql, &[]).await?;
             let named = |row: &Row| {
-                let [origin, system, shard, epoch] = [4, 5, 6, 7].map(|at| row.try_get::<_, String>(at));
-                let name = LogName { origin: origin?, system: system?, shard: shard?, epoch: epoch? };
+                let text = |at| row.try_get::<_, String>(at);
+                let (origin, system, shard, epoch) = (text(6)?, text(7)?, text(8)?, text(9)?);
+                let name = LogName { origin, system, shard, epoch, keystore: text(10)? };
                 Ok((name, position(row)?))
             };
             rows.iter().map(named).collect()
@@ -238,12 +257,52 @@ impl Engine for PostgresEngine {
         self.run_begun(async |link, _| personal::identify(link, identifiers, contents).await)
     }
 
-    fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()> {
-        if !self.is_begun {
-            return Err(self.not_begun());
-        }
-        let limit = Duration::from_secs(ERASE_SECONDS_MAX);
-        self.run_for(limit, async |link, _| personal::erase(link, subjects, keys).await)
+    fn erase(&mut self, erasures: &[Erasure]) -> Result<()> {
+        self.run_long(async |link, _| personal::erase(link, erasures).await)
+    }
+
+    fn purge(&mut self, payloads: &[PurgedPayloads]) -> Result<()> {
+        self.run_long(async |link, _| personal::purge(link, payloads).await)
+    }
+
+    fn forget(&mut self, ranges: &[(EventNo, EventNo)]) -> Result<()> {
+        self.run_long(async |link, _| personal::forget(link, ranges).await)
+    }
+
+    fn announce(&mut self, due: &[PurgeDue]) -> Result<()> {
+        self.run_begun(async |link, _| removal::announce(link, due).await)
+    }
+
+    fn due(&mut self) -> Result<Vec<PurgeDue>> {
+        self.run(async |link, _| removal::due(link).await)
+    }
+
+    fn done(&mut self, due: PurgeDue) -> Result<()> {
+        self.run_begun(async |link, _| removal::done(link, due).await)
+    }
+
+    fn next_place(&mut self, range: (EventNo, EventNo)) -> Result<Option<EventNo>> {
+        self.run(async |link, _| removal::next_place(link, range).await)
+    }
+
+    fn places(&mut self, range: (EventNo, EventNo)) -> Result<Vec<EventPlace>> {
+        self.run(async |link, _| removal::places(link, range).await)
+    }
+
+    fn places_of(&mut self, decisions: &[Id], events: &[EventNo]) -> Result<Vec<EventNo>> {
+        self.run_begun(async |link, _| removal::places_of(link, decisions, events).await)
+    }
+
+    fn unwrite(&mut self, entries: &[EventNo], decisions: &[EventNo]) -> Result<()> {
+        self.run_begun(async |link, _| removal::unwrite(link, entries, decisions).await)
+    }
+
+    fn renumber(&mut self, decisions: &[(EventNo, EventNo)]) -> Result<()> {
+        self.run_begun(async |link, _| removal::renumber(link, decisions).await)
+    }
+
+    fn settle(&mut self) -> Result<bool> {
+        self.run(async |link, _| removal::settle(link).await).map(|()| true)
     }
 
     fn skip(&mut self, log: u16, first: u64, last: u64, reason: &str, at_ns: i64) -> Result<()> {
@@ -258,10 +317,11 @@ impl Engine for PostgresEngine {
 
     fn commit(&mut self, position: Position) -> Result<()> {
         self.run_begun(async |link, _| {
-            let Position { log, next, identified, newest_ns } = position;
-            let (log, next, identified) = (i32::from(log), next as i64, identified as i64);
-            let sql = "UPDATE log SET next = $2, identified = $3, newest_ns = $4 WHERE log = $1";
-            link.execute(sql, &[&log, &next, &identified, &newest_ns]).await?;
+            let Position { log, next, identified, pruned, newest_ns, .. } = position;
+            let (log, next, identified, pruned) =
+                (i32::from(log), next as i64, identified as i64, pruned as i64);
+            let sql = "UPDATE log SET next = $2, identified = $3, newest_ns = $4, pruned = $5 WHERE log = $1";
+            link.execute(sql, &[&log, &next, &identified, &newest_ns, &pruned]).await?;
             // An answer that is lost leaves it open whether the batch is there; the cursor says so to whoever begins next.
             link.client.batch_execute("COMMIT").await
         })?;

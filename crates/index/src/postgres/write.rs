@@ -106,6 +106,8 @@ async fn small(link: &Link, rows: &Rows) -> Result<(), Error> {
     let no = |no: &EventNo| no.0;
     let (a, b): (Vec<i64>, Vec<i64>) = rows.continuations.iter().map(|(a, b)| (no(a), no(b))).unzip();
     pairs(link, "continuation (no, event)", ["bigint", "bigint"], &a, &b).await?;
+    let (a, b): (Vec<i64>, Vec<i64>) = rows.again.iter().map(|(a, b)| (no(a), no(b))).unzip();
+    pairs(link, "again (no, event)", ["bigint", "bigint"], &a, &b).await?;
     let (a, b): (Vec<Uuid>, Vec<i64>) = rows.subjects.iter().map(|(a, b)| (Uuid::from(*a), no(b))).unzip();
     pairs(link, "decision_subject (subject, decision)", ["uuid", "bigint"], &a, &b).await?;
     let (a, b): (Vec<i32>, Vec<i64>) = rows.terms.iter().map(|(a, b)| (*a, no(b))).unzip();

@@ -2,9 +2,17 @@
 -- {uuid} {blob} {json} {id} {no} stand for the engine's types; {compact} for its clustered form. Ids by which rows are asked for
 -- are {id}, readable in both engines; a {no} is the row's own number in SQLite.
 
+-- Keystores, numbered from 1, by their ids. A key here is keystore · 2^48 + page · 65,536 + slot.
+CREATE TABLE keystore (
+  keystore INTEGER NOT NULL PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE
+);
+
 -- One log that is followed, and how far. Numbered from 1.
 CREATE TABLE log (
   log INTEGER NOT NULL PRIMARY KEY,
+  -- Whose keys its payloads are under: keys of several keystores are told apart by it.
+  keystore INTEGER NOT NULL,
   origin TEXT NOT NULL UNIQUE,
   system TEXT NOT NULL,
   shard TEXT NOT NULL,
@@ -13,6 +21,8 @@ CREATE TABLE log (
   next BIGINT NOT NULL DEFAULT 0,
   -- The first entry whose payloads were not looked at yet for `identifier` and `content`.
   identified BIGINT NOT NULL DEFAULT 0,
+  -- Entries below this that the log has no more are not here any more either.
+  pruned BIGINT NOT NULL DEFAULT 0,
   -- When the newest event here was logged.
   newest_ns BIGINT NOT NULL DEFAULT 0
 );
@@ -93,6 +103,7 @@ CREATE TABLE decision_subject (
   decision BIGINT NOT NULL,
   PRIMARY KEY (subject, decision)
 ) {compact};
+CREATE INDEX decision_subject_by_decision ON decision_subject (decision);
 
 -- Clear names in a decision's events beyond its facet: tools, transforms, indexes, labels, prompts.
 CREATE TABLE term (
@@ -106,6 +117,7 @@ CREATE TABLE decision_term (
   decision BIGINT NOT NULL,
   PRIMARY KEY (term, decision)
 ) {compact};
+CREATE INDEX decision_term_by_decision ON decision_term (decision);
 
 CREATE TABLE event (
   no {no} NOT NULL PRIMARY KEY,
@@ -128,12 +140,20 @@ CREATE TABLE continuation (
 );
 CREATE INDEX continuation_by_event ON continuation (event);
 
+-- Places where an event stands again, after a retry: what counts is where it stood first.
+CREATE TABLE again (
+  no {no} NOT NULL PRIMARY KEY,
+  event BIGINT NOT NULL
+);
+CREATE INDEX again_by_event ON again (event);
+
 -- Events of no decision that name one: alarms, holds, readers, changes.
 CREATE TABLE mention (
   decision {id} NOT NULL,
   event BIGINT NOT NULL,
   PRIMARY KEY (decision, event)
 ) {compact};
+CREATE INDEX mention_by_event ON mention (event);
 
 -- What many references have in common.
 CREATE TABLE ref_kind (
@@ -192,31 +212,60 @@ CREATE TABLE latency_hour (
   PRIMARY KEY (start_ns, facet, bucket)
 ) {compact};
 
--- Ids that others have for a decision, by keyed digest: derived from content, deleted by an erasure.
+-- Ids that others have for a decision, by keyed digest: derived from content, deleted by erasures and purges.
 CREATE TABLE identifier (
+  -- Where the payload that says them stands.
+  event BIGINT NOT NULL,
   digest {blob} NOT NULL,
   decision BIGINT NOT NULL,
-  -- Of the payload that says them: page · 65,536 + slot.
+  -- The term of its retention class.
+  class INTEGER NOT NULL,
   key_id BIGINT NOT NULL,
-  PRIMARY KEY (digest, decision, key_id)
+  PRIMARY KEY (event, digest)
 ) {compact};
+CREATE INDEX identifier_by_digest ON identifier (digest, decision);
 CREATE INDEX identifier_by_decision ON identifier (decision);
 CREATE INDEX identifier_by_key ON identifier (key_id);
 
--- Content in clear, of systems whose configuration says that it may live here; deleted by an erasure.
+-- Content in clear, of systems whose policy says that it may live here; deleted by erasures and purges.
 CREATE TABLE content (
   payload {uuid} NOT NULL PRIMARY KEY,
   decision BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  class INTEGER NOT NULL,
   key_id BIGINT NOT NULL,
   content {json} NOT NULL
 ) {compact};
+CREATE INDEX content_by_event ON content (event);
 CREATE INDEX content_by_decision ON content (decision);
 CREATE INDEX content_by_key ON content (key_id);
 
 -- What erasures destroyed: nothing of it comes into `identifier` and `content` again, in whatever order logs are read.
 CREATE TABLE erased_subject (
-  subject {uuid} NOT NULL PRIMARY KEY
+  subject {uuid} NOT NULL,
+  -- The event that announced it.
+  intent {uuid} NOT NULL,
+  PRIMARY KEY (subject, intent)
 ) {compact};
 CREATE TABLE erased_key (
   key_id {no} NOT NULL PRIMARY KEY
+);
+-- Keys that are withheld from an erasure of persons.
+CREATE TABLE withheld_key (
+  intent {uuid} NOT NULL,
+  key_id BIGINT NOT NULL,
+  PRIMARY KEY (intent, key_id)
+) {compact};
+
+-- Payloads that were purged: of this class, of entries whose numbers lie between the two. Nothing of them is derived again.
+CREATE TABLE purged (
+  class INTEGER NOT NULL,
+  first BIGINT NOT NULL,
+  last BIGINT NOT NULL,
+  PRIMARY KEY (class, first)
+) {compact};
+-- Purges of entries that are not carried out here yet: the event, and the last entry.
+CREATE TABLE purge_due (
+  event {no} NOT NULL PRIMARY KEY,
+  last BIGINT NOT NULL
 );

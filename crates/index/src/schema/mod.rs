@@ -8,7 +8,7 @@ pub(crate) use views::each_view;
 pub use views::views;
 
 /// The version of the schema that this crate writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 const BASE: &str = include_str!("base.sql");
 

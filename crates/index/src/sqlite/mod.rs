@@ -2,18 +2,21 @@
 
 mod intern;
 mod open;
+mod personal;
+mod removal;
 mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inferlog_record::{Id, KeyId, Pseudonym};
+use inferlog_record::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::{Engine, LogName, Position};
-use crate::error::Result;
-use crate::rows::{ClearContent, DecisionRow, EventNo, Identifier, Rows, Shared, key_no};
+use crate::error::{IndexError, Result};
+use crate::removal::{Erasure, Place, PurgeDue, PurgedPayloads};
+use crate::rows::{ClearContent, DecisionRow, EventNo, Identifier, Rows, Shared};
 
 use intern::Interned;
 use open::BUSY_TIMEOUT_MS;
@@ -32,6 +35,8 @@ pub struct SqliteEngine {
     sql: Sql,
     /// The WAL may hold pages with what an erasure deleted: one of this process, or of one that ended before it was emptied.
     is_wal_due: bool,
+    /// Whether the file's name is known to be durable.
+    is_named: bool,
 }
 
 impl SqliteEngine {
@@ -40,7 +45,7 @@ impl SqliteEngine {
         let connection = open::open(path)?;
         let file = open::identity(path);
         let (interned, sql) = (Interned::default(), Sql::new());
-        Ok(Self { path: path.to_owned(), connection, file, interned, sql, is_wal_due: true })
+        Ok(Self { path: path.to_owned(), connection, file, interned, sql, is_wal_due: true, is_named: false })
     }
 
     /// Deletes what is at this path, whatever it is, and opens an index without rows there.
@@ -79,6 +84,30 @@ impl SqliteEngine {
         Ok(())
     }
 
+    /// Makes durable what was committed. SQLite does not with every commit (`synchronous = NORMAL`), and a checkpoint would only as far
+    /// as readers let it: so the WAL is synced as it is, which is what a recovery reads. A descriptor of our own does no harm to SQLite's
+    /// locks, which are on the other two files.
+    fn sync(&mut self) -> Result<()> {
+        let unwritable = |error: std::io::Error| IndexError::Unwritable {
+            place: self.path.display().to_string(),
+            what: error.to_string(),
+        };
+        let mut wal = self.path.as_os_str().to_owned();
+        wal.push("-wal");
+        match std::fs::File::open(&wal) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            file => file.and_then(|file| file.sync_all()).map_err(unwritable)?,
+        }
+        if !self.is_named {
+            for dir in self.path.ancestors().skip(1).take(2) {
+                let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+                std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(unwritable)?;
+            }
+            self.is_named = true;
+        }
+        Ok(())
+    }
+
     /// Empties the WAL, if no reader needs it: else it is tried again after the next commit. Nobody waits for a reader.
     fn empty_wal(&mut self) {
         let wait = |time| self.connection.busy_timeout(time).is_ok();
@@ -94,8 +123,9 @@ impl SqliteEngine {
 
 fn position(row: &rusqlite::Row<'_>) -> rusqlite::Result<Position> {
     let unsigned = |at| row.get::<_, i64>(at).map(|number| number as u64);
-    let log = row.get::<_, i64>(0)? as u16;
-    Ok(Position { log, next: unsigned(1)?, identified: unsigned(2)?, newest_ns: row.get(3)? })
+    let (log, keystore) = (row.get::<_, i64>(0)? as u16, row.get::<_, i64>(4)? as u16);
+    let (next, identified, pruned) = (unsigned(1)?, unsigned(2)?, unsigned(5)?);
+    Ok(Position { log, keystore, next, identified, pruned, newest_ns: row.get(3)? })
 }
 
 impl Engine for SqliteEngine {
@@ -103,11 +133,12 @@ impl Engine for SqliteEngine {
         self.follow_file()?;
         self.run(|this| {
             let mut select = this.connection.prepare_cached(
-                "SELECT log, next, identified, newest_ns, origin, system, shard, epoch FROM log ORDER BY log",
+                "SELECT log, next, identified, newest_ns, keystore, pruned, origin, system, shard, epoch, id
+                 FROM log JOIN keystore USING (keystore) ORDER BY log",
             )?;
             let rows = select.query_map([], |row| {
-                let (origin, system, shard, epoch) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
-                Ok((LogName { origin, system, shard, epoch }, position(row)?))
+                let (origin, system, shard, epoch) = (row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?);
+                Ok((LogName { origin, system, shard, epoch, keystore: row.get(10)? }, position(row)?))
             })?;
             rows.collect()
         })
@@ -118,15 +149,18 @@ impl Engine for SqliteEngine {
         self.run(|this| {
             this.connection.execute_batch("BEGIN IMMEDIATE")?;
             this.connection
+                .prepare_cached("INSERT OR IGNORE INTO keystore (id) VALUES (?1)")?
+                .execute([&log.keystore])?;
+            this.connection
                 .prepare_cached(
-                    "INSERT INTO log (log, origin, system, shard, epoch)
-                     SELECT (SELECT coalesce(max(log), 0) + 1 FROM log), ?1, ?2, ?3, ?4
-                     WHERE NOT EXISTS (SELECT 1 FROM log WHERE origin = ?1)",
+                    "INSERT INTO log (log, keystore, origin, system, shard, epoch)
+                     SELECT (SELECT coalesce(max(log), 0) + 1 FROM log), keystore, ?1, ?2, ?3, ?4 FROM keystore
+                     WHERE id = ?5 AND NOT EXISTS (SELECT 1 FROM log WHERE origin = ?1)",
                 )?
-                .execute([&log.origin, &log.system, &log.shard, &log.epoch])?;
+                .execute([&log.origin, &log.system, &log.shard, &log.epoch, &log.keystore])?;
             let mut select = this
                 .connection
-                .prepare_cached("SELECT log, next, identified, newest_ns FROM log WHERE origin = ?1")?;
+                .prepare_cached("SELECT log, next, identified, newest_ns, keystore, pruned FROM log WHERE origin = ?1")?;
             select.query_row([&log.origin], position)
         })
     }
@@ -176,47 +210,70 @@ impl Engine for SqliteEngine {
     }
 
     fn identify(&mut self, identifiers: &[Identifier], contents: &[ClearContent]) -> Result<()> {
-        const ALLOWED: &str = "WHERE NOT EXISTS (SELECT 1 FROM erased_key WHERE key_id = ?3)
-             AND NOT EXISTS (SELECT 1 FROM decision_subject JOIN erased_subject USING (subject) WHERE decision = ?2)";
+        self.run(|this| personal::identify(&this.connection, identifiers, contents))
+    }
+
+    fn erase(&mut self, erasures: &[Erasure]) -> Result<()> {
         self.run(|this| {
-            let sql = format!("INSERT OR IGNORE INTO identifier (digest, decision, key_id) SELECT ?1, ?2, ?3 {ALLOWED}");
-            let mut insert = this.connection.prepare_cached(&sql)?;
-            for row in identifiers {
-                insert.execute(params![&row.digest[..], row.decision.0, key_no(row.key_id)])?;
-            }
-            let sql = format!(
-                "INSERT OR IGNORE INTO content (payload, decision, key_id, content) SELECT ?1, ?2, ?3, ?4 {ALLOWED}"
-            );
-            let mut insert = this.connection.prepare_cached(&sql)?;
-            for row in contents {
-                let payload = &row.payload.as_bytes()[..];
-                insert.execute(params![payload, row.decision.0, key_no(row.key_id), row.content])?;
-            }
-            Ok(())
+            this.is_wal_due = true;
+            personal::erase(&this.connection, erasures)
         })
     }
 
-    fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()> {
+    fn purge(&mut self, payloads: &[PurgedPayloads]) -> Result<()> {
         self.run(|this| {
-            let run = |sql: &str, value: &dyn rusqlite::ToSql| {
-                this.connection.prepare_cached(sql)?.execute([value]).map(|_| ())
-            };
-            for subject in subjects {
-                let subject = &subject.as_bytes()[..];
-                run("INSERT OR IGNORE INTO erased_subject (subject) VALUES (?1)", &subject)?;
-                for table in ["identifier", "content"] {
-                    let of = "SELECT decision FROM decision_subject WHERE subject = ?1";
-                    run(&format!("DELETE FROM {table} WHERE decision IN ({of})"), &subject)?;
-                }
-            }
-            for key in keys.iter().map(|key| key_no(*key)) {
-                run("INSERT OR IGNORE INTO erased_key (key_id) VALUES (?1)", &key)?;
-                run("DELETE FROM identifier WHERE key_id = ?1", &key)?;
-                run("DELETE FROM content WHERE key_id = ?1", &key)?;
-            }
             this.is_wal_due = true;
-            Ok(())
+            personal::purge(&this.connection, payloads)
         })
+    }
+
+    fn forget(&mut self, ranges: &[(EventNo, EventNo)]) -> Result<()> {
+        self.run(|this| {
+            this.is_wal_due = true;
+            personal::forget(&this.connection, ranges)
+        })
+    }
+
+    fn announce(&mut self, due: &[PurgeDue]) -> Result<()> {
+        self.run(|this| removal::announce(&this.connection, due))
+    }
+
+    fn due(&mut self) -> Result<Vec<PurgeDue>> {
+        self.run(|this| removal::due(&this.connection))
+    }
+
+    fn done(&mut self, due: PurgeDue) -> Result<()> {
+        self.run(|this| removal::done(&this.connection, due))
+    }
+
+    fn next_place(&mut self, range: (EventNo, EventNo)) -> Result<Option<EventNo>> {
+        self.run(|this| removal::next_place(&this.connection, range))
+    }
+
+    fn places(&mut self, range: (EventNo, EventNo)) -> Result<Vec<Place>> {
+        self.run(|this| removal::places(&this.connection, range))
+    }
+
+    fn places_of(&mut self, decisions: &[Id], events: &[EventNo]) -> Result<Vec<EventNo>> {
+        self.run(|this| removal::places_of(&this.connection, decisions, events))
+    }
+
+    fn unwrite(&mut self, entries: &[EventNo], decisions: &[EventNo]) -> Result<()> {
+        self.run(|this| removal::unwrite(&this.connection, entries, decisions))
+    }
+
+    fn renumber(&mut self, decisions: &[(EventNo, EventNo)]) -> Result<()> {
+        self.run(|this| removal::renumber(&this.connection, decisions))
+    }
+
+    fn settle(&mut self) -> Result<bool> {
+        if self.is_wal_due {
+            self.empty_wal();
+        }
+        if self.is_wal_due {
+            return Ok(false);
+        }
+        self.sync().map(|()| true)
     }
 
     fn skip(&mut self, log: u16, first: u64, last: u64, reason: &str, at_ns: i64) -> Result<()> {
@@ -230,12 +287,15 @@ impl Engine for SqliteEngine {
     fn commit(&mut self, position: Position) -> Result<()> {
         self.run(|this| {
             this.connection
-                .prepare_cached("UPDATE log SET next = ?2, identified = ?3, newest_ns = ?4 WHERE log = ?1")?
+                .prepare_cached(
+                    "UPDATE log SET next = ?2, identified = ?3, newest_ns = ?4, pruned = ?5 WHERE log = ?1",
+                )?
                 .execute(params![
                     position.log,
                     position.next as i64,
                     position.identified as i64,
-                    position.newest_ns
+                    position.newest_ns,
+                    position.pruned as i64,
                 ])?;
             // A crash before this leaves neither the rows nor the cursor.
             this.connection.execute_batch("COMMIT")
@@ -263,7 +323,6 @@ impl Engine for SqliteEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::IndexError;
     use crate::rows::EventRow;
 
     #[test]
@@ -274,7 +333,13 @@ mod tests {
             let pragma = format!("PRAGMA max_page_count = {pages}");
             engine.connection.query_row(&pragma, [], |_| Ok(())).unwrap();
         };
-        let log = LogName { origin: "o".into(), system: "s".into(), shard: "0".into(), epoch: "e".into() };
+        let log = LogName {
+            origin: "o".into(),
+            system: "s".into(),
+            shard: "0".into(),
+            epoch: "e".into(),
+            keystore: "k".into(),
+        };
         let event = |n: u16| EventRow {
             no: EventNo::new(1, u64::from(n), 0).unwrap(),
             id: Id::new(u64::from(n), &[0; 10]),

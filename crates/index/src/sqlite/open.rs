@@ -57,15 +57,27 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     }
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    prepare(path, flags).map_err(|error| match error {
+    let mut opened = prepare(path, flags);
+    if matches!(opened, Err(Opening::Older)) {
+        // What an older program wrote is derived again from the log. A crash after this leaves no index, which is made.
+        remove(path)?;
+        opened = prepare(path, flags);
+    }
+    opened.map_err(|error| match error {
         Opening::Sqlite(error) => explain(path, error),
         Opening::Index(error) => error,
+        Opening::Older => {
+            let what = "an older program made it while this one did".to_owned();
+            IndexError::Damaged { place: path.display().to_string(), what }
+        }
     })
 }
 
 enum Opening {
     Sqlite(rusqlite::Error),
     Index(IndexError),
+    /// Another version wrote it, which came before this one.
+    Older,
 }
 
 impl From<rusqlite::Error> for Opening {
@@ -107,6 +119,9 @@ fn check(path: &Path, connection: &Connection) -> std::result::Result<bool, Open
     }
     if version > SCHEMA_VERSION {
         return Err(Opening::Index(IndexError::Newer { place, found: version, known: SCHEMA_VERSION }));
+    }
+    if (1..SCHEMA_VERSION).contains(&version) {
+        return Err(Opening::Older);
     }
     if version != SCHEMA_VERSION {
         let what = format!("it says schema version {version}, which never was");

@@ -157,6 +157,10 @@ fn small(connection: &Connection, rows: &Rows) -> Result<()> {
     for (no, event) in &rows.continuations {
         insert.execute([no.0, event.0])?;
     }
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO again (no, event) VALUES (?1, ?2)")?;
+    for (no, event) in &rows.again {
+        insert.execute([no.0, event.0])?;
+    }
     let mut insert = connection
         .prepare_cached("INSERT OR IGNORE INTO decision_subject (subject, decision) VALUES (?1, ?2)")?;
     for (subject, decision) in &rows.subjects {

@@ -27,7 +27,7 @@ type Part = (&'static str, fn(&dyn Store));
 
 /// Runs everything against an empty store, which is emptied again in between.
 pub fn conformance(store: &dyn Store) {
-    let parts: [Part; 11] = [
+    let parts: [Part; 14] = [
         ("cursors", cursors),
         ("rows come back", rows_come_back),
         ("a rollback leaves nothing", rollback_leaves_nothing),
@@ -36,6 +36,9 @@ pub fn conformance(store: &dyn Store) {
         ("rollups are added to", rollups_are_added_to),
         ("skips", skips),
         ("erasures", personal::erasures),
+        ("withheld keys", personal::withheld),
+        ("several keystores", personal::keystores),
+        ("purges of payloads", personal::purges),
         ("one log, several followers", concurrent::one_log),
         ("one decision, several logs", concurrent::one_decision),
         ("a decision that changes while it is waited for", concurrent::another_facet),
@@ -53,6 +56,7 @@ pub fn log(name: &str) -> LogName {
         system: "alpha".to_owned(),
         shard: name.to_owned(),
         epoch: "20260101".to_owned(),
+        keystore: "1".repeat(32),
     }
 }
 

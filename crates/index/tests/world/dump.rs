@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// Questions whose answers must not depend on where batches were cut.
-const ANSWERS: [&str; 9] = [
+const ANSWERS: [&str; 12] = [
     "SELECT * FROM (SELECT d.*, f.key FROM decision d JOIN facet f USING (facet)) ORDER BY no",
     "SELECT e.no, e.id, e.decision, c.key, e.logged_ns, e.started_ns, e.ended_ns, e.rest FROM event e JOIN common c USING (common) ORDER BY e.no",
     "SELECT r.event, r.place, hex(r.payload), k.key, r.size, r.key_id, hex(r.commitment), hex(r.sealed), hex(r.first) FROM payload_ref r JOIN ref_kind k USING (ref_kind) ORDER BY 1, 2",
@@ -14,8 +14,11 @@ const ANSWERS: [&str; 9] = [
     "SELECT t.aspect, t.name, d.decision FROM decision_term d JOIN term t USING (term) ORDER BY 1, 2, 3",
     "SELECT * FROM mention ORDER BY 1, 2",
     "SELECT * FROM continuation ORDER BY 1",
-    "SELECT hex(subject) FROM erased_subject ORDER BY 1",
-    "SELECT log, origin, next, newest_ns FROM log ORDER BY log",
+    "SELECT hex(subject), hex(intent) FROM erased_subject ORDER BY 1, 2",
+    "SELECT * FROM again ORDER BY 1",
+    "SELECT t.name, first, last FROM purged JOIN term t ON t.term = class ORDER BY 1, 2",
+    "SELECT * FROM purge_due ORDER BY 1",
+    "SELECT log, origin, next, pruned, newest_ns FROM log ORDER BY log",
 ];
 
 const COUNTERS: &str = "sum(turns), sum(events), sum(payloads), sum(payloads_absent), sum(model_calls), sum(model_calls_failed),

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use inferlog_index::{
-    ClearContent, DecisionRow, Engine, EventNo, Identifier, IndexError, LogName, Position, Result, Rows,
-    Shared, SqliteEngine,
+    ClearContent, DecisionRow, Engine, Erasure, EventNo, Identifier, IndexError, LogName, Place, Position,
+    PurgeDue, PurgedPayloads, Result, Rows, Shared, SqliteEngine,
 };
-use inferlog_record::{Id, KeyId, Pseudonym};
+use inferlog_record::Id;
 
 pub struct Dying {
     engine: SqliteEngine,
@@ -57,8 +57,52 @@ impl Engine for Dying {
         self.call()?.identify(identifiers, contents)
     }
 
-    fn erase(&mut self, subjects: &[Pseudonym], keys: &[KeyId]) -> Result<()> {
-        self.call()?.erase(subjects, keys)
+    fn erase(&mut self, erasures: &[Erasure]) -> Result<()> {
+        self.call()?.erase(erasures)
+    }
+
+    fn purge(&mut self, payloads: &[PurgedPayloads]) -> Result<()> {
+        self.call()?.purge(payloads)
+    }
+
+    fn forget(&mut self, ranges: &[(EventNo, EventNo)]) -> Result<()> {
+        self.call()?.forget(ranges)
+    }
+
+    fn announce(&mut self, due: &[PurgeDue]) -> Result<()> {
+        self.call()?.announce(due)
+    }
+
+    fn due(&mut self) -> Result<Vec<PurgeDue>> {
+        self.engine.due()
+    }
+
+    fn done(&mut self, due: PurgeDue) -> Result<()> {
+        self.call()?.done(due)
+    }
+
+    fn next_place(&mut self, range: (EventNo, EventNo)) -> Result<Option<EventNo>> {
+        self.call()?.next_place(range)
+    }
+
+    fn places(&mut self, range: (EventNo, EventNo)) -> Result<Vec<Place>> {
+        self.call()?.places(range)
+    }
+
+    fn places_of(&mut self, decisions: &[Id], events: &[EventNo]) -> Result<Vec<EventNo>> {
+        self.call()?.places_of(decisions, events)
+    }
+
+    fn unwrite(&mut self, entries: &[EventNo], decisions: &[EventNo]) -> Result<()> {
+        self.call()?.unwrite(entries, decisions)
+    }
+
+    fn renumber(&mut self, decisions: &[(EventNo, EventNo)]) -> Result<()> {
+        self.call()?.renumber(decisions)
+    }
+
+    fn settle(&mut self) -> Result<bool> {
+        self.call()?.settle()
     }
 
     fn skip(&mut self, log: u16, first: u64, last: u64, reason: &str, at_ns: i64) -> Result<()> {

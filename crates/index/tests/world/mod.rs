@@ -5,6 +5,7 @@
 
 pub mod dump;
 pub mod dying;
+pub mod purges;
 pub mod stories;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,15 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, ManualClock, SeededRng};
 use inferlog_index::{Caught, Engine, FollowOptions, Follower, SqliteEngine};
+use inferlog_log::integrate::Integrator;
+use inferlog_log::prune::{PrunedEntries, Pruner, prune_entries};
 use inferlog_log::recover::{create_log, recover};
-use inferlog_log::wal::Commit;
+use inferlog_log::wal::{Commit, LiveSegment, Writer};
 use inferlog_log::{
-    Append, BirthSink, Env, HookError, Hooks, LogDir, LogId, NodeConfig, RawSignature, Recovered, Signer,
+    Append, BirthSink, Cursor, Env, HookError, Hooks, LogDir, LogId, LogReader, NodeConfig, NodeIdentity,
+    RawSignature, Recovered, Signer,
 };
+use parking_lot::Mutex;
 
 /// 2026-11-21T00:00:00Z.
 pub const START_NS: u64 = 20_778 * 86_400_000_000_000;
@@ -56,7 +61,10 @@ impl BirthSink for NoBirths {
 pub struct World {
     pub fs: SimFs,
     config: NodeConfig,
-    life: Recovered,
+    node: NodeIdentity,
+    writer: Writer,
+    live: Vec<LiveSegment>,
+    integrator: Arc<Mutex<Integrator>>,
     logs: BTreeMap<String, (LogId, LogDir, u64)>,
 }
 
@@ -65,15 +73,16 @@ impl World {
         let fs = SimFs::new(1);
         let mut config = NodeConfig::new("/data");
         config.segment_bytes = 4 << 20;
-        let life = recover(&env(&fs), &config, &hooks()).unwrap();
-        Self { fs, config, life, logs: BTreeMap::new() }
+        let Recovered { writer, integrator, node, live, .. } = recover(&env(&fs), &config, &hooks()).unwrap();
+        let integrator = Arc::new(Mutex::new(integrator));
+        Self { fs, config, node, writer, live, integrator, logs: BTreeMap::new() }
     }
 
     /// Creates a system's log; a further epoch of it, if it has one.
     pub fn log(&mut self, system: &str) {
-        let (env, org) = (env(&self.fs), self.life.node.org().to_owned());
+        let (env, org) = (env(&self.fs), self.node.org().to_owned());
         let (identity, dir) = create_log(&env, &self.config, &hooks(), &org, system, "0").unwrap();
-        self.life.integrator.add_log(identity.id(), dir.clone());
+        self.integrator.lock().add_log(identity.id(), dir.clone());
         self.logs.insert(system.to_owned(), (identity.id(), dir, 0));
     }
 
@@ -97,22 +106,37 @@ impl World {
                 commits.push(Commit { log: log.0, index: log.2, append });
                 log.2 += 1;
             }
-            assert!(self.life.writer.commit(&commits).is_ok());
-            let position = self.life.writer.position();
-            match self.life.live.last_mut() {
+            assert!(self.writer.commit(&commits).is_ok());
+            let position = self.writer.position();
+            match self.live.last_mut() {
                 Some(last) if last.incarnation == position.incarnation => *last = position,
-                _ => self.life.live.push(position),
+                _ => self.live.push(position),
             }
         }
-        let live = self.life.live.clone();
-        let place = self.life.integrator.round(&live).unwrap();
-        while let (Some(place), Some(first)) = (place, self.life.live.first().copied())
+        let place = self.integrator.lock().round(&self.live).unwrap();
+        while let (Some(place), Some(first)) = (place, self.live.first().copied())
             && first.incarnation < place.incarnation
         {
-            let spares = self.life.writer.spares();
+            let spares = self.writer.spares();
             spares.retire(&self.fs, Path::new("/data/wal"), first.incarnation).unwrap();
-            self.life.live.remove(0);
+            self.live.remove(0);
         }
+    }
+
+    /// Reads a system's newest log.
+    pub fn reader(&self, system: &str) -> LogReader {
+        LogReader::new(Arc::new(self.fs.clone()), self.dir(system))
+    }
+
+    /// Removes the entries of a log below `upto`, but for those to be kept.
+    pub fn prune(&self, system: &str, upto: u64, keep: &dyn Fn(u64, &[u8]) -> bool) -> PrunedEntries {
+        let pruner = Pruner::new(Arc::new(self.fs.clone()), self.dir(system), self.integrator.clone());
+        prune_entries(&pruner, upto, keep).unwrap()
+    }
+
+    /// What a follower's cursor says.
+    pub fn cursor(&self, system: &str, name: &str) -> u64 {
+        Cursor::open(Arc::new(self.fs.clone()), &self.dir(system), name).unwrap().load().unwrap()
     }
 
     /// A follower of all logs into the file at `path`.

@@ -22,7 +22,7 @@ pub(crate) fn each_view(dialect: Dialect) -> Vec<(String, String)> {
 }
 
 fn all(dialect: Dialect) -> Vec<String> {
-    let mut views = vec![decisions(dialect), payload_refs(dialect), logs(dialect)];
+    let mut views = vec![decisions(dialect), payload_refs(dialect), removed(dialect), logs(dialect)];
     for window in ["minute", "hour"] {
         views.push(rollups(dialect, window));
         views.push(latencies(dialect, window));
@@ -73,9 +73,36 @@ LEFT JOIN decision d ON d.no = e.decision;\n",
     )
 }
 
+/// Payloads that were there when their events were recorded, and that an erasure or a purge has removed since: a row for each way.
+fn removed(dialect: Dialect) -> String {
+    let select = |how: &str| {
+        format!(
+            "SELECT {} AS payload, d.id AS decision, e.id AS event, k.role, '{how}' AS removed, r.event AS event_no",
+            dialect.uuid("r.payload")
+        )
+    };
+    let from = "JOIN ref_kind k ON k.ref_kind = r.ref_kind JOIN event e ON e.no = r.event
+LEFT JOIN decision d ON d.no = e.decision";
+    let key = "(CAST(l.keystore AS BIGINT) << 48) + r.key_id";
+    format!(
+        "CREATE VIEW removed_payloads AS {}
+FROM payload_ref r JOIN log l ON l.log = r.event >> 48 {from}
+WHERE k.state = 'present' AND (EXISTS (SELECT 1 FROM erased_key x WHERE x.key_id = {key})
+  OR r.key_id IS NOT NULL AND EXISTS (SELECT 1 FROM decision_subject s JOIN erased_subject x ON x.subject = s.subject
+    WHERE s.decision = e.decision AND NOT EXISTS (SELECT 1 FROM withheld_key w WHERE w.intent = x.intent AND w.key_id = {key})))
+UNION ALL {}
+FROM purged p JOIN term t ON t.term = p.class JOIN payload_ref r ON r.event BETWEEN p.first AND p.last {from}
+JOIN common c ON c.common = e.common
+WHERE k.state = 'present' AND r.key_id IS NOT NULL AND {} = t.name;\n",
+        select("erased"),
+        select("purged"),
+        dialect.text("c.json", &["retention"]),
+    )
+}
+
 fn logs(dialect: Dialect) -> String {
     format!(
-        "CREATE VIEW logs AS SELECT l.log, l.origin, l.system, l.shard, l.epoch, l.next, l.identified,
+        "CREATE VIEW logs AS SELECT l.log, l.origin, l.system, l.shard, l.epoch, l.next, l.identified, l.pruned,
   {} AS newest_at, l.newest_ns,
   (SELECT coalesce(sum(s.last - s.first + 1), 0) FROM skip s WHERE s.log = l.log) AS skipped
 FROM log l;\n",
