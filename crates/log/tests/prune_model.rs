@@ -5,16 +5,16 @@
 
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use inferlog_disk::Fs;
 use inferlog_disk::sim::Keep;
-use inferlog_log::packs::{PackName, list_kept_packs, list_packs};
 use inferlog_log::prune::{plan_entries, plan_packs, prune_entries, purge_packs};
-use inferlog_log::{Append, LogReader, Payloads, records};
+use inferlog_log::{Append, LogReader, Payloads};
 use proptest::prelude::*;
-use world::{DAY_NS, Life, START_NS, World, check_log, with_pruner};
+use world::{
+    DAY_NS, Life, START_NS, World, check_indices, check_log, gone_of_entries, gone_of_packs, places,
+    with_pruner,
+};
 
 const CLASSES: [&str; 3] = ["default", "long", "permanent"];
 
@@ -88,35 +88,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..30)
 }
 
-/// Where each payload lies: whether it was kept, its entry's index, and the last index in its pack.
-fn places(fs: &dyn Fs, reader: &LogReader, class: &str) -> BTreeMap<[u8; 16], (bool, u64, u64)> {
-    let mut places = BTreeMap::new();
-    let packs = list_packs(fs, reader.dir()).unwrap();
-    let kept = list_kept_packs(fs, reader.dir()).unwrap();
-    let all = packs.iter().map(|pack| (pack, false)).chain(kept.iter().map(|pack| (pack, true)));
-    for (pack, is_kept) in all.filter(|(pack, _)| pack.class == class) {
-        let bytes = fs.read(&pack.pack).unwrap();
-        let found: Vec<_> = records(&bytes[64..]).map(Option::unwrap).collect();
-        let last = found.iter().map(|record| record.index).max().unwrap();
-        for record in found {
-            let before = places.insert(record.payload, (is_kept, record.index, last));
-            assert_eq!(before, None, "a payload lies in one place");
-        }
-        check_index(fs, pack, &bytes);
-    }
-    places
-}
-
-/// An index file says where each record begins.
-fn check_index(fs: &dyn Fs, pack: &PackName, bytes: &[u8]) {
-    let (mut offset, mut index) = (64, Vec::new());
-    for record in records(&bytes[64..]).map(Option::unwrap) {
-        index.extend([record.index.to_be_bytes(), (offset as u64).to_be_bytes()].concat());
-        offset += record.span();
-    }
-    assert_eq!(fs.read(&pack.index).unwrap(), index);
-}
-
 fn reader(world: &World, life: &Life) -> LogReader {
     LogReader::new(Arc::new(world.fs.clone()), life.logs["alpha"].1.clone())
 }
@@ -150,11 +121,10 @@ fn append(world: &mut World, life: &mut Life, count: usize, day: u64, seed: u64)
 fn purge(world: &mut World, life: Life, class: &str, last: u64, kept: Kept) -> Life {
     let reader = reader(world, &life);
     let integrated = reader.size().unwrap();
-    let before = places(&world.fs, &reader, class);
+    let (before, count) = places(&world.fs, &reader, class);
+    assert_eq!(before.len(), count, "a payload lies in one place");
     let last = integrated * last / 1000;
-    let is_due = |(is_kept, index, end): (bool, u64, u64)| {
-        integrated > 0 && index <= last && (is_kept || end <= last.min(integrated - 1))
-    };
+    let end = last.min(integrated.saturating_sub(1));
     let keep = |index: u64, _: [u8; 16]| kept.has(index);
     let planned = plan_packs(&reader, class, last, &keep).unwrap();
     let (life, purged) = with_pruner(world, life, "alpha", |pruner| {
@@ -166,20 +136,23 @@ fn purge(world: &mut World, life: Life, class: &str, last: u64, kept: Kept) -> L
     });
     assert_eq!(planned, purged, "what was planned is what was done");
     assert_eq!(purged.damaged, [""; 0]);
-    let model = world.models.get_mut("alpha").unwrap();
-    let due: Vec<_> = before.iter().filter(|(_, place)| is_due(**place)).collect();
-    let gone: BTreeSet<_> = due.iter().filter(|(_, place)| !kept.has(place.1)).map(|(id, _)| **id).collect();
-    assert_eq!((purged.payloads, purged.kept), (gone.len() as u64, (due.len() - gone.len()) as u64));
-    model.gone_payloads.extend(gone);
+    let due = before.values().filter(|place| integrated > 0 && place.is_due(end)).count();
+    let gone = gone_of_packs(&before, end, &|index| integrated == 0 || kept.has(index));
+    assert_eq!((purged.payloads, purged.kept), (gone.len() as u64, (due - gone.len()) as u64));
     // What is left lies where it lay, or is kept.
-    let after = places(&world.fs, &reader, class);
+    let (after, count) = places(&world.fs, &reader, class);
+    assert_eq!(after.len(), count, "a payload lies in one place");
     for (payload, place) in &before {
-        let expected = match (is_due(*place), kept.has(place.1)) {
-            (true, false) => None,
-            (is_due, _) => Some(is_due || place.0),
-        };
-        assert_eq!(after.get(payload).map(|place| place.0), expected, "a payload of entry {}", place.1);
+        let expected = (!gone.contains(payload)).then_some(place.is_kept || place.is_due(end));
+        assert_eq!(
+            after.get(payload).map(|place| place.is_kept),
+            expected,
+            "a payload of entry {}",
+            place.index
+        );
     }
+    check_indices(&world.fs, &reader);
+    world.models.get_mut("alpha").unwrap().gone_payloads.extend(gone);
     life
 }
 
@@ -190,7 +163,7 @@ fn prune(world: &mut World, life: Life, upto: u64, kept: Kept) -> Life {
         assert_eq!(entry, format!("entry {index}").as_bytes());
         kept.has(index)
     };
-    let (before, size) = (reader.first().unwrap(), reader.size().unwrap());
+    let (first, gone) = gone_of_entries(&reader, upto, &|index| kept.has(index));
     let planned = plan_entries(&reader, upto, &keep).unwrap();
     let (life, pruned) = with_pruner(world, life, "alpha", |pruner| {
         let pruned = prune_entries(pruner, upto, &keep).unwrap();
@@ -199,11 +172,10 @@ fn prune(world: &mut World, life: Life, upto: u64, kept: Kept) -> Life {
         pruned
     });
     assert_eq!(planned, pruned, "what was planned is what was done");
-    let first = before.max((upto / 256).min((size / 256).saturating_sub(1)) * 256);
     assert_eq!((reader.first().unwrap(), pruned.first), (first, first));
     let model = world.models.get_mut("alpha").unwrap();
     let had = model.gone.len() as u64;
-    model.gone.extend((0..first).filter(|index| !kept.has(*index)));
+    model.gone.extend(gone);
     assert_eq!(pruned.entries, model.gone.len() as u64 - had);
     assert_eq!(pruned.kept, first - model.gone.len() as u64);
     // No byte of a bundle that was pruned is left under any name.

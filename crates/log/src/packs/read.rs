@@ -90,7 +90,7 @@ pub struct OpenPacks {
 struct OpenPack {
     name: PackName,
     pack: Box<dyn File>,
-    /// `None` if there is none, which is no damage in what was kept alone.
+    /// `None` if there is none: a purge that came to no end may have removed it and not the pack.
     index: Option<Box<dyn File>>,
     records: u64,
 }
@@ -155,9 +155,7 @@ impl OpenPack {
     }
 
     fn find(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
-        let Some(file) = &self.index else {
-            return Err(LogError::damaged(&self.name.index, 0, "this pack's index file is missing"));
-        };
+        let Some(file) = &self.index else { return self.read_through(index, payload) };
         let Some(mut at) = first_record(&**file, self.records, index)? else { return Ok(None) };
         let mut damaged = None;
         while at < self.records {
@@ -185,9 +183,10 @@ impl OpenPack {
     /// In a pack of what was kept, which is replaced at another time than its index: where that is of another state of the pack, the
     /// pack is read through.
     fn find_kept(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
-        if self.is_indexed()? {
-            return self.find(index, payload);
-        }
+        if self.is_indexed()? { self.find(index, payload) } else { self.read_through(index, payload) }
+    }
+
+    fn read_through(&self, index: u64, payload: [u8; 16]) -> Result<Option<Vec<u8>>> {
         let mut offset = PACK_HEADER_BYTES as u64;
         while offset < self.pack.len()? {
             let record = read_record(&*self.pack, offset)?;

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a test may fail by panicking")]
 
+mod purge;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +12,6 @@ use std::sync::Arc;
 use ed25519_dalek::{Signer as _, SigningKey};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{Fs, ManualClock, SeededRng};
-use inferlog_log::prune::Pruner;
 use inferlog_log::recover::{create_log, recover};
 use inferlog_log::wal::{Commit, Failure, LiveSegment};
 use inferlog_log::{
@@ -19,6 +20,9 @@ use inferlog_log::{
 };
 use inferlog_merkle::{Hash, TILE_WIDTH, check_bundle};
 use parking_lot::Mutex;
+
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use purge::{check_indices, gone_of_entries, gone_of_packs, places, with_pruner};
 
 /// Signs everything with one key.
 #[derive(Debug)]
@@ -357,22 +361,6 @@ fn check_payloads(reader: &LogReader, model: &Model) {
             );
         }
     }
-}
-
-/// Prunes a system's log through the integrator of this life.
-pub fn with_pruner<T>(
-    world: &World,
-    mut life: Life,
-    system: &str,
-    prune: impl FnOnce(&Pruner) -> T,
-) -> (Life, T) {
-    let owner = Arc::new(Mutex::new(life.recovered.integrator));
-    let dir = life.logs[system].1.clone();
-    let pruner = Pruner::new(Arc::new(world.fs.clone()), dir, owner.clone());
-    let result = prune(&pruner);
-    drop(pruner);
-    life.recovered.integrator = Arc::into_inner(owner).unwrap().into_inner();
-    (life, result)
 }
 
 pub fn wal_files(fs: &SimFs) -> Vec<PathBuf> {
