@@ -215,9 +215,12 @@ impl System {
     }
 
     /// Why nothing of its log is removed now.
-    fn frozen(&self, memory: &Memory) -> Vec<Frozen> {
+    fn frozen(&self, view: &View, memory: &Memory) -> Vec<Frozen> {
+        // What stands before a purge was held against the same rule then, and with entries that are gone now.
+        let judged = view.ledger.purges().filter(|told| told.log == view.log).map(|told| told.index).max();
         let steps = memory.calendar.as_ref().map(|calendar| calendar.steps().to_vec()).unwrap_or_default();
-        let steps = steps.into_iter().map(|step| Frozen::Step { index: step.index, by_ns: step.by_ns });
+        let steps = steps.into_iter().filter(|step| judged.is_none_or(|judged| step.index > judged));
+        let steps = steps.map(|step| Frozen::Step { index: step.index, by_ns: step.by_ns });
         self.inner.clock_guard.look().into_iter().chain(steps).collect()
     }
 
@@ -260,7 +263,7 @@ fn plan_of(
 ) -> Result<PurgePlan, RecordError> {
     let passes = memory.pass(view)?;
     let entries = Entries::of(view, memory)?.plan(view, memory)?.map(|(told, _)| told).unwrap_or_default();
-    let frozen = system.frozen(memory).iter().map(FrozenBecause::from).collect();
+    let frozen = system.frozen(view, memory).iter().map(FrozenBecause::from).collect();
     let mut names: Vec<String> =
         memory.calendar.iter().flat_map(|known| known.classes()).map(str::to_owned).collect();
     names.extend(view.classes().iter().map(|class| class.class.to_string()));

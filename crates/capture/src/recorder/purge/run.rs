@@ -91,7 +91,7 @@ impl System {
         let planned = move || {
             let view = system.view()?;
             memory.refresh(&view)?;
-            let frozen = system.frozen(&memory);
+            let frozen = system.frozen(&view, &memory);
             if !frozen.is_empty() {
                 let frozen = frozen.iter().map(FrozenBecause::from).collect();
                 return Ok((memory, Planned::Frozen(frozen)));
@@ -128,7 +128,7 @@ impl System {
         let look = move || {
             let (mut memory, view) = (memory, system.view()?);
             let is_changed = memory.refresh(&view)?;
-            let frozen = !system.frozen(&memory).is_empty();
+            let frozen = !system.frozen(&view, &memory).is_empty();
             let stands = |calendar: &Calendar| passes.iter().all(|pass| pass.stands(calendar));
             let fits = !is_changed && !frozen && memory.calendar.as_ref().is_some_and(stands);
             Ok::<_, RecordError>((memory, view, passes, fits))
@@ -215,7 +215,7 @@ impl System {
         let look = move || {
             let mut memory = memory;
             let now = system.view()?;
-            let is_changed = memory.refresh(&now)? || !system.frozen(&memory).is_empty();
+            let is_changed = memory.refresh(&now)? || !system.frozen(&now, &memory).is_empty();
             Ok::<_, RecordError>((memory, is_changed))
         };
         let (memory, is_changed) = tokio::task::spawn_blocking(look).await??;
