@@ -12,20 +12,8 @@ program in it: take yours from where you trust it. docs/bundle.md and docs/forma
 Ends with status 0 if all is good, with 1 if a fault was found, with 2 if it could not be checked.
 """
 
-import argparse
-import base64
-import collections
-import contextlib
-import hashlib
-import hmac
-import itertools
-import json
-import os
-import re
-import stat
-import sys
-import types
-import zipfile
+import argparse, base64, collections, contextlib, hashlib, hmac, itertools
+import json, os, re, stat, sys, types, zipfile
 
 CHECKS = "files manifest checkpoint cosignatures timestamps entries openings sealed shared summary report".split()
 NOT_PROVED = ("that nothing was left out: a bundle proves what is in it",
@@ -42,14 +30,13 @@ NAME = r"[^\s+\x00-\x1f]+"  # of a key
 OTHERS = re.compile(rf"coverage\.json|logs/{NUMBER}/(checkpoint|keys|system\.json|openings\.json|timestamps/{NUMBER}\.tsr)"
                     rf"|(decisions|openings|sealed)/{ID}\.json|shared/{DIGEST}")
 
-class Unusable(Exception):
-    """There is nothing that could be checked as a bundle."""
+LIFE = {"erasure": {"intent": (ID,), "keys": ([TEXT],), "phase": (str,), "subjects": ([TEXT],)}, "hold.released": {"hold": ID},
+        "hold.placed": {"hold": ID, "scope": (dict,)}, "purge": {"class": (str,), "first": int, "last": int, "what": (str,)}}
+SCOPE = {"classes": ([TEXT],), "decisions": ([TEXT],), "from": (str,), "subjects": ([TEXT],), "to": (str,)}
 
-class Bad(Exception):
-    """Something is not as it should be; the rest is checked all the same."""
-
-class Unreadable(Bad):
-    """A file that is missing or damaged: told once, as a fault of `files`."""
+class Unusable(Exception): """There is nothing that could be checked as a bundle."""
+class Bad(Exception): """Something is not as it should be; the rest is checked all the same."""
+class Unreadable(Bad): """A file that is missing or damaged: told once, as a fault of `files`."""
 
 # ---- What is checked -------------------------------------------------------------------------------------------------
 
@@ -58,7 +45,7 @@ class Verifier:
         self.bundle, self.given, self.witnesses, self.held = bundle, keys, witnesses, held
         self.facts, self.logs, self.rows, self.faults, self.fault_count, self.notices = {}, [], [], [], 0, []
         self.seen, self.failed, self.unchecked, self.events, self.counts = set(), set(), set(), set(), collections.Counter()
-        self.erasures, self.erased, self.named = {}, {}, {}
+        self.life, self.named = {kind: [] for kind in LIFE}, {}
         self.unnamed = {path[len("shared/"):] for path in bundle.under("shared/")}
 
     def run(self):
@@ -88,9 +75,10 @@ class Verifier:
         with self.at("summary", "decisions.json"):
             self.check_summary()
         self.check_statement("report", "report.note", "inferlog bundle report v1", "report.html")
-        for event, place in self.named.items():
-            if event not in self.events:
-                self.notices.append(f"{place} names the event {event}, which is not in the bundle")
+        self.notices += [f"{place} names the event {event}, which is not in the bundle"
+                         for event, place in self.named.items() if event not in self.events]
+        phases = [{each["intent"] for each in self.life["erasure"] if each["phase"] == phase} for phase in ("intent", "completed")]
+        self.notices += [f"the erasure {intent} was announced, and nothing here says that it was completed" for intent in sorted(phases[0] - phases[1])]
         self.faults.sort(key=lambda fault: (CHECKS.index(fault["check"]), fault["file"]))
 
     @contextlib.contextmanager
@@ -99,10 +87,9 @@ class Verifier:
         self.seen.add(check)
         try:
             yield
-        except Unreadable:
-            pass
         except Bad as bad:
-            self.fault(check, path, str(bad), place)
+            if not isinstance(bad, Unreadable):
+                self.fault(check, path, str(bad), place)
 
     def fault(self, check, path, what, place=None):
         self.failed.add(check)
@@ -120,8 +107,7 @@ class Verifier:
                 match = re.fullmatch(rf"({DIGEST})  ([^\n]+)\n", line)
                 if not match or match[2] in UNLISTED or match[2] <= last:
                     raise Bad("is not `<SHA-256>  <path>`, in the order of the paths")
-                last = match[2]
-                listed[last] = match[1]
+                last, listed[match[2]] = match[2], match[1]
         for path in sorted({*listed, *self.bundle.paths, *REQUIRED}):
             with self.at("files", path):
                 if path not in self.bundle.sizes:
@@ -248,7 +234,7 @@ class Verifier:
         self.each("entries", path, story, self.check_entry, index=int, log=int, entry=str, proof=list)
         for place, what in story.missing_parts() if decision else ():
             self.fault("entries", path, what, place)
-        for life in story.erasures:
+        for life in story.life:
             self.learn(*life)
         self.each("openings", openings, story, self.check_opening, payload=ID, base64=(str,), data_key=str, text=(str,))
         if decision:
@@ -309,27 +295,34 @@ class Verifier:
             raise Bad("is not the sealed content that was recorded")
         self.counts["sealed"] += 1
 
-    def is_erased(self, reference):
-        """Whether an erasure in the bundle destroyed the key of this content: it names the key or a person, and came later."""
-        def destroyed(erasure):
-            # In another log it is later in any case: keys are the node's. Not all that is withheld may be named here.
-            is_later = erasure["log"] != reference["log"] or erasure["index"] > reference["index"]
-            is_spared = erasure["count"] > len(erasure["withheld"]) or reference["payload"] in erasure["withheld"]
-            return is_later and not is_spared
+    def is_erased(self, ref):
+        """Whether an erasure in the bundle destroyed the key of this content: it names key or person, came later, and spared it not."""
+        told, names = self.life["erasure"], {ref["key_id"], *ref["subjects"]}
+        spared = {each["intent"] for each in told if each["phase"] == "withheld" and ref["key_id"] in each["names"]}
+        return ref["key_id"] is not None and any(  # in another log it is later in any case: keys are the node's
+            each["phase"] not in ("withheld", "refused") and names & each["names"] and each["intent"] not in spared
+            and (each["log"] != ref["log"] or each["index"] > ref["index"]) for each in told)
 
-        names = [reference["key_id"], *reference["subjects"]] if reference["key_id"] else []
-        return any(destroyed(erasure) for name in names for erasure in self.erased.get(name, ()))
+    def is_purged(self, ref, story):
+        """Whether a purge in the bundle removed it: it covers class and entry, came later, and no hold kept the decision from it."""
+        return ref["key_id"] is not None and any(
+            each["log"] == ref["log"] and each["index"] > ref["index"] and each["first"] <= ref["index"] <= each["last"]
+            and each["what"] != "entries" and each["class"] in (None, ref["retention"]) and not self.is_held(each, story)
+            for each in self.life["purge"])
+
+    def is_held(self, purge, story):
+        """Whether a hold that stood then covers an event of the decision: of another log it is not known which came first."""
+        before = {kind: [each for each in self.life[kind] if each["log"] != purge["log"] or each["index"] < purge["index"]] for kind in LIFE}
+        released = {each["hold"] for each in before["hold.released"] if each["log"] == purge["log"]}
+        return any(covers(told, story.decision, event) for told in before["hold.placed"] for event in story.facts
+                   if told["hold"] not in released)
 
     def learn(self, log, index, event):
-        """What an erasure erased, and what a hold withheld from it."""
-        # It may go on in further entries, which have no body.
-        erasure = self.erasures.setdefault(event["id"], {"log": log, "index": index, "count": 0, "withheld": set()})
-        erasure["withheld"].update(each["payload"] for each in event["payloads"] if each["role"] == "withheld")
+        """What the system's life says was erased, withheld, purged and held."""
         with contextlib.suppress(Bad):  # what is not understood says nothing; the entry itself is proved
-            told = shaped(event["body"], True, keys=([TEXT],), subjects=([TEXT],), withheld=(int,))
-            erasure["count"] = told["withheld"] or 0
-            for name in (told["keys"] or []) + (told["subjects"] or []):
-                self.erased.setdefault(name, []).append(erasure)
+            told = {"log": log, "index": index, **shaped(event["body"], True, **LIFE[event["kind"]])}
+            told.update(names={*(told.get("keys") or []), *(told.get("subjects") or [])}, intent=told.get("intent") or event["id"])
+            self.life[event["kind"]].append({**told, **shaped(told.get("scope") or {}, True, **SCOPE)})
 
     def count(self, path, story):
         """What became of the content, and what the decision's line in the summary has to be."""
@@ -345,8 +338,8 @@ class Verifier:
         self.rows.append(row)
         self.counts.update(decisions=1, payloads=len(story.references))
         for payload, reference in story.references.items():
-            state = "erased" if self.is_erased(reference) else "shared" if reference["sha256"] else "undisclosed"
-            self.counts["disclosed" if payload in story.opened else state] += 1
+            state = "purged" if self.is_purged(reference, story) else "shared" if reference["sha256"] else "undisclosed"
+            self.counts["disclosed" if payload in story.opened else "erased" if self.is_erased(reference) else state] += 1
         self.counts.update(story.absent.values())
 
     def check_shared(self, path):
@@ -366,6 +359,12 @@ class Verifier:
             if told != found:
                 raise Bad(f"its line of decision {(told or found)['id']} is not what follows from the entries")
 
+def covers(scope, decision, event):
+    """Whether a hold's scope covers an event: it fits every member that is there."""
+    has = {"classes": {event["retention"]}, "decisions": {decision}, "subjects": {*(event["subjects"] or [])}}
+    is_in_time = (scope["from"] or "") <= event["logged_at"] and (scope["to"] is None or event["logged_at"] < scope["to"])
+    return is_in_time and all(not scope[name] or has[name] & {*scope[name]} for name in has)
+
 def is_covered(disclosure, data_class, roles):
     """Whether bundle.json says that content of this class and these roles is disclosed: `output.final`, `input.*`, `*`."""
     fits = [role for role in roles for pattern in disclosure["roles"]
@@ -377,15 +376,15 @@ class Story:
 
     ENTRY = {"decision": (ID,), "events": list, "of": (int,), "part": (int,), "v": int}
     EVENT = {"after": ([ID],), "body": (dict,), "id": ID, "kind": str, "logged_at": str, "parent": (ID,), "payloads": (list,),
-             "subjects": ([TEXT],), "system": str}
+             "retention": (str,), "subjects": ([TEXT],), "system": str}
     REFERENCE = {"class": (str,), "commitment": (DIGEST,), "first": (ID,), "key_id": (rf"{NUMBER}\.{NUMBER}",), "payload": ID,
                  "role": str, "sealed": (DIGEST,), "sha256": (DIGEST,), "state": str}
 
     def __init__(self, decision):
-        self.decision, self.last, self.parts, self.erasures, self.entries = decision, (-1, -1), {}, [], 0
+        self.decision, self.last, self.parts, self.life, self.entries = decision, (-1, -1), {}, [], 0
         self.logged_at, self.system, self.outcome = "", "", None
         self.references, self.absent, self.roles, self.opened = {}, {}, {}, set()
-        self.events, self.named = set(), {}
+        self.events, self.named, self.facts = set(), {}, []
 
     def add(self, log, index, entry):
         """Takes the next entry. Returns what is wrong with it; what is no entry at all is refused as a whole."""
@@ -403,18 +402,20 @@ class Story:
         self.entries, self.parts[log, index] = self.entries + 1, (part, of)
         problems = ["is of another decision"] if told["decision"] != self.decision else []
         place = f"log {log}, entry {index}"
+        self.facts += events
         for event in events:
             self.events.add(event["id"])
             for name in (event["after"] or []) + ([event["parent"]] if event["parent"] else []):
                 self.named.setdefault(name, place)
             for reference in event["payloads"]:
                 self.roles.setdefault(reference["payload"], set()).add(reference["role"])
-                problem = self.refer(dict(reference, log=log, index=index, subjects=event["subjects"] or []), place)
+                problem = self.refer(dict(reference, log=log, index=index, subjects=event["subjects"] or [],
+                                          retention=events[0]["retention"]), place)
                 problems += [problem] if problem else []
             if event["kind"] == "decision.closed":
                 self.outcome = shaped(event["body"], True, outcome=str)["outcome"]
-            if event["kind"] == "erasure" and self.decision is None:
-                self.erasures.append((log, index, event))
+            if event["kind"] in LIFE and self.decision is None:
+                self.life.append((log, index, event))
         return problems
 
     def refer(self, reference, place):

@@ -49,7 +49,7 @@ impl Verifier<'_> {
                 _ if opened.contains_key(&payload) => Err("it is opened twice".to_owned()),
                 None => Err("no entry of this file's decision says that it was recorded".to_owned()),
                 Some(born) => open(opening, born).and_then(|key| match () {
-                    () if self.life.took(payload, born) => {
+                    () if self.life.took(born) => {
                         Err("an erasure in the bundle destroyed its key, and it is opened".to_owned())
                     }
                     () if !covers(disclosure.as_ref(), story, payload, born) => {
@@ -105,8 +105,8 @@ impl Verifier<'_> {
         let left_out = story.born.iter().filter(|(id, born)| {
             born.sealed.is_some()
                 && !seen.contains(id)
-                && !self.life.took(**id, born)
-                && !self.life.purged(born)
+                && !self.life.took(born)
+                && !self.life.purged(born, &story.facts)
         });
         let left_out: Vec<Id> = left_out.map(|(id, _)| *id).collect();
         for id in left_out {

@@ -154,8 +154,8 @@ impl Verifier<'_> {
         for (id, born) in &story.born {
             let count = match () {
                 () if opened.contains_key(id) => &mut counts.disclosed,
-                () if self.life.took(*id, born) => &mut counts.erased,
-                () if self.life.purged(born) => &mut counts.purged,
+                () if self.life.took(born) => &mut counts.erased,
+                () if self.life.purged(born, &story.facts) => &mut counts.purged,
                 () if born.sha256.is_some() => &mut counts.shared,
                 () => &mut counts.undisclosed,
             };

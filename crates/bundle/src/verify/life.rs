@@ -1,62 +1,85 @@
 //! The life of the systems, as far as it says what became of the decisions' content: erasures, purges, holds.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use inferlog_record::body::Scope;
 use inferlog_record::{Count, Id, KeyId};
 use serde::Deserialize;
 
 use super::Verifier;
 use super::report::Check;
-use super::story::{Born, EntryText, EventText, Story};
+use super::story::{Born, EntryText, EventText, Facts, Story};
 use crate::layout;
 
 /// What the bundle has of it.
 #[derive(Debug, Default)]
 pub(super) struct Life {
     erasures: BTreeMap<Id, Erasure>,
+    /// Keys that were withheld, by the intent that they were withheld from.
+    withheld: HashMap<Id, HashSet<KeyId>>,
     purges: Vec<Purge>,
-    placed: HashSet<Id>,
-    released: HashSet<Id>,
+    holds: BTreeMap<Id, Hold>,
+    incidents: HashSet<Id>,
+    /// Erasures that were refused.
+    refused: u64,
 }
 
-/// An erasure, by its event: what it destroyed, and what a hold withheld from it.
-#[derive(Debug, Default)]
+/// An erasure, by its event: what it destroyed.
+#[derive(Debug)]
 struct Erasure {
     place: (usize, u64),
+    /// The event that announced it.
+    intent: Id,
+    is_completed: bool,
     keys: HashSet<KeyId>,
     subjects: HashSet<String>,
-    /// How many payloads are withheld.
-    withheld: u64,
-    withheld_payloads: HashSet<Id>,
 }
 
 #[derive(Debug)]
 struct Purge {
     place: (usize, u64),
+    class: Option<String>,
     first: u64,
     last: u64,
 }
 
+#[derive(Debug, Default)]
+struct Hold {
+    placed: Vec<((usize, u64), Scope)>,
+    released: Option<(usize, u64)>,
+}
+
 #[derive(Deserialize)]
 struct ErasureBody {
+    intent: Option<Id>,
     /// As they are written: one that is no key takes nothing away from the others.
     #[serde(default)]
     keys: Vec<String>,
     #[serde(default)]
-    subjects: Vec<String>,
+    phase: String,
     #[serde(default)]
-    withheld: Option<Count>,
+    subjects: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct PurgeBody {
+    class: Option<String>,
     first: Count,
     last: Count,
+    #[serde(default)]
+    what: String,
 }
 
 #[derive(Deserialize)]
 struct HoldBody {
     hold: Id,
+    #[serde(default)]
+    scope: Scope,
+}
+
+#[derive(Deserialize)]
+struct IncidentBody {
+    incident: Id,
 }
 
 impl Life {
@@ -66,54 +89,115 @@ impl Life {
             match event.kind {
                 "erasure" => self.take_erasure(place, event),
                 "purge" => {
-                    if let Some(PurgeBody { first, last }) = body(event) {
-                        self.purges.push(Purge { place, first: first.0, last: last.0 });
+                    if let Some(PurgeBody { class, first, last, what }) = body(event)
+                        && what != "entries"
+                    {
+                        self.purges.push(Purge { place, class, first: first.0, last: last.0 });
                     }
                 }
-                "hold.placed" => self.placed.extend(body(event).map(|HoldBody { hold }| hold)),
-                "hold.released" => self.released.extend(body(event).map(|HoldBody { hold }| hold)),
+                "hold.placed" => {
+                    if let Some(HoldBody { hold, scope }) = body(event) {
+                        self.holds.entry(hold).or_default().placed.push((place, scope));
+                    }
+                }
+                "hold.released" => {
+                    if let Some(HoldBody { hold, .. }) = body(event) {
+                        self.holds.entry(hold).or_default().released = Some(place);
+                    }
+                }
+                "incident" => self.incidents.extend(body(event).map(|IncidentBody { incident }| incident)),
                 _ => {}
             }
         }
     }
 
     fn take_erasure(&mut self, place: (usize, u64), event: &EventText<'_>) {
-        let erasure =
-            self.erasures.entry(event.id).or_insert_with(|| Erasure { place, ..Erasure::default() });
-        if let Some(ErasureBody { keys, subjects, withheld }) = body(event) {
-            erasure.keys.extend(keys.iter().filter_map(|key| key.parse::<KeyId>().ok()));
-            erasure.subjects.extend(subjects);
-            erasure.withheld = withheld.map_or(0, |withheld| withheld.0);
+        let Some(ErasureBody { intent, keys, phase, subjects }) = body(event) else { return };
+        let keys = keys.iter().filter_map(|key| key.parse::<KeyId>().ok());
+        match (phase.as_str(), intent) {
+            ("refused", _) => self.refused += 1,
+            ("withheld", Some(intent)) => self.withheld.entry(intent).or_default().extend(keys),
+            ("withheld", None) => {}
+            _ => {
+                let erasure = self.erasures.entry(event.id).or_insert_with(|| Erasure {
+                    place,
+                    intent: intent.unwrap_or(event.id),
+                    is_completed: phase == "completed",
+                    keys: HashSet::new(),
+                    subjects: HashSet::new(),
+                });
+                erasure.keys.extend(keys);
+                erasure.subjects.extend(subjects);
+            }
         }
-        // What is too much for one entry goes on in the next.
-        let withheld = event.payloads.iter().filter(|reference| reference.role == "withheld");
-        erasure.withheld_payloads.extend(withheld.map(|reference| reference.payload));
     }
 
-    /// Whether an erasure of the bundle destroyed the key of a payload.
-    pub(super) fn took(&self, payload: Id, born: &Born) -> bool {
+    /// Whether an erasure of the bundle destroyed the key of a payload: it names the key or a person, came later, and did not
+    /// withhold the key.
+    pub(super) fn took(&self, born: &Born) -> bool {
+        let Some(key) = born.key_id else { return false };
         self.erasures.values().any(|erasure| {
             // In another log it is later in any case: keys are the node's.
             let is_later = erasure.place.0 != born.place.0 || erasure.place.1 > born.place.1;
-            let is_key = born.key_id.is_some_and(|key| erasure.keys.contains(&key));
+            let is_spared = self.withheld.get(&erasure.intent).is_some_and(|keys| keys.contains(&key));
             let is_person = || born.subjects.iter().any(|subject| erasure.subjects.contains(subject));
-            // Not all that it withholds may be named in the bundle.
-            let may_be_withheld = erasure.withheld > erasure.withheld_payloads.len() as u64;
-            let is_spared = may_be_withheld || erasure.withheld_payloads.contains(&payload);
-            is_later && !is_spared && born.key_id.is_some() && (is_key || is_person())
+            is_later && !is_spared && (erasure.keys.contains(&key) || is_person())
         })
     }
 
-    /// Whether a purge of the bundle covers the entry of a payload. Entries that it kept are not told apart.
-    pub(super) fn purged(&self, born: &Born) -> bool {
+    /// Whether a purge of the bundle removed a payload: it covers its class and entry, came later, and no hold stood then that
+    /// covers the decision.
+    pub(super) fn purged(&self, born: &Born, facts: &Facts) -> bool {
         let (log, index) = born.place;
-        let mut purges = self.purges.iter().filter(|purge| purge.place.0 == log && purge.place.1 > index);
-        purges.any(|purge| (purge.first..=purge.last).contains(&index))
+        born.key_id.is_some()
+            && self.purges.iter().any(|purge| {
+                let is_class = purge.class.as_ref().is_none_or(|class| *class == born.retention);
+                let covers = purge.place.0 == log && (purge.first..=purge.last).contains(&index);
+                let is_held = || self.holds.values().any(|hold| hold.kept(facts, purge.place));
+                is_class && covers && purge.place.1 > index && !is_held()
+            })
     }
 
     /// Holds that were placed and not released.
     pub(super) fn held(&self) -> u64 {
-        self.placed.difference(&self.released).count() as u64
+        self.holds.values().filter(|hold| !hold.placed.is_empty() && hold.released.is_none()).count() as u64
+    }
+
+    /// Erasures that were announced and, as far as the bundle says, not completed.
+    pub(super) fn announced(&self) -> u64 {
+        let completed: HashSet<Id> =
+            self.erasures.values().filter(|told| told.is_completed).map(|told| told.intent).collect();
+        self.erasures.values().filter(|told| !completed.contains(&told.intent)).count() as u64
+    }
+
+    /// Erasures that were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Erasures from which keys were withheld.
+    pub(super) fn withheld(&self) -> u64 {
+        self.withheld.len() as u64
+    }
+
+    /// Purges of payloads.
+    pub(super) fn purges(&self) -> u64 {
+        self.purges.len() as u64
+    }
+
+    /// Incidents.
+    pub(super) fn incidents(&self) -> u64 {
+        self.incidents.len() as u64
+    }
+}
+
+impl Hold {
+    /// Whether it kept a decision from what was written there. Of another log it is not known which came first: it kept.
+    fn kept(&self, facts: &Facts, at: (usize, u64)) -> bool {
+        let is_before = |place: (usize, u64)| place.0 != at.0 || place.1 < at.1;
+        let is_released = self.released.is_some_and(|released| released.0 == at.0 && released.1 < at.1);
+        let scopes = self.placed.iter().filter(|(placed, _)| is_before(*placed)).map(|(_, scope)| scope);
+        !is_released && scopes.into_iter().any(|scope| facts.is_in(scope))
     }
 }
 
@@ -132,7 +216,11 @@ impl Verifier<'_> {
         let mut story = Story::default();
         self.read_entries(&path, None, &mut story);
         self.found.counts.system_entries += self.found.counts.entries - before;
-        self.found.counts.held = self.life.held();
+        let (counts, life) = (&mut self.found.counts, &self.life);
+        counts.held = life.held();
+        (counts.announced, counts.refused) = (life.announced(), life.refused());
+        (counts.withheld, counts.purges, counts.incidents) =
+            (life.withheld(), life.purges(), life.incidents());
         let opened = self.openings(&layout::system_openings(log), None, &story);
         self.found.counts.system_disclosed += opened.len() as u64;
     }

@@ -149,6 +149,16 @@ pub struct Counts {
     pub system_disclosed: u64,
     /// Legal holds that were placed, and not released, in the entries of the bundle.
     pub held: u64,
+    /// Erasures that were announced there, and not completed.
+    pub announced: u64,
+    /// Erasures that were refused there.
+    pub refused: u64,
+    /// Erasures from which a hold or a legal duty withheld keys there.
+    pub withheld: u64,
+    /// Purges of payloads there.
+    pub purges: u64,
+    /// Incidents there.
+    pub incidents: u64,
 }
 
 /// Where the keys came from that verified a log's signature.

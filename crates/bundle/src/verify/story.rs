@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use inferlog_record::{Digest, Id, KeyId, ReferenceView};
+use inferlog_record::body::Scope;
+use inferlog_record::{Digest, Id, KeyId, Pseudonym, ReferenceView, RetentionClass, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -34,6 +35,8 @@ pub(super) struct EventText<'a> {
     parent: Option<Id>,
     #[serde(borrow, default)]
     pub(super) payloads: Vec<ReferenceView<'a>>,
+    #[serde(default)]
+    retention: &'a str,
     #[serde(borrow, default)]
     subjects: Vec<&'a str>,
     system: &'a str,
@@ -79,6 +82,32 @@ pub(super) struct Born {
     pub(super) key_id: Option<KeyId>,
     pub(super) is_zstd: bool,
     pub(super) subjects: Vec<String>,
+    /// Retention class of its entry: that of the first event.
+    pub(super) retention: String,
+}
+
+/// What a hold's scope asks of a decision.
+#[derive(Default)]
+pub(super) struct Facts {
+    decision: Option<Id>,
+    /// Of each event: retention class, time, persons.
+    events: BTreeSet<(RetentionClass, Timestamp, Vec<Pseudonym>)>,
+}
+
+impl Facts {
+    /// Whether a scope covers any event.
+    pub(super) fn is_in(&self, scope: &Scope) -> bool {
+        let mut events = self.events.iter();
+        events.any(|(class, at, subjects)| scope.covers(self.decision, class, *at, subjects))
+    }
+
+    fn take(&mut self, decision: Option<Id>, event: &EventText<'_>) {
+        self.decision = decision;
+        if let (Ok(class), Ok(at)) = (RetentionClass::new(event.retention), event.logged_at.parse()) {
+            let subjects = event.subjects.iter().filter_map(|subject| subject.parse().ok()).collect();
+            self.events.insert((class, at, subjects));
+        }
+    }
 }
 
 /// Why a payload is not there.
@@ -111,6 +140,7 @@ pub(super) struct Story {
     /// What each payload is to any event.
     pub(super) roles: BTreeMap<Id, BTreeSet<String>>,
     pub(super) events: BTreeSet<Id>,
+    pub(super) facts: Facts,
     /// Events that are named as cause, whole or origin, and the entry that names each first.
     pub(super) named: Vec<(Id, (usize, u64))>,
     writes: Vec<Write>,
@@ -127,6 +157,7 @@ impl Story {
                 self.first = Some((event.logged_at.to_owned(), event.system.to_owned()));
             }
             self.events.insert(event.id);
+            self.facts.take(entry.decision, event);
             let causes = event.after.iter().chain(&event.parent);
             self.named.extend(causes.map(|id| (*id, place)));
             if event.kind == "decision.closed" {
@@ -138,7 +169,8 @@ impl Story {
             for reference in &event.payloads {
                 let payload = reference.payload;
                 self.roles.entry(payload).or_default().insert(reference.role.to_owned());
-                if let Err(what) = self.refer(place, event, reference) {
+                let retention = entry.events.first().map_or("", |first| first.retention);
+                if let Err(what) = self.refer((place, retention), event, reference) {
                     faults.push(format!("payload {payload}: {what}"));
                 }
             }
@@ -148,7 +180,7 @@ impl Story {
 
     fn refer(
         &mut self,
-        place: (usize, u64),
+        (place, retention): ((usize, u64), &str),
         event: &EventText<'_>,
         reference: &ReferenceView<'_>,
     ) -> Result<(), &'static str> {
@@ -190,6 +222,7 @@ impl Story {
             key_id: reference.key_id,
             is_zstd: reference.encoding == Some("zstd"),
             subjects: event.subjects.iter().map(|subject| (*subject).to_owned()).collect(),
+            retention: retention.to_owned(),
         };
         self.born.insert(payload, born);
         Ok(())

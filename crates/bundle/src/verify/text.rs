@@ -69,8 +69,16 @@ impl BundleReport {
             .collect();
         let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
         let _ = writeln!(out, "  {told}");
-        if counts.held > 0 {
-            let _ = writeln!(out, "  {} in force", counted(counts.held, "legal hold"));
+        let life = [
+            (counts.held, "legal hold", "in force"),
+            (counts.announced, "erasure", "announced, and not completed as far as this bundle says"),
+            (counts.withheld, "erasure", "from which a hold or a legal duty withheld keys"),
+            (counts.refused, "erasure", "refused"),
+            (counts.purges, "purge", "of such payloads"),
+            (counts.incidents, "incident", "told of"),
+        ];
+        for (count, what, how) in life.into_iter().filter(|(count, ..)| *count > 0) {
+            let _ = writeln!(out, "  {} {how}", counted(count, what));
         }
     }
 

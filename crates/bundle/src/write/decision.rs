@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use inferlog_audit::fate::{Birth, DecisionFacts, Fate};
 use inferlog_audit::{CONTENT_BYTES_MAX, Openings, Unopened};
 use inferlog_record::{Content, Entry, Event, Id, PayloadRole, Reference, Sealed};
 use inferlog_vault::{SealContext, open_payload};
@@ -11,7 +12,6 @@ use inferlog_vault::{SealContext, open_payload};
 use super::error::Result;
 use super::logs::SourceLog;
 use super::plan::{Plan, Planned};
-use super::system::Erased;
 use crate::layout::{Disclosed, Disclosure, Entries, Opened, SealedPayload, SealedPayloads};
 
 /// What a bundle has of one decision.
@@ -21,6 +21,8 @@ pub(super) struct DecisionFiles {
     pub(super) disclosed: Disclosed,
     /// Payloads that the disclosure covers and whose keys were destroyed.
     pub(super) erased: u64,
+    /// Payloads that the disclosure covers and a purge removed.
+    pub(super) purged: u64,
     pub(super) sealed: Option<SealedPayloads>,
 }
 
@@ -52,22 +54,29 @@ pub(super) fn files(
         entries: Entries { decision: id, entries: proved },
         disclosed: Disclosed { decision: id, openings: Vec::new() },
         erased: 0,
+        purged: 0,
         sealed: None,
     };
     let (born, roles) = (born(&parsed), roles(&parsed));
+    let mut facts = DecisionFacts { decision: id, events: Vec::new() };
+    parsed.iter().flat_map(|(_, entry)| &entry.events).for_each(|event| facts.take(event));
     for born in &born {
         let mut roles = roles.get(&born.reference.payload).into_iter().flatten();
         if !roles.any(|role| disclosure.covers(*role, born.sealed.class)) {
             continue;
         }
-        match openings.map(|openings| born.open(plan, openings)).transpose()?.flatten() {
-            Some(opened) => files.disclosed.openings.push(opened),
-            None => files.erased += 1,
+        match born.fate(plan, &facts) {
+            Fate::Purged(_) => files.purged += 1,
+            Fate::Erased(_) => files.erased += 1,
+            Fate::Kept => match openings.map(|openings| born.open(plan, openings)).transpose()?.flatten() {
+                Some(opened) => files.disclosed.openings.push(opened),
+                None => files.erased += 1,
+            },
         }
     }
     if disclosure.sealed {
-        let sealed = born.iter().map(|born| born.sealed_payload(plan)).collect::<Result<Vec<_>>>()?;
-        let sealed = sealed.into_iter().flatten().collect();
+        let there = born.iter().filter(|born| matches!(born.fate(plan, &facts), Fate::Kept));
+        let sealed = there.map(|born| born.sealed_payload(plan)).collect::<Result<Vec<_>>>()?;
         files.sealed = Some(SealedPayloads { decision: decision.summary.id, sealed });
     }
     Ok(files)
@@ -106,16 +115,20 @@ impl Born<'_> {
         &plan.logs[self.place.0]
     }
 
-    fn is_erased(&self, erased: &[Erased]) -> bool {
-        let (key, payload) = (self.sealed.key_id, self.reference.payload);
-        erased.iter().any(|erased| erased.took(self.place, self.event, key, payload))
+    /// What became of it, as the life in the bundle says.
+    fn fate<'p>(&self, plan: &'p Plan, facts: &DecisionFacts) -> Fate<'p> {
+        let subjects = self.event.subjects.iter().copied().collect();
+        plan.removals.fate(&Birth {
+            at: self.place,
+            key: self.sealed.key_id,
+            class: &self.first.retention,
+            subjects: &subjects,
+            facts,
+        })
     }
 
     /// `None` if its key was destroyed.
     fn open(&self, plan: &Plan, openings: &dyn Openings) -> Result<Option<Opened>> {
-        if self.is_erased(&plan.erased) {
-            return Ok(None);
-        }
         let (log, payload) = (self.log(plan), self.reference.payload);
         let failed =
             |what: &dyn std::fmt::Display| log.at(self.place.1, format!("payload {payload}: {what}"));
@@ -136,13 +149,9 @@ impl Born<'_> {
         Ok(Some(Opened { base64, data_key: hex::encode(key.expose()), payload, text }))
     }
 
-    /// `None` if its key was destroyed: there is nothing in them any more.
-    fn sealed_payload(&self, plan: &Plan) -> Result<Option<SealedPayload>> {
-        if self.is_erased(&plan.erased) {
-            return Ok(None);
-        }
+    fn sealed_payload(&self, plan: &Plan) -> Result<SealedPayload> {
         let base64 = STANDARD.encode(self.sealed_bytes(plan)?);
-        Ok(Some(SealedPayload { base64, payload: self.reference.payload }))
+        Ok(SealedPayload { base64, payload: self.reference.payload })
     }
 
     fn sealed_bytes(&self, plan: &Plan) -> Result<Vec<u8>> {

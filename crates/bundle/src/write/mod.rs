@@ -96,6 +96,8 @@ pub struct Written {
     pub entries: u64,
     /// Payloads that the disclosure covers and whose keys were destroyed.
     pub erased: u64,
+    /// Payloads that the disclosure covers and a purge removed.
+    pub purged: u64,
     /// What is not there, by what it is, and how many.
     pub left_out: BTreeMap<String, u64>,
     /// The logs, by number.
@@ -271,12 +273,13 @@ impl<W: Read + Write + Seek> Writing<'_, W> {
             self.written.payloads += summary.payloads;
             self.written.disclosed += summary.disclosed;
             self.written.erased += files.erased;
+            self.written.purged += files.purged;
             summaries.decisions.push(summary);
         }
         self.members.add_json(layout::SUMMARIES, &summaries)
     }
 
-    /// Registered prompts, tools and shared documents that the disclosure covers.
+    /// Registered prompts, tools and shared documents that the disclosure covers, and the policies in force.
     fn shared(&mut self, fs: &Arc<dyn Fs>, data: &Path, plan: &Plan) -> Result<()> {
         if plan.shared.is_empty() {
             return Ok(());

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use inferlog_audit::fate::Removals;
 use inferlog_audit::{AuditError, Locator, ScanLocator, Select, StoryOptions, story};
 use inferlog_disk::Fs;
-use inferlog_record::body::Body;
+use inferlog_record::body::{Aspect, Body};
 use inferlog_record::{
     Content, DataClass, Digest, Entry, Event, Id, KeyId, PayloadRole, Pseudonym, RetentionClass, SystemName,
     Timestamp,
@@ -15,7 +16,7 @@ use inferlog_record::{
 
 use super::error::{Result, WriteError};
 use super::logs::SourceLog;
-use super::system::{Erased, Life, erasures};
+use super::system::{Life, removals};
 use super::{Phase, Step};
 use crate::layout::{Disclosure, Summary};
 
@@ -27,8 +28,8 @@ pub(super) struct Plan {
     pub(super) decisions: Vec<Planned>,
     /// Of each log, what its `system.json` has.
     pub(super) life: Vec<Life>,
-    /// Erasures that concern the decisions.
-    pub(super) erased: Vec<Erased>,
+    /// What became of their content, as the life that the bundle has says it.
+    pub(super) removals: Removals,
     /// When the first and the last of the decisions' events were logged.
     pub(super) span: (Timestamp, Timestamp),
     /// What the entries name by its SHA-256 and the disclosure covers.
@@ -52,6 +53,8 @@ pub(super) struct Known {
     pub(super) subjects: HashSet<Pseudonym>,
     pub(super) classes: BTreeSet<RetentionClass>,
     pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// Whether a decision lacks its beginning.
+    pub(super) is_cut: bool,
     shared: BTreeSet<Digest>,
 }
 
@@ -74,10 +77,35 @@ pub(super) fn plan(
         planned.push(read(fs, data, &logs, *id, &located, disclosure, &mut known)?);
     }
     let span = known.span.ok_or(WriteError::NoDecisions)?;
-    let mut erased = erasures(&logs, &planned, &located, &known)?;
-    keep_needed(&mut logs, &mut planned, &mut erased)?;
-    let life = super::system::life(&logs, &planned, &located, &erased, &known)?;
-    Ok(Plan { logs, decisions: planned, life, erased, shared: known.shared, span })
+    let removed = removals(&logs, &planned, &located, &known)?;
+    let removed = keep_needed(&mut logs, &mut planned, removed)?;
+    let life = super::system::life(&logs, &planned, &located, &removed, &known)?;
+    let (removals, policies) = told(&logs, &life)?;
+    let mut shared = known.shared;
+    shared.extend(policies);
+    Ok(Plan { logs, decisions: planned, life, removals, shared, span })
+}
+
+/// What the life that goes into the bundle says was removed and held, and the policies that it names.
+fn told(logs: &[SourceLog], life: &[Life]) -> Result<(Removals, BTreeSet<Digest>)> {
+    let (mut removals, mut policies) = (Removals::default(), BTreeSet::new());
+    for (number, (log, life)) in logs.iter().zip(life).enumerate() {
+        for index in life.indices.iter().filter(|index| **index < log.size()) {
+            for event in log.parsed(*index)?.events {
+                removals.learn((number, *index), &event);
+                match &event.body {
+                    Body::RecorderStarted(body) => policies.extend(body.policy),
+                    Body::SystemChanged(body) if body.aspect == Aspect::Policy => {
+                        policies.extend(body.new_digest);
+                        policies.extend(body.old_digest);
+                    }
+                    Body::Purge(body) => policies.extend(body.policy_sha256),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok((removals, policies))
 }
 
 /// Finds and reads one decision.
@@ -103,6 +131,7 @@ fn read(
     if !has_opening(&parsed) {
         places = search(fs, data, logs, id)?;
         parsed = parse(logs, &places)?;
+        known.is_cut |= !has_opening(&parsed);
     }
     for ((log, index), entry) in places.iter().zip(&parsed) {
         if entry.decision != Some(id) {
@@ -210,19 +239,24 @@ impl Known {
 }
 
 /// Keeps the logs that something of the bundle stands in, numbered anew, and chooses the checkpoint of each.
-fn keep_needed(logs: &mut Vec<SourceLog>, decisions: &mut [Planned], erased: &mut [Erased]) -> Result<()> {
+fn keep_needed(
+    logs: &mut Vec<SourceLog>,
+    decisions: &mut [Planned],
+    removed: BTreeSet<(usize, u64)>,
+) -> Result<BTreeSet<(usize, u64)>> {
     let mut needed: BTreeMap<usize, u64> = BTreeMap::new();
     let of_decisions = decisions.iter().flat_map(|decision| decision.places.iter().copied());
-    for (log, index) in of_decisions.chain(erased.iter().map(|erased| erased.place)) {
+    for (log, index) in of_decisions.chain(removed.iter().copied()) {
         let size = needed.entry(log).or_default();
         *size = (*size).max(index + 1);
     }
     let number: BTreeMap<usize, usize> = needed.keys().copied().zip(0..).collect();
     let places = decisions.iter_mut().flat_map(|decision| &mut decision.places);
-    for (log, _) in places.chain(erased.iter_mut().map(|erased| &mut erased.place)) {
+    for (log, _) in places {
         *log = number[log];
     }
     let mut at = 0..;
     logs.retain(|_| at.next().is_some_and(|at| needed.contains_key(&at)));
-    logs.iter_mut().zip(needed.values()).try_for_each(|(log, size)| log.vouch(*size))
+    logs.iter_mut().zip(needed.values()).try_for_each(|(log, size)| log.vouch(*size))?;
+    Ok(removed.into_iter().map(|(log, index)| (number[&log], index)).collect())
 }

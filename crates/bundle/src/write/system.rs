@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use inferlog_audit::{Locator, ScanLocator};
 use inferlog_merkle::entries;
-use inferlog_record::body::{Body, HoldPlaced, Scope};
-use inferlog_record::{Event, Id, KeyId, PayloadRole, Pseudonym};
+use inferlog_record::body::{Aspect, Body, HoldPlaced, Purged, Scope};
+use inferlog_record::{Event, Id};
 use memchr::memmem::Finder;
 
 use super::error::Result;
@@ -21,15 +21,6 @@ pub const LIFE_ENTRIES_MAX: usize = 4_096;
 /// How an entry of the system's life begins not: its members are sorted (format.md, section 4).
 const OF_A_DECISION: &[u8] = br#"{"decision":"#;
 
-/// An erasure that concerns the decisions.
-pub(super) struct Erased {
-    /// Log and index.
-    pub(super) place: (usize, u64),
-    keys: HashSet<KeyId>,
-    subjects: HashSet<Pseudonym>,
-    withheld: HashSet<Id>,
-}
-
 /// What a log's `system.json` has.
 #[derive(Default)]
 pub(super) struct Life {
@@ -39,49 +30,42 @@ pub(super) struct Life {
     pub(super) left_out: BTreeMap<&'static str, u64>,
 }
 
-/// The erasures that concern the decisions' keys or persons.
-pub(super) fn erasures(
+/// Where the erasures stand that concern the decisions' keys or persons, what of these was withheld, and the purges of what they hold.
+pub(super) fn removals(
     logs: &[SourceLog],
     decisions: &[Planned],
     located: &ScanLocator,
     known: &Known,
-) -> Result<Vec<Erased>> {
+) -> Result<BTreeSet<(usize, u64)>> {
     // They are the same for every decision.
-    let Some(first) = decisions.first() else { return Ok(Vec::new()) };
-    let mut erased = Vec::new();
+    let Some(first) = decisions.first() else { return Ok(BTreeSet::new()) };
+    let mut places = BTreeSet::new();
     for found in located.locate(first.summary.id).unwrap_or_default() {
         let Some(log) = logs.iter().position(|log| log.origin == found.origin) else { continue };
+        let own = decisions.iter().flat_map(|decision| &decision.places).filter(|(at, _)| *at == log);
+        let own: BTreeSet<u64> = own.map(|(_, index)| *index).collect();
         for index in found.erasures.into_iter().filter(|index| *index < logs[log].size()) {
-            for event in &logs[log].parsed(index)?.events {
-                erased.extend(Erased::of((log, index), event).filter(|erased| erased.concerns(known)));
+            if logs[log].parsed(index)?.events.iter().any(|event| concerns(event, known, &own)) {
+                places.insert((log, index));
             }
         }
     }
-    Ok(erased)
+    Ok(places)
 }
 
-impl Erased {
-    fn of(place: (usize, u64), event: &Event) -> Option<Self> {
-        let Body::Erasure(body) = &event.body else { return None };
-        let withheld = event.payloads.iter().filter(|reference| reference.role == PayloadRole::Withheld);
-        Some(Self {
-            place,
-            keys: body.keys.iter().copied().collect(),
-            subjects: body.subjects.iter().copied().collect(),
-            withheld: withheld.map(|reference| reference.payload).collect(),
-        })
-    }
-
-    fn concerns(&self, known: &Known) -> bool {
-        !self.keys.is_disjoint(&known.keys) || !self.subjects.is_disjoint(&known.subjects)
-    }
-
-    /// Whether it took the content of a payload that was recorded at this place.
-    pub(super) fn took(&self, place: (usize, u64), event: &Event, key: KeyId, payload: Id) -> bool {
-        // In another epoch of the log it is later in any case: keys are the node's.
-        let is_later = self.place.0 != place.0 || self.place.1 > place.1;
-        let of_person = event.subjects.iter().any(|subject| self.subjects.contains(subject));
-        is_later && (self.keys.contains(&key) || of_person) && !self.withheld.contains(&payload)
+fn concerns(event: &Event, known: &Known, own: &BTreeSet<u64>) -> bool {
+    match &event.body {
+        Body::Erasure(body) => {
+            body.keys.iter().any(|key| known.keys.contains(key))
+                || body.subjects.iter().any(|subject| known.subjects.contains(subject))
+        }
+        Body::Purge(body) if body.first.0 <= body.last.0 => {
+            let is_class = body.class.as_ref().is_none_or(|class| known.classes.contains(class));
+            // Of a decision that lacks its beginning, that went before.
+            let before = matches!(body.what, Purged::Entries) && known.is_cut;
+            is_class && (before || own.range(body.first.0..=body.last.0).next().is_some())
+        }
+        _ => false,
     }
 }
 
@@ -90,19 +74,13 @@ pub(super) fn life(
     logs: &[SourceLog],
     decisions: &[Planned],
     located: &ScanLocator,
-    erased: &[Erased],
+    removals: &BTreeSet<(usize, u64)>,
     known: &Known,
 ) -> Result<Vec<Life>> {
     let mut lives = Vec::with_capacity(logs.len());
     for (number, log) in logs.iter().enumerate() {
         let mut life = Life::default();
-        life.indices.extend(
-            erased
-                .iter()
-                .map(|erased| erased.place)
-                .filter(|(log, _)| *log == number)
-                .map(|(_, index)| index),
-        );
+        life.indices.extend(removals.iter().filter(|(log, _)| *log == number).map(|(_, index)| *index));
         let own = decisions.iter().flat_map(|decision| &decision.places).filter(|(log, _)| *log == number);
         let (first, last) =
             own.fold((u64::MAX, 0), |(first, last), (_, index)| (first.min(*index), last.max(*index)));
@@ -159,7 +137,7 @@ fn mentions(log: &SourceLog, located: &ScanLocator, decisions: &[Planned]) -> Re
 /// What stands around the decisions in a log.
 #[derive(Default)]
 struct Around {
-    /// Where recorders began that were in force.
+    /// Where recorders began that were in force, and the last change of the policy before.
     started: BTreeSet<u64>,
     kept: Vec<Kept>,
 }
@@ -175,10 +153,15 @@ struct Kept {
 
 impl Around {
     fn read(log: &SourceLog, first: u64, last: u64) -> Result<Self> {
-        let finders = [&b"\"kind\":\"recorder.started\""[..], b"\"kind\":\"hold.", b"\"kind\":\"incident\""]
-            .map(Finder::new);
+        let finders = [
+            &b"\"kind\":\"recorder.started\""[..],
+            b"\"kind\":\"hold.",
+            b"\"kind\":\"incident\"",
+            b"\"aspect\":\"policy\"",
+        ]
+        .map(Finder::new);
         let told = |bytes: &[u8]| finders.iter().any(|finder| finder.find(bytes).is_some());
-        let (mut around, mut in_force) = (Self::default(), None);
+        let (mut around, mut in_force, mut policy) = (Self::default(), None, None);
         log.each_bundle(first.saturating_sub(LOOK_BACK_ENTRIES), log.size(), |start, bundle| {
             if !told(bundle) {
                 return Ok(());
@@ -191,6 +174,9 @@ impl Around {
                 for event in log.parse(index, bytes)?.events {
                     match event.body {
                         Body::RecorderStarted(_) if index < first => in_force = Some(index),
+                        Body::SystemChanged(body) if body.aspect == Aspect::Policy && index < first => {
+                            policy = Some(index);
+                        }
                         Body::RecorderStarted(_) if index <= last => drop(around.started.insert(index)),
                         Body::HoldPlaced(body) => {
                             let HoldPlaced { hold, incident, scope, .. } = *body;
@@ -215,6 +201,7 @@ impl Around {
             Ok(())
         })?;
         around.started.extend(in_force);
+        around.started.extend(policy);
         Ok(around)
     }
 

@@ -5,7 +5,7 @@ const AT_A_TIME = 8;
 
 /** Reads what says what is in the bundle. What cannot be read is a fault; the rest goes on without it. */
 async function openBundle(source, findings) {
-  const bundle = { source, there: new Set(source.paths), sums: new Map(), facts: null, summaries: [], logs: [], erasures: [], named: new Set(), systems: [], coverage: null };
+  const bundle = { source, there: new Set(source.paths), sums: new Map(), facts: null, summaries: [], logs: [], erasures: [], withheld: new Map(), purges: [], holds: new Map(), named: new Set(), systems: [], coverage: null };
   const sums = await source.read(SUMS).catch(() => null);
   try {
     if (sums === null) throw new Error("it is missing");
@@ -168,7 +168,7 @@ async function checkContent(bundle, findings, step) {
     if (!bundle.there.has(`logs/${log.number}/system.json`)) findings.fault("files", `logs/${log.number}/system.json`, "It is missing.");
     const told = await checkSystem(bundle, log.number, findings);
     bundle.systems.push(told);
-    bundle.erasures.push(...erasuresIn(told));
+    learn(bundle, told);
     nameShared(bundle, told);
   }
   await checkList(bundle, findings);

@@ -157,23 +157,50 @@ async function checkOpenings(bundle, told, file, findings) {
 
 /** The later erasure that destroyed the key of this content and did not withhold it, or null. */
 function erasureOf(bundle, { reference, event, entry }) {
-  const isOf = ({ body, log, index, withheld }) =>
-    (log !== entry.log || index > entry.index) && !withheld.has(reference.payload) &&
+  if (reference.key_id === undefined) return null;
+  const isOf = ({ body, log, index, intent }) =>
+    (log !== entry.log || index > entry.index) && !bundle.withheld.get(intent)?.has(reference.key_id) &&
     ((body.keys ?? []).includes(reference.key_id) || (body.subjects ?? []).some((subject) => (event.subjects ?? []).includes(subject)));
   return bundle.erasures.find(isOf) ?? null;
 }
 
-/**
- * Erasures that a system's life tells of. What a hold withholds is named by the intent, and by what continues it in further
- * entries, without a body; the completion repeats the keys alone.
- */
-function erasuresIn(told) {
-  const found = told.events.filter(({ event }) => event.kind === "erasure");
-  return found.filter(({ event }) => isObject(event.body)).map(({ event, entry }) => {
-    const both = found.filter((other) => [event.id, event.body.intent].includes(other.event.id));
-    const held = both.flatMap((other) => other.event.payloads ?? []).filter(({ role }) => role === "withheld");
-    return { event: event.id, body: event.body, log: entry.log, index: entry.index, withheld: new Set(held.map(({ payload }) => payload)) };
-  });
+/** The later purge that covers the class and entry of this content, and from which no hold kept its decision, or null. */
+function purgeOf(bundle, told, { reference, entry }) {
+  if (reference.key_id === undefined) return null;
+  const first = told.events.find((other) => other.entry === entry)?.event;
+  const isOf = (purge) =>
+    purge.log === entry.log && purge.index > entry.index && purge.body.first <= entry.index && entry.index <= purge.body.last &&
+    [undefined, first?.retention].includes(purge.body.class) && ![...bundle.holds.values()].some((hold) => isHeld(told, hold, purge));
+  return bundle.purges.find(isOf) ?? null;
+}
+
+/** Whether a hold that stood at this place covers any event of a decision. Of another log it is not known which came first. */
+function isHeld(told, { placed, released }, { log, index }) {
+  if (released.some((place) => place.log === log && place.index < index)) return false;
+  const scopes = placed.filter((place) => place.log !== log || place.index < index).map(({ scope }) => scope);
+  const isIn = (names, has) => (names ?? []).length === 0 || names.some((name) => has.includes(name));
+  const covers = (scope, event) =>
+    isIn(scope.classes, [event.retention]) && isIn(scope.decisions, [told.decision]) && isIn(scope.subjects, event.subjects ?? []) &&
+    (scope.from ?? "") <= event.logged_at && (scope.to === undefined || event.logged_at < scope.to);
+  return scopes.some((scope) => told.events.some(({ event }) => covers(scope, event)));
+}
+
+/** What a system's life tells of erasures, of what was withheld from them, of purges and of holds. */
+function learn(bundle, told) {
+  for (const { event, entry } of told.events) {
+    const { body, kind } = event;
+    if (!isObject(body)) continue;
+    const place = { event: event.id, body, log: entry.log, index: entry.index };
+    const intent = body.intent ?? event.id;
+    if (kind === "erasure" && body.phase === "withheld") bundle.withheld.set(intent, new Set([...(bundle.withheld.get(intent) ?? []), ...(body.keys ?? [])]));
+    else if (kind === "erasure" && body.phase !== "refused") bundle.erasures.push({ ...place, intent });
+    else if (kind === "purge" && body.what !== "entries") bundle.purges.push(place);
+    else if (kind === "hold.placed" || kind === "hold.released") {
+      const hold = bundle.holds.get(body.hold) ?? { placed: [], released: [] };
+      hold[kind === "hold.placed" ? "placed" : "released"].push({ ...place, scope: isObject(body.scope) ? body.scope : {} });
+      bundle.holds.set(body.hold, hold);
+    }
+  }
 }
 
 /** Sealed bytes, for whoever gets a key later. */

@@ -42,7 +42,7 @@ function contentCounts(told, bundle) {
     let state = spaced(reference.state);
     if (reference.state === "present") {
       const isShared = reference.sha256 !== undefined;
-      state = told.contents.has(reference.payload) ? "disclosed" : isShared && bundle.shared?.has(reference.sha256) ? "shared" : told.refused.has(reference.payload) ? "that does not hold" : erasureOf(bundle, held) !== null ? "erased" : "committed, not disclosed";
+      state = told.contents.has(reference.payload) ? "disclosed" : isShared && bundle.shared?.has(reference.sha256) ? "shared" : told.refused.has(reference.payload) ? "that does not hold" : erasureOf(bundle, held) !== null ? "erased" : purgeOf(bundle, told, held) !== null ? "purged" : "committed, not disclosed";
     }
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }

@@ -102,8 +102,11 @@ function absent(reference, page) {
   const { first, payload, role } = reference;
   const held = heldBy(reference, page);
   const erasure = reference.state === "present" && held !== undefined ? erasureOf(page.bundle, held) : null;
+  const purge = erasure === null && reference.state === "present" && held !== undefined && !page.told.contents.has(payload) ? purgeOf(page.bundle, page.told, held) : null;
+  const isCompleted = erasure !== null && page.bundle.erasures.some(({ body, intent }) => intent === erasure.intent && body.phase === "completed");
   const isRefused = page.told.refused.has(payload);
-  const why = isRefused ? el("span.wrong", "✕ Content was given out that does not hold: it is not shown") : erasure !== null ? ["Erased afterwards: the key was destroyed under the erasure event ", linkTo({ system: erasure.log, log: erasure.log, index: erasure.index }, erasure.event)] : absence(reference);
+  const removed = (what, by, more) => [what, linkTo({ system: by.log, log: by.log, index: by.index }, by.event), more];
+  const why = isRefused ? el("span.wrong", "✕ Content was given out that does not hold: it is not shown") : erasure !== null ? removed("⊘ Erased afterwards: the key was destroyed under the erasure event ", erasure, isCompleted ? null : "; announced, and not completed as far as this bundle says") : purge !== null ? removed("⊖ Purged afterwards: its time was over, says the purge event ", purge, null) : absence(reference);
   const details = held === undefined ? null : el("div.dim", code(`commitment ${held.reference.commitment ?? held.reference.sha256}`), page.told.sealed.has(payload) ? ", sealed bytes are in the bundle" : null);
   const again = first !== undefined && page.numbers.has(first) ? [", the same content as in ", page.link(first)] : null;
   return el("li", anchorOf(payload, page), el("b", named(ROLES, role)), " — ", why, again, again === null ? details : null);

@@ -18,7 +18,7 @@ const ROLES = {
   unlisted: "Texts behind “unlisted”", error: "Error", "retrieval.query": "Query", "retrieval.document": "Document",
   "tool.arguments": "Arguments", "tool.result": "Result", "transform.in": "What went in", "transform.out": "What came out",
   reasoning: "Reasoning", "human.before": "Before", "human.after": "After", "human.reason": "Reason", "label.value": "Value",
-  order: "Order", withheld: "Withheld by a hold", "access.query": "Query", report: "Report", "incident.report": "Report",
+  order: "Order", certificate: "Certificate", split: "Taken out, to stand alone", "sampling.acceptance": "By what a sample is accepted", "access.query": "Query", report: "Report", "incident.report": "Report",
   "system.old": "Before", "system.new": "After", "biometric.input": "Input of the match", "biometric.record": "Record that matched",
 };
 
