@@ -11,6 +11,7 @@
 
 mod about;
 pub mod account;
+pub mod certificate;
 pub mod coverage;
 pub mod drill;
 mod error;

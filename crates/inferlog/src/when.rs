@@ -23,6 +23,11 @@ fn parse_at(text: &str, now_ns: u64) -> Option<Timestamp> {
     point(text)
 }
 
+/// Reads `2026-01-31` or `2026-01-31T09:30:00Z`, which may be to come.
+pub(crate) fn point_or_error(text: &str) -> Result<Timestamp, String> {
+    point(text).ok_or_else(|| format!("`{text}` is no time: write 2026-01-31 or 2026-01-31T09:30:00Z"))
+}
+
 /// Reads a day or a time of day, in UTC.
 pub(crate) fn point(text: &str) -> Option<Timestamp> {
     // A record's time has nine fractional digits: fill up what is not written.

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use inferlog::Instance;
 use inferlog_audit::{AuditError, Openings, Story, StoryOptions, TextOptions, story};
-use inferlog_capture::recorder::{self, Erased};
-use inferlog_log::{Env, LogReader, list_logs};
-use inferlog_record::body::{AccessAction, OrderKind};
-use inferlog_record::{EntryView, EventView, Id, Kind, SystemName};
+use inferlog_log::Env;
+use inferlog_record::body::AccessAction;
+use inferlog_record::{Id, SystemName};
 use inferlog_registry::Registration;
-use inferlog_vault::{OldRoot, Vault};
+use inferlog_vault::Vault;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +17,10 @@ use super::access::{Reader, Reading, record_access};
 use super::account::Wanted;
 use super::bundle::{self, Disclosing};
 use super::drill::{self, DrillBegun, DrillDone};
+use super::erasure::ErasureAct;
 use super::export::{self, ExportBegun, Sought};
+use super::hold::HoldAct;
+use super::incident::IncidentAct;
 use super::registry::add;
 use super::risk::RiskAccepted;
 use super::subject::SubjectAct;
@@ -47,10 +49,12 @@ pub(crate) enum Act {
     Reconstruct { wanted: Wanted, reader: Reader },
     /// Open payloads that an answer refers to; recorded as an access before.
     Open { wanted: Vec<PayloadAt>, reader: Reader, query: String },
-    /// Say what an erasure would erase.
-    PlanErasure { target: Target, system: Option<SystemName> },
-    /// Erase.
-    Erase { target: Target, system: Option<SystemName> },
+    /// Plan, carry out or tell erasures.
+    Erasure(ErasureAct),
+    /// Place or release a hold.
+    Hold(HoldAct),
+    /// Open an incident, or say that its handling has come further.
+    Incident(IncidentAct),
     /// Make a new signing key for the system's log.
     RotateKeys { system: SystemName },
     /// Copy the keystore.
@@ -91,8 +95,9 @@ impl Act {
             Self::Show { .. } => "show",
             Self::Reconstruct { .. } => "reconstruct",
             Self::Open { .. } => "open",
-            Self::PlanErasure { .. } => "plan_erasure",
-            Self::Erase { .. } => "erase",
+            Self::Erasure(asked) => asked.name(),
+            Self::Hold(asked) => asked.name(),
+            Self::Incident(asked) => asked.name(),
             Self::RotateKeys { .. } => "rotate_keys",
             Self::BackUpKeys { .. } => "back_up_keys",
             Self::Register { .. } => "register",
@@ -120,45 +125,6 @@ pub(crate) enum Form {
         #[serde(default)]
         full: bool,
     },
-}
-
-/// Whose keys are to be destroyed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Target {
-    Subject(String),
-    Decision(Id),
-}
-
-/// What an erasure would erase in one system.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ErasurePlan {
-    pub(crate) system: String,
-    /// The person, as the log knows them.
-    pub(crate) pseudonym: Option<String>,
-    /// Decisions that would become unreadable.
-    pub(crate) decisions: u64,
-}
-
-/// What an erasure erased in one system.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ErasureDone {
-    pub(crate) system: String,
-    /// The event that announced it.
-    pub(crate) intent: Id,
-    /// Decisions that cannot be read any more.
-    pub(crate) decisions: u64,
-    /// Keys that were destroyed: of the person, or of the decision.
-    pub(crate) keys: Vec<String>,
-    /// Epoch of the root key that is in force now.
-    pub(crate) root_epoch: u32,
-    /// Why the old root key may still be there; absent if it was destroyed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) old_root_kept: Option<String>,
-    /// What could not be overwritten yet, backups that are not up to date included.
-    pub(crate) leftovers: Vec<String>,
-    /// The certificate, whose SHA-256 stands in the log.
-    pub(crate) certificate: Value,
 }
 
 /// A new signing key.
@@ -205,19 +171,9 @@ pub(crate) async fn act_following(
         Act::Open { wanted, reader, query } => {
             json(super::open::open(instance, wanted, reader, query).await?)
         }
-        Act::PlanErasure { target, system } => json(plan(instance, target, system.as_ref()).await?),
-        Act::Erase { target, system } => {
-            let target = match target {
-                Target::Subject(value) => recorder::Target::Subject(value.into_bytes()),
-                Target::Decision(id) => recorder::Target::Decision(id),
-            };
-            let request = recorder::EraseRequest {
-                only: system,
-                ..recorder::EraseRequest::new(target, OrderKind::Request)
-            };
-            let erased = instance.recorder.erase(request).await?;
-            json(erased.into_iter().map(done).collect::<Result<Vec<_>, _>>()?)
-        }
+        Act::Erasure(asked) => super::erasure::act(instance, asked).await,
+        Act::Hold(asked) => super::hold::act(instance, asked).await,
+        Act::Incident(asked) => super::incident::act(instance, asked).await,
         Act::RotateKeys { system } => json(Rotated { vkey: rotate(instance, &system).await? }),
         Act::BackUpKeys { to } => {
             instance.recorder.integrate().await?;
@@ -306,91 +262,4 @@ impl Form {
 
 fn json(value: impl Serialize) -> Result<Value, Failure> {
     Ok(serde_json::to_value(value)?)
-}
-
-fn done(erased: Erased) -> Result<ErasureDone, Failure> {
-    let Some(report) = erased.report else {
-        return Err(Failure::new(format!(
-            "{}: refused, for all of it is withheld; nothing is erased",
-            erased.system
-        )));
-    };
-    let backups = report
-        .backups
-        .into_iter()
-        .filter_map(|backup| Some(format!("{}: {}", backup.place.display(), backup.failed?)));
-    Ok(ErasureDone {
-        system: erased.system.to_string(),
-        intent: erased.intent,
-        decisions: erased.decisions,
-        keys: erased.keys.iter().map(ToString::to_string).collect(),
-        root_epoch: report.root_epoch,
-        old_root_kept: match report.old_root {
-            OldRoot::Destroyed => None,
-            OldRoot::Kept(why) => Some(why),
-        },
-        leftovers: report.leftovers.into_iter().chain(backups).collect(),
-        certificate: erased.certificate.map_or(Value::Null, |certificate| Value::String(certificate.note)),
-    })
-}
-
-/// What an erasure would find in each system, over all epochs of its log.
-async fn plan(
-    instance: &Instance,
-    target: Target,
-    only: Option<&SystemName>,
-) -> Result<Vec<ErasurePlan>, Failure> {
-    instance.recorder.integrate().await?;
-    let instance = instance.clone();
-    let only = only.cloned();
-    let planned = move || {
-        let mut plans: Vec<ErasurePlan> = Vec::new();
-        for log in list_logs(&*instance.env.fs, &instance.data)? {
-            let name = SystemName::new(log.system())?;
-            if only.as_ref().is_some_and(|only| *only != name) {
-                continue;
-            }
-            let pseudonym = match &target {
-                Target::Decision(_) => None,
-                Target::Subject(value) => match instance.vault.find_subject(&name, value.as_bytes())? {
-                    None => continue,
-                    Some(subject) => Some(subject.pseudonym().to_string()),
-                },
-            };
-            let wanted = match (&target, &pseudonym) {
-                (Target::Decision(id), _) => id.to_string(),
-                (_, pseudonym) => pseudonym.clone().unwrap_or_default(),
-            };
-            let decisions = count(&LogReader::new(instance.env.fs.clone(), log), &wanted)?;
-            match plans.last_mut().filter(|plan| plan.system == name.as_str()) {
-                Some(plan) => plan.decisions += decisions,
-                None => plans.push(ErasurePlan { system: name.to_string(), pseudonym, decisions }),
-            }
-        }
-        plans.retain(|plan| plan.decisions > 0 || plan.pseudonym.is_some());
-        Ok::<_, Failure>(plans)
-    };
-    tokio::task::spawn_blocking(planned).await?
-}
-
-/// Decisions of this id, or about the person with this pseudonym, in a published log.
-fn count(reader: &LogReader, wanted: &str) -> Result<u64, Failure> {
-    let finder = memchr::memmem::Finder::new(wanted);
-    let (size, mut decisions, mut failed) = (reader.size()?, 0, None);
-    reader.scan(0, size, |_, bytes| {
-        if finder.find(bytes).is_some() {
-            match EntryView::parse(bytes) {
-                Ok(entry) => {
-                    decisions += entry.events.iter().filter(|event| is_opening(event)).count() as u64
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.is_none()
-    })?;
-    failed.map_or(Ok(decisions), |error| Err(error.into()))
-}
-
-fn is_opening(event: &EventView<'_>) -> bool {
-    event.kind == Kind::DecisionOpened.as_str()
 }

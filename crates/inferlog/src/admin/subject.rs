@@ -12,7 +12,7 @@ use crate::output::Failure;
 
 /// What is asked about a person.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "subject", rename_all = "snake_case")]
+#[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum SubjectAct {
     /// As whom the systems know them.
     Find {

@@ -2,6 +2,8 @@
 
 mod bundle;
 
+pub(crate) use bundle::{Bundled, of_incident};
+
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -245,7 +247,7 @@ fn selection(args: &Records) -> Result<Selection, Failure> {
 }
 
 /// The ids in a file, one a line.
-pub(super) fn ids(path: &Path) -> Result<Vec<Id>, Failure> {
+pub(crate) fn ids(path: &Path) -> Result<Vec<Id>, Failure> {
     let failed =
         |error: io::Error| Failure::new(format!("cannot read decisions from {}: {error}", path.display()));
     let input: Box<dyn BufRead> = match path.to_str() {

@@ -13,6 +13,7 @@ use inferlog_record::{SystemName, Timestamp};
 use inferlog_timestamp::Roots;
 
 use crate::admin;
+use crate::commands::erase::check_certificate;
 use crate::commands::verify_bundle;
 use crate::output::{self, DIM, Failure, Verdict, styled};
 
@@ -31,14 +32,19 @@ Examples:
   inferlog verify --data /var/lib/inferlog --policy witnesses.policy --tsa-roots authority.pem
   inferlog verify --data /var/lib/inferlog --against 137.tlog-proof --against cosigned-by-the-auditor.note
   inferlog verify --data /var/lib/inferlog --json | jq .faults
-  inferlog verify --bundle evidence.zip --key credit.vkey --against kept-last-month.checkpoint")]
+  inferlog verify --bundle evidence.zip --key credit.vkey --against kept-last-month.checkpoint
+  inferlog verify --certificate erased.note --key credit.vkey")]
 pub(crate) struct VerifyArgs {
     /// The data directory.
-    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, required_unless_present = "bundle")]
+    #[arg(long, value_name = "DIR", env = DATA_VARIABLE, required_unless_present_any = ["bundle", "certificate"])]
     pub(crate) data: Option<PathBuf>,
     /// An evidence bundle (`inferlog export bundle`) to check instead: it needs no data directory.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["system", "twin"])]
     pub(crate) bundle: Option<PathBuf>,
+    /// The certificate of an erasure (`inferlog erase --certificate`) to check instead: its signature and, with --data, that the log
+    /// holds it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "system", "twin", "against", "witness", "policy", "tsa_roots"])]
+    pub(crate) certificate: Option<PathBuf>,
     /// Print one JSON object, with ok, size and faults.
     #[arg(long)]
     pub(crate) json: bool,
@@ -73,6 +79,12 @@ const DATA_VARIABLE: &str = "INFERLOG_DATA";
 pub(crate) const DRAWS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
+    if let Some(certificate) = &args.certificate {
+        if let Some(data) = &args.data {
+            admin::refresh(data);
+        }
+        return check_certificate(certificate, &args.key, args.data.as_deref(), args.json);
+    }
     if let Some(bundle) = &args.bundle {
         if args.data.is_some() && args.data != std::env::var_os(DATA_VARIABLE).map(PathBuf::from) {
             return Err(Failure::new("give --data or --bundle, not both: a bundle is checked by itself"));

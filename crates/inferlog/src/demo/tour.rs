@@ -12,11 +12,12 @@ use inferlog_audit::{
 use inferlog_log::{LogDir, LogIdentity, list_logs};
 use inferlog_merkle::VerifierKey;
 use inferlog_record::Id;
+use inferlog_record::body::OrderKind;
 
 use super::story::Story;
 use super::traffic::{self, Exchange, Kind, MIX};
 use super::{Demo, advice, bundle, questions, tamper};
-use crate::admin::{Act, ErasureDone, Target, act};
+use crate::admin::{Act, ErasureAct, ErasureAsked, ErasureDone, Target, act};
 use crate::commands::{erase, receipt, verify};
 use crate::output::{DIM, Failure, styled};
 
@@ -207,7 +208,9 @@ impl<'a> Tour<'a> {
     async fn erase(&mut self, chosen: &Exchange, receipt: Option<PathBuf>) -> Result<(), Failure> {
         self.story.chapter("The applicant asks to be erased")?;
         let target = Target::Subject(chosen.applicant.clone());
-        let erased = act(&self.demo.instance, Act::Erase { target, system: None }).await?;
+        let asked =
+            ErasureAsked { target, system: None, order: OrderKind::Request, text: None, actor: None };
+        let erased = act(&self.demo.instance, Act::Erasure(ErasureAct::Erase(asked))).await?;
         let erased: Vec<ErasureDone> = serde_json::from_value(erased)?;
         let mut printed = Vec::new();
         erased.iter().try_for_each(|done| erase::print(&mut printed, done))?;

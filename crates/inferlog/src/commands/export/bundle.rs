@@ -125,6 +125,39 @@ pub(super) fn run(args: &BundleArgs) -> Result<Verdict, Failure> {
     Ok(Verdict::Well)
 }
 
+/// A bundle that was made for an incident.
+pub(crate) struct Bundled {
+    pub(crate) decisions: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Makes a bundle of the decisions that an incident's holds freeze, with nothing disclosed; or says why there is none.
+pub(crate) fn of_incident(open: &OpenArgs, incident: Id, output: &Path) -> Result<Result<Bundled, String>, Failure> {
+    let args = BundleArgs {
+        open: open.clone(),
+        output: output.to_owned(),
+        decision: Vec::new(),
+        decisions: None,
+        since: None,
+        until: None,
+        system: None,
+        incident: Some(incident),
+        disclose: Vec::new(),
+        disclose_class: Vec::new(),
+        sealed: false,
+        json: false,
+        reader: Reader::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let keys = BundleKeys::open(open, &runtime, false)?;
+    let bar = output::progress("looking for the decisions".to_owned());
+    let disclosure = Disclosure { classes: Vec::new(), roles: Vec::new(), sealed: false };
+    let written = make(&args, disclosure, &keys, &runtime, &bar);
+    bar.finish_and_clear();
+    keys.close(&runtime)?;
+    Ok(written?.map(|(written, bytes)| Bundled { decisions: written.decisions, bytes }))
+}
+
 /// Writes the file; what was written, and its length in bytes, or why the answer is no.
 fn make(
     args: &BundleArgs,
