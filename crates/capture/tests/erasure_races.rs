@@ -5,7 +5,9 @@
 #[path = "support/simulated.rs"]
 mod simulated;
 
-use inferlog_capture::recorder::{Decision, NewContent, NewDecision, NewEvent, Recorder, Target, closed};
+use inferlog_capture::recorder::{
+    Decision, EraseRequest, NewContent, NewDecision, NewEvent, Recorder, Target, closed,
+};
 use inferlog_disk::sim::{Call, Fault, Op, SimFs};
 use inferlog_disk::{Fs, ManualClock, SlowSyncFs, replace_file};
 use inferlog_log::{Env, NodeLock};
@@ -69,7 +71,7 @@ async fn an_erasure_that_nobody_waits_for_still_keeps_others_out() {
     recorder.integrate().await.unwrap();
     let is_rewriting = || fs.files().keys().any(|path| path.to_string_lossy().ends_with(".1"));
     tokio::select! {
-        _ = recorder.erase(erased, None, OrderKind::Request) => panic!("it was to be left alone"),
+        _ = recorder.erase(EraseRequest::new(erased, OrderKind::Request)) => panic!("it was to be left alone"),
         () = until(is_rewriting) => {}
     }
     let mut decisions = Vec::new();
@@ -90,10 +92,11 @@ async fn an_erasure_that_is_made_up_for_waits_for_what_is_queued() {
     recorder.integrate().await.unwrap();
     let rewrite = |call: &Call| call.op == Op::Create && call.path.starts_with("/data/keystore/pages/");
     fs.inject(Fault::on(rewrite).times(1));
-    recorder.erase(erased.clone(), None, OrderKind::Request).await.unwrap_err();
+    recorder.erase(EraseRequest::new(erased.clone(), OrderKind::Request)).await.unwrap_err();
     assert_eq!(fs.faults_fired(), 1);
     let mut decision = system.begin(opening()).await.unwrap();
-    let (opened, erased) = tokio::join!(decision.opened(), recorder.erase(erased, None, OrderKind::Request));
+    let (opened, erased) =
+        tokio::join!(decision.opened(), recorder.erase(EraseRequest::new(erased, OrderKind::Request)));
     opened.unwrap();
     erased.unwrap();
     let id = finish(decision).await;
@@ -111,7 +114,7 @@ async fn a_restored_keystore_sees_later_erasures_again_though_the_clock_went_bac
     let ada = record(&system, "ada", "{}").await.unwrap();
     let bob = record(&system, "bob", "{}").await.unwrap();
     let erase = async |person: &str| {
-        recorder.erase(Target::Subject(person.into()), None, OrderKind::Request).await.unwrap();
+        recorder.erase(EraseRequest::new(Target::Subject(person.into()), OrderKind::Request)).await.unwrap();
     };
     erase("ada").await;
     let is_keys = |path: &Path| path.starts_with("/data/keystore") || path == Path::new(simulated::ROOT);

@@ -15,7 +15,7 @@ use gateway::{route, serve_with};
 use inferlog_capture::api::{self, Access, How, Token};
 use inferlog_capture::config::routes;
 use inferlog_capture::gateway::GatewayConfig;
-use inferlog_capture::recorder::Target;
+use inferlog_capture::recorder::{EraseRequest, Target};
 use inferlog_record::body::{Body, OrderKind, Tri};
 use inferlog_record::{Event, Id, PayloadRole};
 use posted::{CHAT, SCORED, WORDS, World, post};
@@ -153,7 +153,12 @@ async fn whether_an_answer_s_stages_are_identical_is_computed() {
             output(json!({"processed": "b", "final": "b"}))
         ]))
         .await;
-    world.served.recorder.erase(Target::Decision(decision), None, OrderKind::Request).await.unwrap();
+    world
+        .served
+        .recorder
+        .erase(EraseRequest::new(Target::Decision(decision), OrderKind::Request))
+        .await
+        .unwrap();
     world.attach(output(json!({"processed": WORDS, "final": WORDS}))).await;
     let log = world.end().await;
     let events = log.only();

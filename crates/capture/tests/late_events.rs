@@ -6,7 +6,9 @@
 mod simulated;
 
 use inferlog_capture::api::{How, attach};
-use inferlog_capture::recorder::{NewContent, NewEvent, Ongoing, RecordError, Recorder, Target};
+use inferlog_capture::recorder::{
+    EraseRequest, NewContent, NewEvent, Ongoing, RecordError, Recorder, Target,
+};
 use inferlog_disk::sim::SimFs;
 use inferlog_disk::{ManualClock, SeededRng};
 use inferlog_log::{Env, NodeLock};
@@ -204,11 +206,14 @@ async fn after_an_erasure_what_comes_late_names_the_order_even_after_a_restart()
             "person" => Target::Subject(b"ada".to_vec()),
             _ => Target::Decision(decision),
         };
-        let done = recorder.erase(intent(erased), None, OrderKind::Request).await.unwrap();
+        let done = recorder.erase(EraseRequest::new(intent(erased), OrderKind::Request)).await.unwrap();
         let order = done[0].intent;
         let order_of_forgotten = match target {
             "person" => order,
-            _ => recorder.erase(intent(forgotten), None, OrderKind::Request).await.unwrap()[0].intent,
+            _ => {
+                recorder.erase(EraseRequest::new(intent(forgotten), OrderKind::Request)).await.unwrap()[0]
+                    .intent
+            }
         };
         remembered.add(vec![review("secret 1")]).await.unwrap();
         drop(remembered);
@@ -249,7 +254,7 @@ async fn an_erased_decision_seals_nothing_under_a_key_that_the_log_does_not_know
     world.clock.advance(DAY);
     let clear = Human { about: None, action: HumanAction::Approve, reviewer: None };
     ongoing.add(vec![NewEvent::new(clear)]).await.unwrap();
-    recorder.erase(Target::Decision(decision), None, OrderKind::Request).await.unwrap();
+    recorder.erase(EraseRequest::new(Target::Decision(decision), OrderKind::Request)).await.unwrap();
     ongoing.add(vec![review("secret")]).await.unwrap();
     close(recorder).await;
     let events = world.events(decision);
@@ -308,7 +313,10 @@ async fn a_reviewer_is_a_pseudonym_that_a_crash_does_not_change() {
     let recorder = world.open().await;
     recorder.ongoing(decision, None).await.unwrap().add(vec![named()]).await.unwrap();
     // The reviewer's erasure leaves what is about the applicant; the link to the pseudonym is gone.
-    let erased = recorder.erase(Target::Subject(REVIEWER.into()), None, OrderKind::Request).await.unwrap();
+    let erased = recorder
+        .erase(EraseRequest::new(Target::Subject(REVIEWER.into()), OrderKind::Request))
+        .await
+        .unwrap();
     assert_eq!((erased.len(), erased[0].decisions), (1, 0));
     recorder.ongoing(decision, None).await.unwrap().add(vec![named()]).await.unwrap();
     close(recorder).await;

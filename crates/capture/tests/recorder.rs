@@ -6,7 +6,9 @@
 mod recording;
 
 use bytes::Bytes;
-use inferlog_capture::recorder::{NewContent, NewDecision, NewEvent, RecordError, System, Target, closed};
+use inferlog_capture::recorder::{
+    EraseRequest, NewContent, NewDecision, NewEvent, RecordError, System, Target, closed,
+};
 use inferlog_record::body::{DecisionOpened, ExchangeEnd, OrderKind, Outcome};
 use inferlog_record::{MediaType, PayloadRole};
 use recording::{content, crash_copy, entries, of_decision, open, outline, system};
@@ -159,9 +161,15 @@ async fn erasing_a_person_leaves_the_others_and_a_late_event_says_why_it_has_no_
     let (ada, bob) = (record(&credit, "ada", "ada's").await, record(&credit, "bob", "bob's").await);
     let mut running = credit.begin(input("ada", "ada's second")).await.unwrap();
     let running_id = running.id();
-    let erased = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
+    let erased = recorder
+        .erase(EraseRequest::new(Target::Subject(b"ada".to_vec()), OrderKind::Request))
+        .await
+        .unwrap();
     assert_eq!((erased.len(), erased[0].decisions), (1, 2));
-    let none = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
+    let none = recorder
+        .erase(EraseRequest::new(Target::Subject(b"ada".to_vec()), OrderKind::Request))
+        .await
+        .unwrap();
     assert!(none.is_empty(), "{none:?}");
     let late = NewEvent::new(inferlog_record::body::Output::default())
         .with(PayloadRole::OutputRaw, NewContent::personal(MediaType::Text, "late"));
@@ -195,7 +203,7 @@ async fn erasing_one_decision_leaves_the_person() {
     let credit = recorder.system(&system("credit")).await.unwrap();
     let (first, second) = (record(&credit, "ada", "first").await, record(&credit, "ada", "second").await);
     recorder.system(&system("other")).await.unwrap();
-    let erased = recorder.erase(Target::Decision(first), None, OrderKind::Policy).await.unwrap();
+    let erased = recorder.erase(EraseRequest::new(Target::Decision(first), OrderKind::Policy)).await.unwrap();
     assert_eq!((erased.len(), erased[0].decisions, erased[0].keys.len()), (1, 1, 1));
     recorder.close().await.unwrap();
     drop((recorder, credit));
@@ -219,9 +227,12 @@ async fn erasing_a_decision_finds_it_in_an_older_epoch() {
     recorder.close().await.unwrap();
     drop((recorder, credit));
     let recorder = open(dir.path()).await;
-    let erased = recorder.erase(Target::Decision(old), None, OrderKind::Request).await.unwrap();
+    let erased = recorder.erase(EraseRequest::new(Target::Decision(old), OrderKind::Request)).await.unwrap();
     assert_eq!((erased.len(), erased[0].decisions), (1, 1));
-    let again = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
+    let again = recorder
+        .erase(EraseRequest::new(Target::Subject(b"ada".to_vec()), OrderKind::Request))
+        .await
+        .unwrap();
     assert_eq!(again[0].decisions, 1, "her decisions are counted in every epoch");
 }
 
@@ -236,7 +247,8 @@ async fn an_erasure_that_a_crash_cut_off_is_finished_by_the_next_start() {
     let kept = std::fs::read(&root).unwrap();
     std::fs::remove_file(&root).unwrap();
     std::fs::create_dir(&root).unwrap();
-    let failed = recorder.erase(Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await;
+    let failed =
+        recorder.erase(EraseRequest::new(Target::Subject(b"ada".to_vec()), OrderKind::Request)).await;
     assert!(matches!(failed, Err(RecordError::Vault(_))), "{failed:?}");
     std::fs::remove_dir(&root).unwrap();
     std::fs::write(&root, kept).unwrap();

@@ -13,7 +13,7 @@ mod streaming;
 mod support;
 
 use gateway::{Log, Served, route, serve, status};
-use inferlog_capture::recorder::Target;
+use inferlog_capture::recorder::{EraseRequest, Target};
 use inferlog_disk::{OsRng, RealFs, SlowSyncFs, SystemClock};
 use inferlog_log::{Env, NodeConfig};
 use inferlog_record::body::{Body, OrderKind};
@@ -119,7 +119,7 @@ async fn what_a_person_asks_after_an_erasure_is_another_decision() {
     assert_eq!(world.ask(ASK, headers).await, 200);
     assert_eq!(world.ask(ASK, headers).await, 200);
     let erased = Target::Subject(b"ada".to_vec());
-    world.served.recorder.erase(erased, None, OrderKind::Request).await.unwrap();
+    world.served.recorder.erase(EraseRequest::new(erased, OrderKind::Request)).await.unwrap();
     assert_eq!(world.ask(ASK, headers).await, 200);
     let (log, _dir) = world.end().await;
     let decisions = log.decisions();

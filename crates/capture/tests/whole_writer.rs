@@ -9,7 +9,7 @@
 #[path = "support/simulated.rs"]
 mod simulated;
 
-use inferlog_capture::recorder::{RecordError, Target};
+use inferlog_capture::recorder::{EraseRequest, RecordError, Target};
 use inferlog_disk::sim::{Fault, How, Keep, SimFs};
 use inferlog_log::NodeLock;
 use inferlog_record::Id;
@@ -148,7 +148,7 @@ async fn erase(
     person: usize,
 ) -> Result<(), RecordError> {
     let target = Target::Subject(PEOPLE[person].as_bytes().to_vec());
-    let outcome = recorder.erase(target, None, OrderKind::Request).await;
+    let outcome = recorder.erase(EraseRequest::new(target, OrderKind::Request)).await;
     for acked in model.acked.values_mut().filter(|acked| acked.person == person && acked.erased != Some(true))
     {
         acked.erased = Some(outcome.is_ok());

@@ -194,7 +194,7 @@ struct Inner {
     systems: tokio::sync::Mutex<HashMap<SystemName, Arc<SystemState>>>,
     orders: Mutex<Orders>,
     /// Held by whoever completes erasures.
-    completing: tokio::sync::Mutex<()>,
+    completing: Arc<tokio::sync::Mutex<()>>,
     /// Whether the wall clock may say what is old.
     clock_guard: ClockGuard,
     desk: Desk,

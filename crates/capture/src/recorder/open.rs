@@ -62,7 +62,7 @@ impl Recorder {
             gate: tokio::sync::RwLock::new(()),
             systems: tokio::sync::Mutex::new(HashMap::new()),
             orders: Mutex::new(Orders::default()),
-            completing: tokio::sync::Mutex::new(()),
+            completing: Arc::default(),
             desk: Desk::default(),
             shared,
             violations: AtomicU64::new(0),
@@ -193,6 +193,8 @@ impl Recorder {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.node.close()).await?;
         drop(gate);
+        // Who completes erasures meets the closed log, and lets go.
+        drop(self.inner.completing.lock().await);
         // What a later opening finds in the WAL comes after what is published now.
         self.inner.lapses.set_tails(None);
         // Of what is integrated by now: a full disk is not waited for.

@@ -61,7 +61,10 @@ impl System {
         }
         let mut change = Firsts::of_policy(self, policy.identity())?;
         // A crash after this leaves a policy that the next start puts in force, and does not tell again.
-        self.state.log.append(change.take()).await?;
+        let told = change.take();
+        if !told.is_empty() {
+            self.state.log.append(told).await?;
+        }
         change.keep();
         *self.state.policy.write() = Some(policy);
         Ok(true)

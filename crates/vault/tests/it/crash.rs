@@ -49,6 +49,9 @@ impl Acked {
 
 type Operation = fn(&Vault, &People, &mut Acked) -> Result<()>;
 
+/// What an operation erases.
+type Erases = fn(&People) -> Erasure;
+
 fn erase_alice(people: &People) -> Erasure {
     Erasure {
         subjects: vec![people.alice.reference()],
@@ -61,6 +64,17 @@ fn erase(vault: &Vault, people: &People, acked: &mut Acked) -> Result<()> {
     acked.decide(vault, 7, 50, "carol")?;
     acked.wal.integrate(vault)?;
     vault.erase(&erase_alice(people), (LOG, 9)).map(drop)
+}
+
+/// The same, but for what Alice and Bob share.
+fn erase_but_shared(vault: &Vault, people: &People, acked: &mut Acked) -> Result<()> {
+    acked.decide(vault, 7, 50, "carol")?;
+    acked.wal.integrate(vault)?;
+    vault.erase(&erase_alice_but_shared(people), (LOG, 9)).map(drop)
+}
+
+fn erase_alice_but_shared(people: &People) -> Erasure {
+    Erasure { withhold: vec![people.of_both.key], ..erase_alice(people) }
 }
 
 fn integrate(vault: &Vault, _: &People, acked: &mut Acked) -> Result<()> {
@@ -101,14 +115,14 @@ enum End {
 }
 
 /// Runs `operation` once for every call that it makes, and ends that call in every way.
-fn break_every_call(operation: Operation, erases: bool) {
+fn break_every_call(operation: Operation, erases: Option<Erases>) {
     let errors = [How::NoEffect, How::Applied, How::Partial].map(End::Error);
     for end in [End::PowerLoss, End::Kill].into_iter().chain(errors) {
         break_every_call_so(operation, erases, end);
     }
 }
 
-fn break_every_call_so(operation: Operation, erases: bool, end: End) {
+fn break_every_call_so(operation: Operation, erases: Option<Erases>, end: End) {
     let setup = setup();
     let run = |fs: &SimFs, acked: &mut Acked| {
         let vault = open(fs)?;
@@ -131,8 +145,13 @@ fn break_every_call_so(operation: Operation, erases: bool, end: End) {
         fs.clear_faults();
         let fs = if end == End::PowerLoss { fs.crash() } else { fs.kill() };
         let fs = check(&fs, &setup, &mut acked, &format!("call {call}, {end:?}, {outcome:?}"));
-        if erases {
-            finish_erasure(&fs, &setup, &acked, outcome.is_ok());
+        if let Some(erases) = erases.filter(|erases| !erases(&setup.people).withhold.is_empty()) {
+            // Before, after, and in between.
+            assert_eq!(erases(&setup.people).withhold, [setup.people.of_both.key]);
+            setup.people.of_both.assert_readable(&open(&fs).unwrap());
+        }
+        if let Some(erases) = erases {
+            finish_erasure(&fs, &setup, &acked, outcome.is_ok(), erases);
         }
     }
 }
@@ -171,13 +190,15 @@ fn check_readable(vault: &Vault, setup: &Setup, acked: &Acked, what: &str) {
 }
 
 /// Replays the erasure, as recovery does, and lets the adversary look. What the backup place holds is settled by then too.
-fn finish_erasure(fs: &SimFs, setup: &Setup, acked: &Acked, was_done: bool) {
+fn finish_erasure(fs: &SimFs, setup: &Setup, acked: &Acked, was_done: bool, erases: Erases) {
+    let erasure = erases(&setup.people);
+    let shared_stays = !erasure.withhold.is_empty();
     let vault = open(fs).unwrap();
     acked.wal.integrate(&vault).unwrap();
     if was_done {
         setup.people.of_alice.assert_erased(&vault);
     }
-    let report = vault.erase(&erase_alice(&setup.people), (LOG, 9)).unwrap();
+    let report = vault.erase(&erasure, (LOG, 9)).unwrap();
     assert!(report.backups.iter().all(|backup| backup.failed.is_none()), "{report:?}");
     assert!(report.leftovers.is_empty());
     setup.people.of_alice.assert_erased(&vault);
@@ -191,9 +212,11 @@ fn finish_erasure(fs: &SimFs, setup: &Setup, acked: &Acked, was_done: bool) {
     loot.roots.push(crate::erasure::bare(&root_of(fs)));
     let read = loot.read();
     assert!(read.tables > 1, "the present table and the backup's");
-    for payload in [&setup.people.of_alice, &setup.people.of_both, &setup.people.of_nobody] {
+    for payload in [&setup.people.of_alice, &setup.people.of_nobody] {
         assert_eq!(read.payload(payload), None);
     }
+    assert_eq!(read.payload(&setup.people.of_both).is_some(), shared_stays);
+    assert_eq!(setup.people.of_both.read(&vault).is_ok(), shared_stays);
     assert!(read.payload(&setup.people.of_bob).is_some());
     let names: Vec<_> =
         fs.files().into_keys().filter(|path| path.to_string_lossy().contains("table.")).collect();
@@ -202,22 +225,27 @@ fn finish_erasure(fs: &SimFs, setup: &Setup, acked: &Acked, was_done: bool) {
 
 #[test]
 fn erasing() {
-    break_every_call(erase, true);
+    break_every_call(erase, Some(erase_alice));
+}
+
+#[test]
+fn erasing_but_for_what_is_withheld() {
+    break_every_call(erase_but_shared, Some(erase_alice_but_shared));
 }
 
 #[test]
 fn integrating_births() {
-    break_every_call(integrate, false);
+    break_every_call(integrate, None);
 }
 
 #[test]
 fn adding_a_late_subject() {
-    break_every_call(add_subject, false);
+    break_every_call(add_subject, None);
 }
 
 #[test]
 fn rotating_a_signing_key_and_backing_up() {
-    break_every_call(rotate_and_back_up, false);
+    break_every_call(rotate_and_back_up, None);
 }
 
 #[test]
@@ -281,7 +309,7 @@ fn recovering() {
             let what = format!("call {call}, then call {second} of the opening");
             let mut acked = Acked { wal: acked.wal.clone(), payloads: acked.payloads.clone() };
             let fs = check(&fs.crash(), &setup, &mut acked, &what);
-            finish_erasure(&fs, &setup, &acked, false);
+            finish_erasure(&fs, &setup, &acked, false, erase_alice);
         }
     }
 }

@@ -18,3 +18,4 @@ mod reader;
 mod roots;
 mod sealing;
 mod threads;
+mod withheld;

@@ -189,7 +189,10 @@ impl Announcement {
 impl System {
     /// Makes the intent durable, and what is withheld from it. From here on the erasure happens, whatever fails. The caller holds
     /// the gate alone.
-    pub(super) async fn announce_erasure(&self, announcement: &mut Announcement) -> Result<Intended, RecordError> {
+    pub(super) async fn announce_erasure(
+        &self,
+        announcement: &mut Announcement,
+    ) -> Result<Intended, RecordError> {
         let (refusals, holds, until) = announcement.all_grounds();
         let subjects: Vec<Pseudonym> = announcement.subject.iter().map(|of| of.pseudonym).collect();
         let (mut events, mut intents) = (Vec::new(), Vec::new());

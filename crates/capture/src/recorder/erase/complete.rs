@@ -86,6 +86,11 @@ impl Recorder {
     /// Completes the erasures that wait for nobody any more. One that cannot be completed is tried again.
     pub(crate) async fn complete_waiting(&self) -> Result<(), RecordError> {
         let _alone = self.inner.completing.lock().await;
+        self.complete_alone().await
+    }
+
+    /// The caller holds `completing`.
+    async fn complete_alone(&self) -> Result<(), RecordError> {
         let waiting = self.inner.orders.lock().waiting.clone();
         for one in waiting {
             let system = System { inner: self.inner.clone(), state: one.state.clone() };
@@ -201,12 +206,15 @@ pub(crate) async fn tend(inner: Weak<Inner>) {
         if inner.orders.lock().waiting.is_empty() {
             continue;
         }
+        // Held until nothing here holds the recorder any more: who closes it waits for that, and may open the directory anew.
+        let _alone = inner.completing.clone().lock_owned().await;
         let recorder = Recorder { inner };
-        if let Err(error) = recorder.complete_waiting().await {
-            if recorder.inner.check_open().is_err() {
-                return;
-            }
+        if recorder.inner.check_open().is_err() {
+            return;
+        }
+        if let Err(error) = recorder.complete_alone().await {
             tracing::warn!(%error, "an erasure could not be completed; it is tried again");
         }
+        drop(recorder);
     }
 }

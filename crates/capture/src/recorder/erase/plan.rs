@@ -148,13 +148,9 @@ impl System {
             let readable = vault.readable(&all)?;
             let mut planned = Planned::default();
             for (decision, mut concerned) in found {
-                let had_keys = !concerned.keys.is_empty();
                 concerned.keys.retain(|key| readable.contains(key));
-                // What was erased before is nobody's to erase again, and nobody's to withhold.
-                if had_keys && concerned.keys.is_empty() {
-                    continue;
-                }
-                match grounds.why(decision, &concerned).filter(|_| had_keys) {
+                // Of what was erased before there is nothing to withhold.
+                match grounds.why(decision, &concerned).filter(|_| !concerned.keys.is_empty()) {
                     Some(withheld) => planned.withheld.push(withheld),
                     None => {
                         planned.shared += u64::from(concerned.subjects.len() > 1);
@@ -181,13 +177,15 @@ impl System {
             Wanted::Subject(subject) => Some(subject.pseudonym),
             Wanted::Erased(_) | Wanted::Decision(_) => None,
         };
-        if pseudonym.is_none() && planned.free.is_empty() && planned.withheld.is_empty() {
+        let keys = planned.free_keys().len() as u64;
+        if pseudonym.is_none() && keys == 0 && planned.withheld.is_empty() {
             return Ok(None);
         }
         Ok(Some(ErasurePlan {
             system: self.name().clone(),
             pseudonym,
             decisions: planned.free.len() as u64,
+            keys,
             shared: planned.shared,
             withheld: planned.withheld,
             stores: self.stores()?,

@@ -23,6 +23,8 @@ struct Found {
 struct Kept {
     intent: Told,
     keys: BTreeSet<KeyId>,
+    /// Those that a duty of law kept when it was announced, and until when at least.
+    duties: BTreeMap<KeyId, Timestamp>,
     subjects: Vec<Pseudonym>,
 }
 
@@ -88,7 +90,12 @@ fn is_announcement(told: &Told) -> bool {
 
 impl System {
     /// Does what is left of one announcement.
-    async fn resume_announced(&self, told: &Told, is_seen: bool, is_certain: bool) -> Result<(), RecordError> {
+    async fn resume_announced(
+        &self,
+        told: &Told,
+        is_seen: bool,
+        is_certain: bool,
+    ) -> Result<(), RecordError> {
         if told.purge().is_some() {
             if is_seen {
                 return Ok(());
@@ -124,7 +131,10 @@ impl System {
         let kept = |announced: &Announced<'_>| {
             let keys = announced.withheld_keys();
             let subjects = announced.stated.subjects.to_vec();
-            (!keys.is_empty()).then(|| Kept { intent: announced.intent.clone(), keys, subjects })
+            let stated = announced.withheld.iter().filter_map(|told| told.erasure());
+            let duties = stated.flat_map(|one| one.keys.iter().filter_map(|key| Some((*key, one.until?))));
+            let (intent, duties) = (announced.intent.clone(), duties.collect());
+            (!keys.is_empty()).then_some(Kept { intent, keys, duties, subjects })
         };
         ledger.announced().iter().filter_map(kept).collect()
     }
@@ -147,9 +157,13 @@ impl System {
 
     /// What was withheld from this intent and is free now.
     async fn freed(&self, intent: Id, trusts_clock: bool) -> Result<Option<Announcement>, RecordError> {
-        let Some(kept) = self.kept().into_iter().find(|kept| kept.intent.event.id == intent) else {
+        let Some(mut kept) = self.kept().into_iter().find(|kept| kept.intent.event.id == intent) else {
             return Ok(None);
         };
+        // The policy in force says what it keeps; where there is none, what was said when it was withheld counts.
+        let (now, has_policy) = (self.now(), self.policy().is_some());
+        let is_over = |until: &Timestamp| trusts_clock && (has_policy || *until <= now);
+        kept.keys.retain(|key| kept.duties.get(key).is_none_or(is_over));
         let Some(order) = kept.intent.erasure().map(|stated| stated.order) else { return Ok(None) };
         let mut free: BTreeMap<Id, BTreeSet<KeyId>> = BTreeMap::new();
         for subject in kept.subjects {

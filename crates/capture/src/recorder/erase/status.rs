@@ -53,10 +53,14 @@ impl System {
         }
         let intent: Id = announced.intent.event.id;
         let waits = self.inner.orders.lock().waiting.iter().any(|waiting| waiting.intent() == intent);
-        match waits {
-            true => Ok(Phase::Waiting(self.behind(intent).await?)),
-            false => Ok(Phase::Announced),
+        if waits {
+            return Ok(Phase::Waiting(self.behind(intent).await?));
         }
+        // It may have been completed since the ledger was asked.
+        let ledger = self.ledger();
+        let found = ledger.announced().into_iter().find(|one| one.intent.event.id == intent);
+        let completed = found.and_then(|one| one.completed.map(|told| told.event.id));
+        Ok(completed.map_or(Phase::Announced, Phase::Completed))
     }
 
     fn status(&self, told: &Told, stated: &Stated, phase: Phase, withheld: Vec<KeyId>) -> ErasureStatus {

@@ -43,9 +43,11 @@ pub struct ErasurePlan {
     pub system: SystemName,
     /// The person, as the log knows them; `None` of a single decision.
     pub pseudonym: Option<Pseudonym>,
-    /// Decisions whose content would be destroyed.
+    /// Decisions that are concerned and not withheld: what content of theirs is left would be destroyed.
     pub decisions: u64,
-    /// Of these, how many concern other persons too, who lose them with this one.
+    /// Keys of theirs that open still.
+    pub keys: u64,
+    /// How many of these decisions concern other persons too, who lose them with this one.
     pub shared: u64,
     /// Decisions that would stay, and why.
     pub withheld: Vec<Withheld>,
@@ -56,7 +58,7 @@ pub struct ErasurePlan {
 impl ErasurePlan {
     /// Whether it would be refused: all that there is to erase is withheld.
     pub fn is_refused(&self) -> bool {
-        self.decisions == 0 && !self.withheld.is_empty()
+        self.keys == 0 && !self.withheld.is_empty()
     }
 }
 

@@ -70,12 +70,17 @@ fn recall(
 fn load(reader: &LogReader, size: u64) -> Result<Option<Saved>, RecordError> {
     let path = reader.dir().path().join(FILE);
     let Some(bytes) = inferlog_disk::read_optional(&**reader.fs(), &path)? else { return Ok(None) };
-    let saved: Option<Saved> = serde_json::from_slice(&bytes).ok();
-    Ok(saved.filter(|saved| {
+    Ok(Saved::parse(&bytes, size))
+}
+
+impl Saved {
+    /// What a file says of a log of `size` entries, if it can be that.
+    fn parse(bytes: &[u8], size: u64) -> Option<Self> {
+        let saved: Self = serde_json::from_slice(bytes).ok()?;
         let ascends = saved.events.windows(2).all(|pair| pair[0] < pair[1]);
         let fits = saved.events.last().is_none_or(|last| *last < saved.next);
-        saved.format == FORMAT && saved.next <= size && ascends && fits
-    }))
+        (saved.format == FORMAT && saved.next <= size && ascends && fits).then_some(saved)
+    }
 }
 
 /// Replaces the file. A crash leaves the old one or the new one: either is true of the entries below its `next`.
@@ -90,4 +95,26 @@ pub(super) fn save(
     let saved = serde_json::to_vec(&Saved { format: FORMAT, next, events });
     let bytes = saved.map_err(|error| RecordError::Invalid(error.to_string()))?;
     Ok(replace_file(fs, &dir.path().join(FILE), &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+    use super::*;
+
+    #[test]
+    fn the_frozen_file_is_read_for_ever_and_what_does_not_fit_is_not() {
+        let frozen = include_bytes!("../../../../../fixtures/v1/capture/ledger");
+        let saved = Saved::parse(frozen, 42).unwrap();
+        assert_eq!((saved.next, &saved.events[..]), (42, &[3, 17, 41][..]));
+        assert!(Saved::parse(frozen, 41).is_none(), "of a longer log");
+        let text = std::str::from_utf8(frozen).unwrap();
+        for (from, to) in
+            [("17", "2"), ("41", "42"), ("\"format\":1", "\"format\":2"), ("3,", "3,3,"), ("}", "")]
+        {
+            assert!(Saved::parse(text.replace(from, to).as_bytes(), 100).is_none(), "{from} as {to}");
+        }
+        let again = serde_json::to_vec(&saved).unwrap();
+        assert_eq!(again, frozen);
+    }
 }
