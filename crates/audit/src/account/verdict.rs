@@ -95,6 +95,13 @@ pub(super) struct Evidence<'a> {
 pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     let mut missing = recorded(evidence.reader);
     rules::apply(evidence, &mut missing);
+    // What the decision as a whole lacks may have stood in entries that were purged, and the log says that they were.
+    if !evidence.reader.story.entries_purged.is_empty() {
+        for item in missing.iter_mut().filter(|item| item.step.is_none() && !item.explained) {
+            item.explained = true;
+            item.why = format!("{}; it may have stood in entries that were purged", item.why);
+        }
+    }
     // What the record itself says first; what a rule adds to the same field of the same step says nothing new.
     let mut seen = BTreeSet::new();
     missing.retain(|item| seen.insert((item.step, item.field.clone(), item.why.clone())));

@@ -9,6 +9,7 @@ mod accepted;
 mod decisions;
 mod events;
 mod fields;
+mod keeping;
 mod life;
 mod profile;
 mod report;

@@ -179,6 +179,18 @@ rules! {
     BiometricTwo "biometric-two-verifiers" Critical Matches "14(5)" "M":
         "fewer than two persons verified the match, and no exemption is recorded",
         "let two persons verify each match separately, or record the exemption";
+    ErasureOpen "erasure-open" Critical Nothing "GDPR 17" "profile":
+        "an erasure was announced more than a week ago, and no event says that it was completed",
+        "see `inferlog erase --status`: a follower that is down holds it up";
+    HoldLong "hold-long" Info Nothing "GDPR 5(1)(e)" "profile":
+        "a hold has stood for more than half a year",
+        "ask whoever placed it whether it is still needed (`inferlog hold list`, `inferlog hold release`)";
+    IncidentOverdue "incident-overdue" Critical Nothing "73" "profile":
+        "a serious incident is past its deadline, and no event says that it was reported",
+        "report it, and record that (`inferlog incident report`)";
+    PolicyChanged "policy-changed" Info Nothing "18, 19, 26(6)" "profile":
+        "another policy was put in force",
+        "look at what it changes (`inferlog policy show`)";
     UsageMore "usage-more" Critical Nothing "12(1)" "profile":
         "the provider counted more than the log has",
         "look for calls that go around the record: other keys, other programs, other routes";

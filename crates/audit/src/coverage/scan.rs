@@ -10,6 +10,7 @@ use memchr::memmem::Finder;
 use super::accepted::Accepted;
 use super::decisions::Decisions;
 use super::events::Events;
+use super::keeping::{Keeping, KeepingFinder};
 use super::life::Life;
 use super::profile::Profile;
 use super::report::{Counts, LogRead, SystemCoverage};
@@ -37,6 +38,7 @@ pub(super) struct Scan<'a> {
     events: Events,
     decisions: Decisions<'a>,
     life: Life<'a>,
+    keeping: Keeping,
     accepted: Accepted,
     usage: Option<Counted>,
     entries: u64,
@@ -54,6 +56,7 @@ pub(super) struct Ended {
 
 struct Finders {
     accepted: Finder<'static>,
+    keeping: KeepingFinder,
     logged_at: Finder<'static>,
     opened: Finder<'static>,
 }
@@ -78,6 +81,7 @@ impl<'a> Scan<'a> {
     ) -> Result<Self> {
         let finders = Finders {
             accepted: Finder::new(br#""kind":"risk.accepted""#),
+            keeping: KeepingFinder::default(),
             logged_at: Finder::new(LOGGED_AT),
             opened: Finder::new(br#""kind":"decision.opened""#),
         };
@@ -103,6 +107,7 @@ impl<'a> Scan<'a> {
             events: Events::default(),
             decisions: Decisions::new(profile, now_ns, window.clone()),
             life: Life::new(profile, window, read_from, now_ns),
+            keeping: Keeping::new(now_ns),
             accepted: Accepted::default(),
             usage: options.usage.as_ref().map(|_| Counted::default()),
             entries: 0,
@@ -143,7 +148,9 @@ impl<'a> Scan<'a> {
         // Most of what is not in the window is passed over without being read as JSON.
         let is_read = match (region, own) {
             (Region::Window, _) | (Region::After | Region::Baseline, None) => true,
-            (Region::Before, None) => self.finders.accepted.find(bytes).is_some(),
+            (Region::Before, None) => {
+                self.finders.accepted.find(bytes).is_some() || self.finders.keeping.finds(bytes)
+            }
             (Region::Before, Some(_)) => false,
             (Region::Baseline, Some(_)) => {
                 if self.finders.opened.find(bytes).is_some() {
@@ -211,6 +218,7 @@ impl<'a> Scan<'a> {
     }
 
     fn of_life(&mut self, event: &Event, region: Region) {
+        self.keeping.take(event, region == Region::Window, &mut self.finds);
         if region == Region::Before {
             return;
         }
@@ -223,6 +231,7 @@ impl<'a> Scan<'a> {
     /// The report of the system, but for what a provider counted and what is accepted.
     pub(super) fn end(mut self, system: String, logs: &[OpenLog]) -> Ended {
         let routes = self.decisions.end(&mut self.finds);
+        self.keeping.end(&mut self.finds);
         let rhythm = self.life.end(self.first.unwrap_or(self.window.start), &mut self.finds);
         if self.decisions.is_cut {
             let what = "more decisions lacked something than fit in memory: some were judged without what came later";

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::model::{Artefact, Checked, Finding, FindingClass as Class};
 use crate::account::{Account, Content, ModelCall, RegisteredModel};
-use crate::story::{KEY_DESTROYED, NO_PACK};
+use crate::story::{KEY_DESTROYED, MISSING, NO_PACK};
 
 /// A decision that has not ended after so long should have, milliseconds.
 const OPEN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -80,7 +80,7 @@ impl Look<'_> {
             roles.entry(held.payload).or_insert(&held.role);
         }
         for (payload, content) in &account.contents {
-            if content.state != "present" {
+            if content.state != "present" && content.state != MISSING {
                 *self.checked.absent.entry(content.state.clone()).or_default() += 1;
             } else if content.verified == Some(true) {
                 self.checked.contents += 1;
@@ -164,6 +164,10 @@ impl Look<'_> {
         let is_open = account.identity.outcome.is_none() && age_ms < OPEN_MS_MAX;
         self.checked.open += u64::from(is_open);
         let mut is_incomplete = false;
+        // What a purge took cannot be told any more, and the log says so.
+        if !account.entries_purged.is_empty() {
+            *self.checked.absent.entry("entries_purged".to_owned()).or_default() += 1;
+        }
         for item in account.verdict.missing.iter().filter(|item| !item.explained && item.level != "r") {
             let is_told = match item.field.as_str() {
                 "inference.prompts" | "inference.toolsets" => item.why.contains("registry"),

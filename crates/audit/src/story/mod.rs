@@ -10,6 +10,7 @@ mod order;
 mod payloads;
 mod removed;
 mod search;
+mod shared;
 pub(crate) mod states;
 mod text;
 mod turns;
@@ -33,8 +34,9 @@ pub use model::{
     EntriesPurged, EntryProof, HeldBy, MissingPart, PayloadContent, Place, RedactionTold, Removed, States,
     Story, StoryEvent, StoryPayload, StoryProof, Summary, Tokens, WithheldFrom,
 };
-pub(crate) use payloads::NO_PACK;
+pub(crate) use payloads::{MISSING, NO_PACK};
 pub(crate) use search::{Hits, Wanted, search};
+pub use shared::SharedContent;
 pub use text::TextOptions;
 pub(crate) use text::{articles, in_all, lasted, outcome, shorten, since, tokens, words};
 
@@ -121,6 +123,7 @@ pub(crate) fn tell(gathered: &Gathered, decision: Id, options: &StoryOptions<'_>
     let mut story = assemble::assemble(decision, found, proofs)?;
     story.notices.clone_from(&gathered.notices);
     payloads::open(&mut story, gathered, options)?;
+    shared::open(&mut story, gathered, options)?;
     removed::entries_purged(&mut story, found, &gathered.removals)?;
     removed::count(&mut story);
     Ok(story)

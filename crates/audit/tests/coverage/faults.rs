@@ -2,8 +2,8 @@
 
 use inferlog_audit::coverage::Rule;
 use inferlog_record::body::{
-    AbsentReason, Body, ErrorCode, Exemption, FinishReason, LastEnd, MatchResult, ModelIdentity, Outcome,
-    PromptRole, StepOutcome, StopReason, Tri,
+    AbsentReason, Aspect, Basis, Body, ErrorCode, Exemption, FinishReason, HoldReleased, LastEnd,
+    MatchResult, ModelIdentity, Outcome, PromptRole, StepOutcome, StopReason, Tri,
 };
 use inferlog_record::{Completeness, Count, PayloadRole as Role, Pseudonym, Tally, Timestamp, Why};
 
@@ -331,6 +331,42 @@ pub const FAULTS: &[Fault] = &[
                 body.exemption = Some(Exemption::BorderControl);
             });
         },
+    },
+    Fault {
+        rule: Rule::ErasureOpen,
+        broken: |bench| drop(erasure(bench, 8)),
+        finds: "erasure-open/request",
+        kept: |bench| {
+            erasure(bench, 6);
+            let intent = erasure(bench, 8);
+            completed(bench, intent);
+        },
+    },
+    Fault {
+        rule: Rule::HoldLong,
+        broken: |bench| drop(hold(bench, 200)),
+        finds: "hold-long/authority_order",
+        kept: |bench| {
+            hold(bench, 180);
+            let hold = hold(bench, 200);
+            bench.life(HoldReleased { basis: Basis::Internal, by: None, hold });
+        },
+    },
+    Fault {
+        rule: Rule::IncidentOverdue,
+        broken: |bench| drop(incident(bench, 16, None)),
+        finds: "incident-overdue/health_harm",
+        kept: |bench| {
+            incident(bench, 14, None);
+            let told = incident(bench, 16, None);
+            incident(bench, 16, Some(told));
+        },
+    },
+    Fault {
+        rule: Rule::PolicyChanged,
+        broken: |bench| changed(bench, Aspect::Policy),
+        finds: "policy-changed/credit/2",
+        kept: |bench| changed(bench, Aspect::Build),
     },
     Fault {
         rule: Rule::UsageMore,

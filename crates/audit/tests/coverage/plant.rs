@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use inferlog_audit::coverage::{Preset, Profile, Usage, UsageCounts};
 use inferlog_record::body::{
-    BiometricMatch, Body, Clock, Gap, GapReason, Human, HumanAction, Identical, LastEnd, MatchResult,
-    Outcome, Output, Prompt, PromptRole, RecorderStarted, RecorderStopped, StepOutcome, StopReason, ToolCall,
-    Tri,
+    Aspect, Basis, BiometricMatch, Body, Clock, Erasure, ErasurePhase, Gap, GapReason, HoldPlaced, Human,
+    HumanAction, Identical, Incident, IncidentCategory, IncidentPhase, LastEnd, MatchResult, OrderKind,
+    Outcome, Output, Prompt, PromptRole, RecorderStarted, RecorderStopped, Scope, StepOutcome, StopReason,
+    SystemChanged, ToolCall, Tri,
 };
 use inferlog_record::{
-    Count, Digest, Event, NodeId, PayloadRole as Role, Pseudonym, Purpose, Tally, Timestamp,
+    Count, Digest, Event, Id, KeyId, NodeId, PayloadRole as Role, Pseudonym, Purpose, Tally, Timestamp,
 };
 
 use crate::bench::Bench;
@@ -180,4 +181,79 @@ pub fn usage(bench: &mut Bench, requests: u64) {
     let counts = UsageCounts { requests: Some(requests), ..UsageCounts::default() };
     let usage = bench.options.usage.get_or_insert(Usage { rows: BTreeMap::new(), tolerance: 0.0 });
     usage.rows.insert((bench.world.now_ns / DAY_NS, "gpt-4o-2024-08-06".into()), counts);
+}
+
+/// An event that was logged so many days ago.
+fn ago(bench: &mut Bench, days: u64, body: impl Into<Body>) -> Id {
+    let mut event = bench.world.event(crate::bench::SYSTEM, body);
+    event.started_at = None;
+    event.logged_at = Timestamp(bench.world.now_ns - days * DAY_NS);
+    bench.life_event(event)
+}
+
+fn stated(phase: ErasurePhase, intent: Option<Id>) -> Erasure {
+    Erasure {
+        backup_horizon: None,
+        by: None,
+        certificate: intent.map(|_| Digest([1; 32])),
+        decisions: Count(1),
+        holds: Vec::new().into(),
+        intent,
+        keys: vec![KeyId { page: 9, slot: 9 }].into(),
+        order: OrderKind::Request,
+        phase,
+        refusals: Vec::new().into(),
+        resumes: None,
+        root_epoch: intent.map(|_| 1),
+        stores: intent.map(|_| inferlog_record::body::Store::Keystore).into_iter().collect(),
+        subjects: Vec::new().into(),
+        until: None,
+        withheld: Count(0),
+    }
+}
+
+/// An erasure announced so many days ago.
+pub fn erasure(bench: &mut Bench, days: u64) -> Id {
+    ago(bench, days, stated(ErasurePhase::Intent, None))
+}
+
+pub fn completed(bench: &mut Bench, intent: Id) {
+    ago(bench, 1, stated(ErasurePhase::Completed, Some(intent)));
+}
+
+/// A hold placed so many days ago.
+pub fn hold(bench: &mut Bench, days: u64) -> Id {
+    let hold = bench.world.id();
+    let basis = Basis::AuthorityOrder;
+    ago(bench, days, HoldPlaced { basis, by: None, hold, incident: None, scope: Scope::default() });
+    hold
+}
+
+/// An incident of which the organisation became aware so many days ago, or the report of one.
+pub fn incident(bench: &mut Bench, days: u64, reported: Option<Id>) -> Id {
+    let incident = reported.unwrap_or_else(|| bench.world.id());
+    let category = IncidentCategory::HealthHarm;
+    let body = Incident {
+        aware_at: Timestamp(bench.world.now_ns - days * DAY_NS),
+        by: None,
+        category,
+        days: category.days(),
+        hold: None,
+        incident,
+        phase: if reported.is_some() { IncidentPhase::Reported } else { IncidentPhase::Aware },
+    };
+    ago(bench, days - 1, body);
+    incident
+}
+
+pub fn changed(bench: &mut Bench, aspect: Aspect) {
+    bench.life(SystemChanged {
+        aspect,
+        decision: None,
+        name: None,
+        new: Some(name("credit/2")),
+        new_digest: Some(Digest([2; 32])),
+        old: None,
+        old_digest: None,
+    });
 }
