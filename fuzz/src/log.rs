@@ -14,7 +14,7 @@ use inferlog_log::wal::format::{
 };
 use inferlog_log::wal::{Commit, Writer, scan, segment_path};
 use inferlog_log::{
-    Append, Flags, LogDir, LogId, PAYLOAD_HEADER_BYTES, PayloadRecord, Payloads, State, records,
+    Append, Flags, LogDir, LogId, PAYLOAD_HEADER_BYTES, PayloadRecord, Payloads, State, kept, records,
 };
 
 const NODE: [u8; 16] = [9; 16];
@@ -178,6 +178,22 @@ pub fn states(data: &[u8]) {
     let bytes = [data, &crc32c::crc32c(data).to_be_bytes()].concat();
     if let Some(state) = State::decode(&bytes) {
         assert_eq!(State::decode(&state.encode()), Some(state));
+    }
+}
+
+/// What was kept of a bundle, and where a log begins. What is read is written as it was.
+pub fn kept_entries(data: &[u8]) {
+    let covered = &data[..data.len().saturating_sub(4)];
+    let repaired = [covered, &crc32c::crc32c(covered).to_be_bytes()].concat();
+    for bytes in [data, &repaired] {
+        for bundle in [0, 1, 1000] {
+            if let Some(entries) = kept::decode(bundle, bytes) {
+                assert!(kept::encode(entries) == bytes, "kept entries are written as they were read");
+            }
+        }
+    }
+    if let Some(first) = kept::decode_pruned(data) {
+        assert_eq!(format!("{first}\n").as_bytes(), data);
     }
 }
 

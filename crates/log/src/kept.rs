@@ -1,4 +1,4 @@
-//! What a purge leaves of what it removes: the minimum index, and the entries that were kept (docs/format.md, section 7).
+//! What a purge leaves of what it removes: the minimum index, and the entries that were kept (docs/format.md, section 6).
 
 use std::path::PathBuf;
 
@@ -86,7 +86,7 @@ pub(crate) fn read(fs: &dyn Fs, log: &LogDir, bundle: u64) -> Result<Option<Entr
 }
 
 /// The bytes of a file of kept entries, which ascend and belong to one bundle.
-pub(crate) fn encode<'a>(entries: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<u8> {
+pub fn encode<'a>(entries: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, entry) in entries {
         put_u64(&mut out, index);

@@ -31,3 +31,8 @@ fn states() {
 fn packs() {
     short::run("packs", 6_000, targets::packs);
 }
+
+#[test]
+fn kept_entries() {
+    short::run("kept_entries", 80_000, targets::kept_entries);
+}

@@ -176,15 +176,20 @@ impl Integrator {
     /// any more, and nothing is appended to them again. After an error they are closed or not; what is integrated goes on.
     pub(crate) fn close_packs(&mut self, log: &LogDir, class: &str, last: u64) -> Result<()> {
         let id = LogIdentity::load(&*self.fs, log)?.id();
-        // Opened again when the next frame comes, as `state` has it. Of a log that is damaged otherwise, or of an older epoch,
-        // nothing else is looked at.
-        self.trees.remove(&id);
+        // After an error it is opened again when the next frame comes, as `state` has it then. Of a log that is damaged otherwise,
+        // or of an older epoch, nothing else is looked at.
+        let tree = self.trees.remove(&id);
         let mut state = State::load(&*self.fs, log)?;
         let mut packs = PackWriter::open(self.fs.clone(), log.packs(), state.log, &state.packs)?;
         packs.close(class, last)?;
         state.packs = packs.sync()?;
         // Stored though it may say so already: what was read may be a change whose sync failed, and packs go after this.
-        state.store(&*self.fs, &log.state())
+        state.store(&*self.fs, &log.state())?;
+        if let Some(mut tree) = tree {
+            tree.go_on_with(state.packs, packs);
+            self.trees.insert(id, tree);
+        }
+        Ok(())
     }
 
     /// Size of a log as integrated.

@@ -15,7 +15,7 @@ use crate::packs::PackWriter;
 use crate::reader::LogReader;
 use crate::twin::Twin;
 use crate::wal::Frame;
-use crate::{Flags, LogDir, LogIdentity, State};
+use crate::{Flags, LogDir, LogIdentity, PackTail, State};
 
 /// Known directories beyond which the list is forgotten and built anew.
 const KNOWN_DIRS_MAX: usize = 4096;
@@ -145,6 +145,12 @@ impl Tree {
             self.fs.sync_dir(&dir)?;
         }
         self.remove_stale(stale)
+    }
+
+    /// Takes up the packs that `state` names now, between two rounds.
+    pub(super) fn go_on_with(&mut self, tails: Vec<PackTail>, packs: PackWriter) {
+        self.state.packs = tails;
+        self.packs = packs;
     }
 
     /// Makes `state` durable, then the twin, then the checkpoint.

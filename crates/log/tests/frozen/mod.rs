@@ -69,10 +69,10 @@ pub fn disk_with(files: &Files) -> SimFs {
 
 /// The node over a disk, with the clock, randomness and key that wrote the fixture.
 pub struct Opener {
-    env: Env,
-    config: NodeConfig,
+    pub env: Env,
+    pub config: NodeConfig,
     pub births: Arc<Births>,
-    hooks: Hooks,
+    pub hooks: Hooks,
 }
 
 impl Opener {
@@ -156,12 +156,17 @@ pub fn written_now() -> Files {
         commit(&mut node, id("alpha"), "alpha", start..start + 4);
     }
     opener.marker().unwrap().0.set(START_NS).unwrap();
+    files_of(&fs)
+}
+
+/// Every file below [`DATA`], without the lock.
+pub fn files_of(fs: &SimFs) -> Files {
     let files = fs.files().into_iter().filter(|(path, _)| !path.ends_with("lock"));
     let below = |path: PathBuf| path.strip_prefix(DATA).unwrap().to_str().unwrap().to_owned();
     files.map(|(path, bytes)| (below(path), bytes)).collect()
 }
 
-fn commit(node: &mut Recovered, log: LogId, system: &str, range: std::ops::Range<u64>) {
+pub fn commit(node: &mut Recovered, log: LogId, system: &str, range: std::ops::Range<u64>) {
     let appends: Vec<(u64, Append)> = range.map(|index| (index, append(system, index))).collect();
     let commits: Vec<_> =
         appends.iter().map(|(index, append)| Commit { log, index: *index, append }).collect();
