@@ -39,9 +39,14 @@ fn is_word_after(text: &str, at: usize) -> bool {
     text.get(at..).and_then(|after| after.chars().next()).is_some_and(|c| is_word(c) || c == '€')
 }
 
-/// Letters below the scripts of East Asia, which are written without spaces.
+/// A letter or digit of a script that puts spaces between words.
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() && c < '\u{2E80}'
+    c.is_alphanumeric() && is_spaced(c)
+}
+
+/// Whether a character is below the scripts of East Asia, which are written without spaces.
+pub(crate) fn is_spaced(c: char) -> bool {
+    c < '\u{2E80}'
 }
 
 /// The length of the space that stands at `at`, bytes: one space, or one that does not break.

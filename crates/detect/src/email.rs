@@ -4,6 +4,7 @@
 //! digits and `.` `_` `+` `-` `'` `&` `~`, or a quoted string; of the rarer characters that RFC 5322 also allows what follows the
 //! last is taken. The domain has at least two labels, the last of letters and not a file's ending.
 
+use crate::edge;
 use crate::hit::{Certainty, Hit};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 
@@ -58,7 +59,9 @@ fn local(text: &str, end: usize, from: usize, is_written: bool) -> Option<usize>
         return quoted(before).map(|len| end - len);
     }
     let mut start = end;
-    for c in before.chars().rev().take_while(|c| is_local(*c)) {
+    let is_spaced = before.chars().next_back().is_some_and(edge::is_spaced);
+    // Scripts without spaces stand right before an address in another one.
+    for c in before.chars().rev().take_while(|c| is_local(*c) && edge::is_spaced(*c) == is_spaced) {
         start -= c.len_utf8();
         if end - start > LOCAL_BYTES_MAX {
             return None;
@@ -106,7 +109,9 @@ fn domain(text: &str, start: usize, is_written: bool) -> Option<usize> {
 fn label(text: &str, at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     let is_label = |c: char| c.is_alphanumeric() || c == '-';
-    let len: usize = rest.chars().take(64).take_while(|c| is_label(*c)).map(char::len_utf8).sum();
+    let is_spaced = rest.chars().next().is_some_and(edge::is_spaced);
+    let label = rest.chars().take(64).take_while(|c| is_label(*c) && edge::is_spaced(*c) == is_spaced);
+    let len: usize = label.map(char::len_utf8).sum();
     let label = rest.get(..len)?.trim_end_matches('-');
     Some(if label.starts_with('-') { at } else { at + label.len() })
 }

@@ -11,6 +11,8 @@ use plans::{National, PLANS, Plan, codes};
 
 /// Digits of an E.164 number, the country code included.
 const DIGITS_MAX: usize = 15;
+/// Letters and digits of a group before a number that makes it a part of something longer.
+const GROUP_BYTES_MIN: usize = 4;
 /// Groups of a number that are looked at.
 const GROUPS_MAX: usize = 8;
 
@@ -81,21 +83,26 @@ pub(crate) struct Phone {
 
 /// The countries whose national forms are known (ISO 3166-1).
 pub fn countries() -> impl Iterator<Item = &'static str> {
-    PLANS.iter().map(|plan| plan.country)
+    let is_first = |at: &usize| PLANS[..*at].iter().all(|plan| plan.country != PLANS[*at].country);
+    (0..PLANS.len()).filter(is_first).map(|at| PLANS[at].country)
 }
 
 impl Phone {
     pub(crate) fn new(name: &str, wanted: &[String]) -> Result<Self, DetectError> {
-        let plan = |country: &String| {
-            let known = PLANS.iter().find(|plan| plan.country.eq_ignore_ascii_case(country));
-            known.ok_or_else(|| DetectError::Country {
-                name: name.to_owned(),
-                what: "telephone numbers",
-                country: country.clone(),
-                known: countries().collect::<Vec<_>>().join(" "),
-            })
-        };
-        Ok(Self { plans: wanted.iter().map(plan).collect::<Result<_, _>>()? })
+        let mut plans = Vec::new();
+        for country in wanted {
+            let before = plans.len();
+            plans.extend(PLANS.iter().filter(|plan| plan.country.eq_ignore_ascii_case(country)));
+            if plans.len() == before {
+                return Err(DetectError::Country {
+                    name: name.to_owned(),
+                    what: "telephone numbers",
+                    country: country.clone(),
+                    known: countries().collect::<Vec<_>>().join(" "),
+                });
+            }
+        }
+        Ok(Self { plans })
     }
 
     /// The telephone number whose first digits are the token `start..end`.
@@ -108,6 +115,10 @@ impl Phone {
     ) -> Option<Hit> {
         let bytes = text.as_bytes();
         if end - start > DIGITS_MAX + 2 || !bytes[start..end].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let is_plus = start > 0 && bytes[start - 1] == b'+';
+        if !is_plus && goes_on(bytes, start) {
             return None;
         }
         let groups = Groups::gather(text, start);
@@ -149,6 +160,16 @@ fn international(text: &str, start: usize, groups: &Groups, rule: usize) -> Opti
     }
     let is_zeros = number.iter().skip(code).all(|digit| *digit == b'0');
     found.filter(|_| is_open && !is_zeros).map(|end| Hit::new(rule, first, end, Certainty::Shape))
+}
+
+/// Whether what stands one gap before is a longer group with digits: this is one of its further groups then.
+fn goes_on(bytes: &[u8], start: usize) -> bool {
+    let Some(end) = start.checked_sub(1).filter(|end| edge::gap(bytes, *end).is_some()) else { return false };
+    let group =
+        bytes[..end].iter().rev().take(GROUP_BYTES_MIN).take_while(|byte| byte.is_ascii_alphanumeric());
+    let (len, digits) =
+        group.fold((0, 0), |(len, digits), byte| (len + 1, digits + usize::from(byte.is_ascii_digit())));
+    len == GROUP_BYTES_MIN && digits * 2 >= len
 }
 
 /// A price, or an amount.
