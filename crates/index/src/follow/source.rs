@@ -123,11 +123,12 @@ impl Source {
     /// before it is given first, so that it stands in the way alone. An error if it is the first.
     pub(super) fn read(&self, from: u64, to: u64, (entries, bytes): (u64, usize)) -> Result<Read> {
         let mut read = Read { runs: Vec::new(), range: from..from };
-        let (mut runs, mut len) = (self.reader.bundles(from, self.size), 0);
-        while read.range.end < to && read.runs.len() as u64 * WIDTH < entries && len < bytes {
+        let (mut runs, mut len, mut count) = (self.reader.bundles(from, self.size), 0, 0);
+        while read.range.end < to && count < entries && len < bytes {
             match runs.next() {
                 Some(Ok(run)) => {
                     len += run.bytes().len();
+                    count += run.entries().count() as u64;
                     read.runs.push(run);
                     read.range.end = runs.at().clamp(from, to);
                 }
