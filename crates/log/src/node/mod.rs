@@ -1,6 +1,7 @@
 //! A node at work: the writer on one thread, the integrator on another, appends from anywhere.
 
 mod integrator;
+mod rounds;
 mod writer;
 
 use std::collections::HashMap;
@@ -13,9 +14,9 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::error::{AppendError, LogError, Result};
+use crate::error::{AppendError, Result};
 use crate::integrate::{Hooks, Place};
-use crate::prune::{BetweenRounds, Job, Pruner};
+use crate::prune::Job;
 use crate::recover::{NodeLock, RecoveredLog, create_log, recover_locked};
 use crate::wal::LiveSegment;
 use crate::{Append, Appended, Env, LogDir, LogId, LogIdentity, NodeConfig, NodeIdentity};
@@ -231,11 +232,6 @@ impl Node {
         identity.store(&*self.env.fs, &log.dir)
     }
 
-    /// The right to prune a log of this node, an older epoch too.
-    pub fn pruner(&self, dir: LogDir) -> Pruner {
-        Pruner::new(self.env.fs.clone(), dir, self.shared.clone())
-    }
-
     /// A signed note (c2sp.org/signed-note) of this text, by the keys that sign the checkpoints of `origin` now. The text ends in a
     /// newline, and is no checkpoint's.
     pub fn sign_note(&self, origin: &str, text: String) -> Result<Vec<u8>> {
@@ -339,11 +335,6 @@ impl LogHandle {
         &self.dir
     }
 
-    /// The right to prune the log.
-    pub fn pruner(&self) -> Pruner {
-        Pruner::new(self.shared.env.fs.clone(), self.dir.clone(), self.shared.clone())
-    }
-
     /// The log's identity.
     pub fn identity(&self) -> &LogIdentity {
         &self.identity
@@ -360,27 +351,6 @@ impl Pending {
     pub async fn durable(self) -> Result<Appended, AppendError> {
         let index = self.0.await.map_err(|_| AppendError::Closed)??;
         Ok(Appended { index })
-    }
-}
-
-impl BetweenRounds for Shared {
-    fn run(&self, job: Job) -> Result<()> {
-        let refused = |error: AppendError| LogError::hook("cannot reach the integrator", error.into());
-        let (done, result) = std::sync::mpsc::channel();
-        {
-            let mut work = self.state.lock();
-            if let Some(why) = &work.poison {
-                return Err(refused(AppendError::Poisoned(why.clone())));
-            }
-            if work.is_over {
-                return Err(refused(AppendError::Closed));
-            }
-            work.jobs.push((job, done));
-            work.requested = true;
-        }
-        self.wake.notify_all();
-        // Dropped with what the thread leaves when it ends.
-        result.recv().unwrap_or_else(|_| Err(refused(AppendError::Closed)))
     }
 }
 
