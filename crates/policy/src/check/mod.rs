@@ -109,7 +109,6 @@ pub fn is_own(role: PayloadRole) -> bool {
     matches!(
         role,
         PayloadRole::Order
-            | PayloadRole::Withheld
             | PayloadRole::Certificate
             | PayloadRole::IncidentReport
             | PayloadRole::SamplingRationale

@@ -17,17 +17,16 @@ pub(super) fn section(policy: &Policy) -> Section {
         about: found(rule),
         rows: vec![row("becomes", becomes(rule.action))],
     });
-    let rules = match (policy.capture.len(), policy.detectors.len()) {
-        (0, 0) => "Nothing is taken out of it, and nothing is looked for in it.".to_owned(),
-        (rules, 0) => {
-            format!("{}, of which the first that fits decides. No detector runs.", counted(rules, "rule"))
-        }
-        (0, detectors) => format!("{} over all text.", counted(detectors, "detector runs")),
-        (rules, detectors) => format!(
-            "{}, of which the first that fits decides; {} over the rest of the text.",
-            counted(rules, "rule"),
-            counted(detectors, "detector runs").to_lowercase()
-        ),
+    let named = match policy.capture.len() {
+        0 => String::new(),
+        1 => "One rule says what becomes of some of it. ".into(),
+        rules => format!("{rules} rules say what becomes of some of it; the first that fits decides. "),
+    };
+    let searched = match (policy.detectors.len(), policy.capture.is_empty()) {
+        (0, true) => "Nothing is taken out of it, and nothing is looked for in it.".into(),
+        (0, false) => "Nothing is looked for in the rest.".into(),
+        (1, _) => "One detector runs over the text.".into(),
+        (detectors, _) => format!("{detectors} detectors run over the text."),
     };
     let unreadable = match (policy.detectors.is_empty(), policy.unreadable) {
         (true, _) => "",
@@ -37,18 +36,10 @@ pub(super) fn section(policy: &Policy) -> Section {
         (false, Unreadable::Drop) => " Pictures, sound and what else no detector can read is left out.",
     };
     let lead = format!(
-        "All content is sealed, as personal data unless a rule says otherwise. {rules}{unreadable} The record says by each name how \
+        "All content is sealed, as personal data unless a rule says otherwise. {named}{searched}{unreadable} The record says by each name how \
          often it was applied, never to what."
     );
     Section { heading: "What of it is personal?", lead, items: capture.chain(detectors).collect() }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match (count, what) {
-        (1, _) => format!("One {what}"),
-        (_, "detector runs") => format!("{count} detectors run"),
-        _ => format!("{count} {what}s"),
-    }
 }
 
 /// What a role's content is, in words.

@@ -28,7 +28,8 @@ pub(super) fn section(policy: &Policy) -> Section {
 }
 
 fn about(is_first: bool, several: bool, class: &Retention) -> String {
-    let routes = list(class.routes.iter().map(|route| route.as_str()));
+    let names = list(class.routes.iter().map(|route| route.as_str()));
+    let routes = format!("the route{} {names}", if class.routes.len() == 1 { "" } else { "s" });
     match (is_first, several, class.routes.is_empty()) {
         (true, false, _) => "all decisions, and the life of the system".into(),
         (true, true, true) => "decisions of no other class, and the life of the system".into(),

@@ -27,6 +27,18 @@ enum Verb {
 
 const VERBS: [(&str, Verb); 3] = [("keep", Verb::Keep), ("split", Verb::Split), ("drop", Verb::Drop)];
 
+/// What detectors look for, and the key that says more of it.
+const KINDS: [(&str, Option<&str>); 8] = [
+    ("email", None),
+    ("phone", Some("countries")),
+    ("iban", None),
+    ("card", None),
+    ("ip", None),
+    ("names", Some("names")),
+    ("national", Some("countries")),
+    ("pattern", Some("pattern")),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaptureFile {
@@ -113,12 +125,7 @@ impl Text<'_> {
         let word = kind.as_ref().as_str();
         let has =
             [("countries", countries.is_some()), ("names", names.is_some()), ("pattern", pattern.is_some())];
-        let wants = match word {
-            "phone" | "national" => Some("countries"),
-            "names" => Some("names"),
-            "pattern" => Some("pattern"),
-            _ => None,
-        };
+        let wants = self.one_of(kind, "kind", &KINDS)?;
         if let Some((extra, _)) = has.into_iter().find(|(key, has)| *has && Some(*key) != wants) {
             return Err(self.error(kind, extra, format!("does not belong to a detector of kind {word:?}")));
         }
@@ -141,16 +148,10 @@ impl Text<'_> {
                 names if names.iter().all(|name| name.trim().is_empty()) => Err(missing("names")),
                 names => Ok(Kind::Names(names)),
             },
-            "pattern" => match pattern {
+            _ => match pattern {
                 Some(pattern) if !pattern.as_ref().is_empty() => Ok(Kind::Pattern(pattern.as_ref().clone())),
                 _ => Err(missing("pattern")),
             },
-            _ => {
-                let what = format!(
-                    "{word:?} is none of \"email\", \"phone\", \"iban\", \"card\", \"ip\", \"names\", \"national\", \"pattern\""
-                );
-                Err(self.error(kind, "kind", what))
-            }
         }
     }
 
