@@ -146,14 +146,14 @@ def sealed_and_not_disclosed():
     return log, {"classes": [], "roles": ["output.final"], "sealed": True}
 
 
-def withheld_in_two_entries():
-    """An erasure from which a hold withholds more than one entry can name: what is disclosed is named in the second."""
-    log, decision = Log(), uuid(0xAAAA)
-    held = log.payload("input.raw", b"{}")
-    opened = log.event("decision.opened", {"route": "score"}, [held])
+def withheld_by_a_hold():
+    """An erasure of a person from which a hold withholds the key of what is disclosed; and a purge that the hold kept it from."""
+    log, decision, hold = Log(), uuid(0xAAAA), uuid(0xBBBB)
+    opened = log.event("decision.opened", {"route": "score"}, [log.payload("input.raw", b"{}")], subjects=[ERASED])
     log.write(decision, [opened])
-    other = {"first": opened["id"], "payload": log.id(), "role": "withheld", "state": "present"}
-    intent = log.event("erasure", {"decisions": 1, "keys": ["1.7"], "order": "person", "phase": "intent", "withheld": 2}, [other])
-    more = {name: intent[name] for name in ["id", "kind", "logged_at", "retention", "system"]}
-    log.write(None, [intent], [{**more, "payloads": [log.again(held, "withheld", opened)]}])
+    log.write(None, [log.event("hold.placed", {"basis": "internal", "hold": hold, "scope": {"decisions": [decision]}})])
+    intent = log.event("erasure", {"decisions": 0, "keys": ["8.1"], "order": "request", "phase": "intent", "subjects": [ERASED], "withheld": 1})
+    withheld = {"decisions": 0, "holds": [hold], "intent": intent["id"], "keys": ["1.7"], "order": "request", "phase": "withheld", "refusals": ["hold"]}
+    log.write(None, [log.event("erasure", {**withheld, "withheld": 1}), intent])
+    log.write(None, [log.event("purge", {"bytes": 1, "class": "default", "entries": 1, "first": 0, "kept": 1, "last": 0, "payloads": 0, "policy": "p/1", "what": "payloads"})])
     return log, None

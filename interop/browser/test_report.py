@@ -282,7 +282,7 @@ def test_nothing_in_a_bundle_breaks_the_page(browser):
 
 
 def test_what_inferlog_may_write_is_no_fault(browser):
-    for name, (log, disclosure) in {"sealed.html": scenes.sealed_and_not_disclosed(), "held.html": scenes.withheld_in_two_entries()}.items():
+    for name, (log, disclosure) in {"sealed.html": scenes.sealed_and_not_disclosed(), "held.html": scenes.withheld_by_a_hold()}.items():
         page = Page(browser, written(name, seal(log.files(disclosure=disclosure))))
         result(page)
         assert paste(page, vkey())["faults"] == [], name

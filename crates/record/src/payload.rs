@@ -169,8 +169,6 @@ text_enum! {
         IncidentReport = "incident.report",
         /// The order behind a hold or an erasure.
         Order = "order",
-        /// A payload that a hold withholds from an erasure.
-        Withheld = "withheld",
         /// Why a sampling policy is as it is.
         SamplingRationale = "sampling.rationale",
         /// By what a sample is accepted.

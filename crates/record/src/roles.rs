@@ -160,7 +160,6 @@ const HOLD: &[RoleDoc] = roles! {
 
 const ERASURE: &[RoleDoc] = roles! {
     Order => r "GDPR 17" "S";
-    Withheld => r "GDPR 17" "P";
     Certificate => R "GDPR 17" "P" when "completed";
 };
 
