@@ -1,15 +1,18 @@
 // Verify checks a log directory or an evidence bundle of inferlog with the reference tools of the Go checksum database
 // (golang.org/x/mod/sumdb) and none of inferlog's own code: the signature, every entry against its leaf hash, every tile, the
-// root, and proofs.
+// root, and proofs. Of a log whose beginning was pruned the tiles are all there: the entries that were kept are held against them.
 package main
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -35,17 +38,26 @@ func main() {
 		fmt.Fprintln(os.Stderr, "verify:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("ok size=%d root=%v\n", tree.N, tree.Hash)
+	begin, _ := first(os.Args[1]) // it was read before
+	fmt.Printf("ok size=%d first=%d root=%v\n", tree.N, begin, tree.Hash)
 }
 
 func verify(dir string, vkeys []string) (tree tlog.Tree, err error) {
 	if tree, err = readCheckpoint(dir, vkeys); err != nil {
 		return tree, fmt.Errorf("checkpoint: %w", err)
 	}
+	begin, err := first(dir)
+	if err != nil {
+		return tree, err
+	}
 	var own hashes
 	for _, tile := range tiles(tree.N) { // those of level 0 come first
 		if tile.L == 0 {
-			if own, err = own.grow(dir, tile); err != nil {
+			grow := own.grow
+			if tile.N<<8 < begin {
+				grow = own.growPruned
+			}
+			if own, err = grow(dir, tile); err != nil {
 				return tree, err
 			}
 		}
@@ -147,6 +159,67 @@ func (own hashes) grow(dir string, tile tlog.Tile) (hashes, error) {
 		err = fmt.Errorf("%s: %d entries and %d bytes, not %d entries", name, count, len(data), tile.W)
 	}
 	return own, err
+}
+
+// first is the index of the first entry whose bundle is there: what the file `pruned` says, or zero where there is none.
+func first(dir string) (begin int64, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, "pruned"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err == nil {
+		begin, err = strconv.ParseInt(strings.TrimSuffix(string(data), "\n"), 10, 64)
+	}
+	if err == nil && (begin <= 0 || begin%256 != 0 || fmt.Sprintf("%d\n", begin) != string(data)) {
+		err = fmt.Errorf("%q is not the index of a bundle's first entry", data)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("pruned: %w", err)
+	}
+	return begin, nil
+}
+
+// growPruned adds the hashes of a full level-0 tile whose entries were purged: the root shows whether they are right. Those of
+// the entries that were kept (index, length, entry; CRC-32C of all at the end) have to have their hashes there.
+func (own hashes) growPruned(dir string, tile tlog.Tile) (hashes, error) {
+	data, err := os.ReadFile(path(dir, tile))
+	if err != nil || len(data) != 256*tlog.HashSize {
+		return own, fmt.Errorf("%s: %d bytes, not 256 hashes (%v)", path(dir, tile), len(data), err)
+	}
+	leaf := func(position int64) (hash tlog.Hash) {
+		copy(hash[:], data[position*tlog.HashSize:])
+		return hash
+	}
+	for position := int64(0); position < 256; position++ {
+		more, err := tlog.StoredHashesForRecordHash(tile.N<<8+position, leaf(position), own)
+		if err != nil {
+			return own, err
+		}
+		own = append(own, more...)
+	}
+	name := filepath.Join(dir, "kept", "entries", fmt.Sprintf("%010d", tile.N))
+	kept, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return own, nil
+	}
+	if err != nil || len(kept) < 4 {
+		return own, fmt.Errorf("%s: cannot be read, or is too short (%v)", name, err)
+	}
+	records := kept[:len(kept)-4]
+	if crc32.Checksum(records, crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(kept[len(records):]) {
+		return own, fmt.Errorf("%s: its checksum does not hold", name)
+	}
+	for last := int64(-1); len(records) > 0; {
+		if len(records) < 10 || len(records) < 10+int(binary.BigEndian.Uint16(records[8:])) {
+			return own, fmt.Errorf("%s: ends within a record", name)
+		}
+		index, end := int64(binary.BigEndian.Uint64(records)), 10+int(binary.BigEndian.Uint16(records[8:]))
+		if index>>8 != tile.N || index <= last || leaf(index&255) != tlog.RecordHash(records[10:end]) {
+			return own, fmt.Errorf("%s: entry %d is not the one that was there", name, index)
+		}
+		last, records = index, records[end:]
+	}
+	return own, nil
 }
 
 // checkProofs proves entry n, and the tree that ends with it, to holders of the root. The tiles hold just these hashes.

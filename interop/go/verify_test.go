@@ -159,3 +159,37 @@ func inferlog(t *testing.T, arguments ...string) string {
 	check(t, err)
 	return string(output)
 }
+
+// TestAcceptsTheLogThatInferlogPruned reads a frozen log whose first two bundles are gone but for two entries.
+func TestAcceptsTheLogThatInferlogPruned(t *testing.T) {
+	frozen := filepath.Join("..", "..", "fixtures", "v1", "audit", "pruned")
+	vkey, err := os.ReadFile(filepath.Join(frozen, "vkey"))
+	check(t, err)
+	dirs, err := filepath.Glob(filepath.Join(frozen, "good/logs/credit/*/*"))
+	check(t, err)
+	if len(dirs) != 1 {
+		t.Fatalf("logs: %q", dirs)
+	}
+	keys := []string{strings.TrimSpace(string(vkey))}
+	tree, err := verify(dirs[0], keys)
+	if begin, _ := first(dirs[0]); err != nil || tree.N != 777 || begin != 512 {
+		t.Fatalf("%d entries from %d on: %v", tree.N, begin, err)
+	}
+	// Of what is left nothing may be changed, nor be said to be there that is not.
+	for name, change := range map[string]func([]byte) []byte{
+		"kept/entries/0000000000": func(data []byte) []byte { data[len(data)/2] ^= 1; return data },
+		"tile/0/000":              func(data []byte) []byte { data[7] ^= 1; return data },
+		"tile/entries/002":        func(data []byte) []byte { data[99] ^= 1; return data },
+		"pruned":                  func([]byte) []byte { return []byte("256\n") },
+		"./pruned":                func([]byte) []byte { return []byte("511\n") },
+	} {
+		copied := t.TempDir()
+		check(t, os.CopyFS(copied, os.DirFS(dirs[0])))
+		data, err := os.ReadFile(filepath.Join(copied, name))
+		check(t, err)
+		write(t, filepath.Join(copied, name), change(data))
+		if _, err := verify(copied, keys); err == nil {
+			t.Errorf("%s: a change went unseen", name)
+		}
+	}
+}
