@@ -18,6 +18,14 @@ pub enum AuditError {
     /// No log has entries of the decision.
     #[error("no entry of decision {0} is under a checkpoint of this data directory")]
     NoDecision(String),
+    /// No log has entries of the decision, and entries of its time were purged.
+    #[error("no entry of decision {decision} is left, if there ever was one: {what}")]
+    DecisionPurged {
+        /// The decision.
+        decision: String,
+        /// What the logs say.
+        what: String,
+    },
     /// The text is not a decision's id.
     #[error("{0:?} is not a decision id: expected a UUIDv7 of 36 lower-case characters")]
     NotAnId(String),

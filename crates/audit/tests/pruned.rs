@@ -34,7 +34,7 @@ fn a_pruned_log_is_proved() {
     let log = &report.logs[0];
     assert_eq!((log.first, log.payloads.entries_purged, log.payloads.entries_kept), (512, 510, 2));
     // The held decision's two, and those of the decisions after the purged range.
-    let left = log.size - 512 - 3;
+    let left = log.size - 512 - 5;
     assert_eq!((log.payloads.kept, log.payloads.present, log.payloads.missing), (2, 2 + left, 0));
     assert!(notice(
         &report,
@@ -42,6 +42,46 @@ fn a_pruned_log_is_proved() {
     ));
     let text = report.to_text(false);
     assert!(text.contains("510 entries purged, 2 of these bundles kept"), "{text}");
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/v1/audit/pruned")
+}
+
+/// A pruned log of the first format, with a hold and an erasure, kept for ever. `UPDATE=1` writes it if it is not there.
+#[test]
+fn the_frozen_pruned_log_is_read_for_ever() {
+    if std::env::var_os("UPDATE").is_some() && !folder().exists() {
+        let pruned = Pruned::new();
+        let log = pruned.world.dir("credit").path().to_owned();
+        let mut dirs = vec![log];
+        while let Some(dir) = dirs.pop() {
+            for entry in pruned.fs.read_dir(&dir).unwrap() {
+                if entry.is_dir {
+                    dirs.push(entry.path);
+                    continue;
+                }
+                let path = folder().join("good").join(entry.path.strip_prefix(world::DIR).unwrap());
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, pruned.fs.read(&entry.path).unwrap()).unwrap();
+            }
+        }
+        std::fs::write(
+            folder().join("good/node"),
+            pruned.fs.read(&PathBuf::from(world::DIR).join("node")).unwrap(),
+        )
+        .unwrap();
+        let origin = check(&pruned.fs).logs[0].origin.clone();
+        std::fs::write(folder().join("vkey"), format!("{}\n", world::OneKey::new().vkey(&origin))).unwrap();
+    }
+    let fs: Arc<dyn Fs> = Arc::new(inferlog_disk::RealFs);
+    let key = std::fs::read_to_string(folder().join("vkey")).unwrap().trim().parse().unwrap();
+    let options = inferlog_audit::Options { keys: vec![key], ..inferlog_audit::Options::default() };
+    let report = inferlog_audit::verify(&fs, &folder().join("good"), &options, &|_| {}).unwrap();
+    assert!(report.ok, "{:#?}", report.faults);
+    let log = &report.logs[0];
+    assert_eq!((log.size, log.first), (777, 512));
+    assert_eq!((log.payloads.entries_purged, log.payloads.entries_kept, log.payloads.kept), (510, 2, 2));
 }
 
 /// Between any two steps of a purge: nothing is a fault, and what is not finished is told.

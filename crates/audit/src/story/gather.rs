@@ -4,10 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
+use inferlog_record::{Entry, Id};
 
 use super::StoryOptions;
 use super::locate::Located;
+use super::removed::purged_by;
 use super::search::{Hits, Wanted, look_up, search};
+use super::shared::SharedContent;
 use crate::error::{AuditError, Result};
 use crate::fate::{self, Removals};
 use crate::json::EntryScan;
@@ -20,6 +23,8 @@ pub(crate) struct Gathered {
     pub(crate) found: Vec<(OpenLog, Hits)>,
     /// What was erased, purged and frozen; logs are numbered as in `found`.
     pub(crate) removals: Removals,
+    /// Where content is that is shared.
+    pub(crate) shared: SharedContent,
     /// What was wrong with the index.
     pub(crate) notices: Vec<String>,
 }
@@ -65,15 +70,45 @@ pub(crate) fn gather(
         (hits.entries.is_empty(), hits.mentions.is_empty(), hits.changes.is_empty())
     });
     if found.first().is_none_or(|(_, hits)| hits.entries.is_empty()) {
-        return Err(AuditError::NoDecision(wanted.decision.to_string()));
+        return Err(not_found(&mut found, wanted.decision)?);
     }
-    let removals = removals(&mut found)?;
+    let removals = removals(&mut found, false)?;
     found.retain(|(_, hits)| !hits.is_empty());
-    Ok(Gathered { found, removals, notices })
+    Ok(Gathered { found, removals, shared: SharedContent::new(fs, dir), notices })
+}
+
+/// Why nothing was found: there is nothing, or entries of that time were purged and nobody can say any more.
+fn not_found(found: &mut [(OpenLog, Hits)], decision: Id) -> Result<AuditError> {
+    let removals = removals(found, true)?;
+    let mut said = Vec::new();
+    for (number, (log, hits)) in found.iter().enumerate() {
+        let first = log.first()?;
+        let mut began = None;
+        log.each(&[first], |_, entry| {
+            began = Entry::from_bytes(entry).ok().and_then(|entry| Some(entry.events.first()?.logged_at));
+            Ok(())
+        })?;
+        if first == 0 || began.is_none_or(|began| decision.millis() > began.nanos() / 1_000_000) {
+            continue;
+        }
+        let purges = removals.purges().iter().filter(|purge| purge.is_of_entries() && purge.at.0 == number);
+        let by: Vec<String> = purges.map(|purge| purged_by(purge, found).said()).collect();
+        let named = match hits.mentions.as_slice() {
+            [] => String::new(),
+            [one] => format!("; entry {one} names it"),
+            [one, ..] => format!("; entry {one} and others name it"),
+        };
+        said.push(format!("the log {} begins at entry {first}, {}{named}", log.origin, by.join("; ")));
+    }
+    let decision = decision.to_string();
+    Ok(match said.is_empty() {
+        true => AuditError::NoDecision(decision),
+        false => AuditError::DecisionPurged { decision, what: said.join("; ") },
+    })
 }
 
 /// What the life of these logs says of removals and holds: of the decision's own system all of it.
-fn removals(found: &mut [(OpenLog, Hits)]) -> Result<Removals> {
+fn removals(found: &mut [(OpenLog, Hits)], all: bool) -> Result<Removals> {
     let own: Vec<String> = found
         .iter()
         .filter(|(_, hits)| !hits.entries.is_empty())
@@ -81,7 +116,7 @@ fn removals(found: &mut [(OpenLog, Hits)]) -> Result<Removals> {
         .collect();
     let mut removals = Removals::default();
     for (number, (log, hits)) in found.iter_mut().enumerate() {
-        let is_own = own.iter().any(|system| system == log.dir.system());
+        let is_own = all || own.iter().any(|system| system == log.dir.system());
         let scanned = if is_own { hits.scanned.clone() } else { 0..log.size() };
         fate::of_log(log, number, &std::mem::take(&mut hits.life), scanned, &mut removals)?;
     }

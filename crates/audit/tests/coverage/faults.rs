@@ -334,30 +334,36 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         rule: Rule::ErasureOpen,
-        broken: |bench| drop(erasure(bench, 8)),
+        broken: |bench| {
+            erasure(bench, 8);
+        },
         finds: "erasure-open/request",
         kept: |bench| {
-            erasure(bench, 6);
+            erasure(bench, 2);
             let intent = erasure(bench, 8);
             completed(bench, intent);
         },
     },
     Fault {
         rule: Rule::HoldLong,
-        broken: |bench| drop(hold(bench, 200)),
+        broken: |bench| {
+            hold(bench, 200);
+        },
         finds: "hold-long/authority_order",
         kept: |bench| {
-            hold(bench, 180);
+            hold(bench, 150);
             let hold = hold(bench, 200);
             bench.life(HoldReleased { basis: Basis::Internal, by: None, hold });
         },
     },
     Fault {
         rule: Rule::IncidentOverdue,
-        broken: |bench| drop(incident(bench, 16, None)),
+        broken: |bench| {
+            incident(bench, 16, None);
+        },
         finds: "incident-overdue/health_harm",
         kept: |bench| {
-            incident(bench, 14, None);
+            incident(bench, 5, None);
             let told = incident(bench, 16, None);
             incident(bench, 16, Some(told));
         },

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::world::{DAY_NS, World, name};
 
-/// A log of 700 entries and more, its first two bundles pruned.
+/// A log of 777 entries, its first two bundles pruned.
 pub struct Pruned {
     pub fs: SimFs,
     pub world: World,
@@ -67,7 +67,7 @@ impl Pruned {
         world.create("credit");
         let mut decisions = Vec::new();
         let mut held_entries = [0; 2];
-        for number in 0..260 {
+        for number in 0..256 {
             let (id, appends) = world.decision("credit", "default", 300);
             let first = world.commit("credit", &appends);
             if number == 20 {
@@ -83,7 +83,13 @@ impl Pruned {
         let scope = Scope { decisions: vec![held].into(), ..Scope::default() };
         let mut pruned = Self { fs, world, decisions, held, hold, held_entries };
         pruned.say(HoldPlaced { basis: Basis::AuthorityOrder, by: None, hold, incident: None, scope });
-        for _ in 0..100 {
+        // Somebody else's key was destroyed.
+        let person = Pseudonym::new([7; 16]);
+        let elsewhere = KeyId { page: 900, slot: 1 };
+        let announced = erasure(ErasurePhase::Intent, vec![elsewhere], vec![person], None);
+        let intent = pruned.say_named(announced).1;
+        pruned.say(erasure(ErasurePhase::Completed, vec![elsewhere], vec![person], Some(intent)));
+        for _ in 0..130 {
             let (id, appends) = pruned.world.decision("credit", "default", 300);
             pruned.world.commit("credit", &appends);
             pruned.decisions.push(id);
@@ -99,13 +105,18 @@ impl Pruned {
 
     /// Records an event of the system's life that no policy removes.
     pub fn say(&mut self, body: impl Into<Body>) -> u64 {
+        self.say_named(body).0
+    }
+
+    /// The same; its index and its event.
+    pub fn say_named(&mut self, body: impl Into<Body>) -> (u64, Id) {
         let append = self.world.life("credit", body);
         let mut entry = Entry::from_bytes(&append.entry).unwrap();
         entry.events[0].retention = RetentionClass::permanent();
         let append =
             inferlog_log::Append { entry: entry.to_bytes().unwrap(), class: "permanent".into(), ..append };
         self.world.tick(1_000_000);
-        self.world.commit("credit", &[append])
+        (self.world.commit("credit", &[append]), entry.events[0].id)
     }
 
     pub fn purge_payloads(mut self) -> Self {
