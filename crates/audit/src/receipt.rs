@@ -12,7 +12,7 @@ use crate::error::{AuditError, Result};
 use crate::json::EntryScan;
 use crate::open::OpenLog;
 use crate::select::Select;
-use crate::story::{Wanted, search};
+use crate::story::{StoryOptions, Wanted, gather, search};
 
 /// Ending of a file that holds an entry's bytes.
 pub const ENTRY_ENDING: &str = "entry";
@@ -46,7 +46,10 @@ impl EntryReceipt {
     }
 }
 
-/// Makes a receipt for each entry of a decision.
+/// Makes a receipt for each entry of a decision that is there or was kept.
+///
+/// # Errors
+/// There is none, or none is left; damage that keeps entries from being read.
 pub fn receipts(fs: &Arc<dyn Fs>, dir: &Path, decision: Id, select: &Select) -> Result<Vec<EntryReceipt>> {
     let mut found = Vec::new();
     for log in OpenLog::all(fs, dir, select, &[])? {
@@ -71,7 +74,13 @@ pub fn receipts(fs: &Arc<dyn Fs>, dir: &Path, decision: Id, select: &Select) -> 
             });
         }
     }
-    if receipts.is_empty() { Err(AuditError::NoDecision(decision.to_string())) } else { Ok(receipts) }
+    if receipts.is_empty() {
+        // Why there is none: what was pruned is not proved again; a receipt that was given out before still verifies.
+        let options = StoryOptions { select: select.clone(), ..StoryOptions::default() };
+        gather(fs, dir, Wanted::only(decision), &options)?;
+        return Err(AuditError::NoDecision(decision.to_string()));
+    }
+    Ok(receipts)
 }
 
 fn prove(log: &OpenLog, index: u64) -> Result<String> {
