@@ -48,7 +48,8 @@ pub use report::{
 pub use select::Select;
 pub use story::{
     CONTENT_BYTES_MAX, EntriesPurged, EntryProof, HeldBy, Located, Locator, MissingPart, Openings,
-    PayloadContent, Place, RedactionTold, Removed, ScanLocator, States, Story, StoryEvent, StoryOptions,
-    StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened, WithheldFrom, parse_decision, story,
+    PayloadContent, Place, RedactionTold, Removed, ScanLocator, SharedContent, States, Story, StoryEvent,
+    StoryOptions, StoryPayload, StoryProof, Summary, TextOptions, Tokens, Unopened, WithheldFrom,
+    parse_decision, story,
 };
 pub use verify::{FAULTS_LISTED_MAX, Options, Progress, Remembered, THREADS_DEFAULT, verify};

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_disk::Fs;
-use inferlog_record::{Content, Entry, Id, MediaType};
+use inferlog_record::{Content, Entry, Id, MediaType, Shared};
+
 use inferlog_vault::{SealContext, open_payload};
 use serde_json::value::RawValue;
 
 use crate::error::Result;
 use crate::open::OpenLog;
 use crate::select::Select;
-use crate::story::{Openings, PayloadContent};
+use crate::story::{Openings, PayloadContent, SharedContent};
 
 /// A payload that is to be opened, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +42,11 @@ pub fn open_payloads(
 ) -> Result<Vec<Result<PayloadContent, String>>> {
     let logs = OpenLog::all(fs, dir, &Select::default(), &[])?;
     let logs: HashMap<&str, &OpenLog> = logs.iter().map(|log| (log.origin.as_str(), log)).collect();
+    let shared = SharedContent::new(fs, dir);
     let (mut left, mut opened) = (bytes_max, Vec::with_capacity(wanted.len()));
     for wanted in wanted {
         let content = match logs.get(wanted.origin.as_str()) {
-            Some(log) => open(log, wanted, openings, left),
+            Some(log) => open((log, &shared), wanted, openings, left),
             None => Err(format!("its log {} is not in this data directory", wanted.origin)),
         };
         if let Ok((_, size)) = &content {
@@ -56,7 +58,7 @@ pub fn open_payloads(
 }
 
 fn open(
-    log: &OpenLog,
+    (log, store): (&OpenLog, &SharedContent),
     wanted: &WantedPayload,
     openings: &dyn Openings,
     left: usize,
@@ -73,6 +75,7 @@ fn open(
             };
             let sealed = match &reference.content {
                 Content::Sealed(sealed) => sealed,
+                Content::Shared(shared) => return read_shared(store, shared, left),
                 _ => return Err("its event holds no content of it".to_owned()),
             };
             if usize::try_from(sealed.size).is_ok_and(|size| size > left) {
@@ -93,6 +96,19 @@ fn open(
         }
     }
     Err("the entry that the index names does not hold it: rebuild the index".to_owned())
+}
+
+fn read_shared(
+    store: &SharedContent,
+    shared: &Shared,
+    left: usize,
+) -> Result<(PayloadContent, usize), String> {
+    if usize::try_from(shared.size).map_or(true, |size| size > left) {
+        return Err("beyond what is opened at once: ask for fewer rows".to_owned());
+    }
+    let content = store.read(shared)?;
+    let size = content.len();
+    Ok((PayloadContent::of(content, shared.media_type), size))
 }
 
 impl PayloadContent {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inferlog_audit::fate::DecisionFacts;
-use inferlog_audit::{Openings, Unopened};
+use inferlog_audit::{Openings, SharedContent, Unopened};
 use inferlog_record::{
-    Content, Event, Id, MediaType, PayloadRole, Pseudonym, Reference, RetentionClass, Sealed, Timestamp,
+    Content, Event, Id, MediaType, PayloadRole, Pseudonym, Reference, RetentionClass, Sealed, Shared,
+    Timestamp,
 };
 use inferlog_vault::{SealContext, open_payload};
 use serde::Serialize;
@@ -89,6 +90,8 @@ pub(crate) struct Opened {
 pub(crate) struct Opener<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) removed: Removed,
+    /// Content that is shared.
+    pub(crate) shared: &'a SharedContent,
     /// Whoever gives openings; without, everything stays sealed.
     pub(crate) openings: Option<&'a dyn Openings>,
     /// The most content of one payload, bytes.
@@ -100,7 +103,7 @@ impl Opener<'_> {
     pub(crate) fn open(&self, reference: &Reference, birth: Option<&Birth>) -> Result<Opened, NotOpened> {
         match &reference.content {
             Content::Absent(absent) => Err(NotOpened::new(absent.state.as_str(), absent.reason)),
-            Content::Shared(shared) => Err(NotOpened::new("shared", format!("sha256:{}", shared.sha256))),
+            Content::Shared(shared) => self.read_shared(shared),
             Content::First(_, state) if *state != inferlog_record::State::Present => {
                 Err(NotOpened::new(state.as_str(), "as the event says that first recorded it"))
             }
@@ -112,6 +115,22 @@ impl Opener<'_> {
                 Some(birth) => self.reveal(reference.payload, birth),
                 None => Err(NotOpened::new("unreadable", "no entry bears it")),
             },
+        }
+    }
+
+    /// Content that stands in clear among the objects of the registry, by its digest.
+    fn read_shared(&self, shared: &Shared) -> Result<Opened, NotOpened> {
+        if self.openings.is_none() {
+            return Err(NotOpened::new("shared", format!("sha256:{}", shared.sha256)));
+        }
+        if usize::try_from(shared.size).map_or(true, |size| size > self.content_bytes_max) {
+            let why =
+                format!("its {} bytes are more than the {} asked for", shared.size, self.content_bytes_max);
+            return Err(NotOpened::new("unreadable", why));
+        }
+        match self.shared.read(shared) {
+            Ok(bytes) => Ok(Opened { bytes, media_type: shared.media_type }),
+            Err(why) => Err(NotOpened::new("unreadable", why)),
         }
     }
 

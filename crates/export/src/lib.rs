@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use inferlog_audit::{CONTENT_BYTES_MAX, Openings};
+use inferlog_audit::{CONTENT_BYTES_MAX, Openings, SharedContent};
 use inferlog_disk::Fs;
 use serde::Serialize;
 
@@ -144,7 +144,8 @@ pub fn export(fs: &Arc<dyn Fs>, data: &Path, options: &Options<'_>, output: Outp
     let sources = source::open(fs, data, &options.selection)?;
     let manifest =
         Manifest::new(options.format.name(), &sources, &options.selection, options.openings.is_some());
-    let mut job = Job { options, sources: &sources, manifest, report: Report::default() };
+    let shared = SharedContent::new(fs, data);
+    let mut job = Job { options, sources: &sources, shared: &shared, manifest, report: Report::default() };
     if options.format == Format::AiactAuditLog {
         job.aiact(output)?;
         return Ok(job.report);
@@ -187,6 +188,7 @@ impl Format {
 struct Job<'a> {
     options: &'a Options<'a>,
     sources: &'a [Source],
+    shared: &'a SharedContent,
     manifest: Manifest,
     report: Report,
 }
@@ -196,6 +198,7 @@ impl<'a> Job<'a> {
         Ok(Opener {
             sources: self.sources,
             removed: Removed::of(self.sources)?,
+            shared: self.shared,
             openings: self.options.openings,
             content_bytes_max: self.options.content_bytes_max,
         })
