@@ -32,7 +32,7 @@ pub use facets::{FacetFilter, OPEN};
 pub use fold::{HOUR_NS, MINUTE_NS};
 pub use follow::{
     BACKOFF_MS_MAX, Caught, FollowOptions, Follower, LogStatus, POLL_MS, Progress, State, Status,
-    StatusHandle,
+    StatusHandle, rewind_cursors,
 };
 pub use locate::{Located, locate};
 pub use read::{Reader, Value};

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use inferlog_disk::{Clock, Fs, SystemClock};
+use inferlog_log::{Cursor, cursors, list_logs};
 use inferlog_record::{PayloadRole, SystemName};
 use inferlog_vault::Vault;
 
@@ -244,21 +245,11 @@ impl<E: Engine> Follower<E> {
 
     /// Deletes what was derived; the next [`Follower::catch_up`] derives it again.
     pub fn clear(&mut self) -> Result<()> {
-        self.forget_cursors()?;
+        rewind_cursors(&self.fs, &self.data, &self.options.name)?;
+        self.sources.clear();
         self.engine.clear()?;
         self.look()?;
         self.store_cursors();
-        Ok(())
-    }
-
-    /// Takes the cursors back to the logs' beginning: before what they stand for is deleted. A crash after it costs nothing, for a
-    /// follower goes on where its store is.
-    pub fn forget_cursors(&mut self) -> Result<()> {
-        Source::find(&self.fs, &self.data, &self.options.name, &mut self.sources)?;
-        for source in &mut self.sources {
-            source.position = Position::default();
-            source.lower_cursor(&[]);
-        }
         Ok(())
     }
 
@@ -324,6 +315,17 @@ impl<E: Engine> Follower<E> {
             self.status.log(&source.name, |log| (log.size, log.oldest_waiting_ns) = (size, oldest));
         }
     }
+}
+
+/// Takes a follower's cursors back to the logs' beginning: before what they stand for is deleted. A crash after it costs nothing, for
+/// a follower goes on where its store is.
+pub fn rewind_cursors(fs: &Arc<dyn Fs>, data: &Path, name: &str) -> Result<()> {
+    for dir in list_logs(&**fs, data)? {
+        if cursors(fs, &dir)?.iter().any(|(known, at)| known == name && *at > 0) {
+            Cursor::open(fs.clone(), &dir, name)?.store(0)?;
+        }
+    }
+    Ok(())
 }
 
 /// One transaction: what these entries say, and the cursor after them, at `next`. Whether they ask for something to be removed.

@@ -115,7 +115,7 @@ impl Engine for Dying {
 
     /// A process that has ended rolls nothing back: its connection is gone.
     fn rollback(&mut self) -> Result<()> {
-        Ok(())
+        if self.calls == 0 { Ok(()) } else { self.engine.rollback() }
     }
 
     fn clear(&mut self) -> Result<()> {

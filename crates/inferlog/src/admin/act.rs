@@ -24,7 +24,7 @@ use super::incident::IncidentAct;
 use super::registry::add;
 use super::risk::RiskAccepted;
 use super::subject::SubjectAct;
-use crate::followers::{Followers, SkipAsked, skip};
+use crate::followers::{Followers, ForgetAsked, SkipAsked, forget, skip};
 use crate::output::Failure;
 use crate::query::PayloadAt;
 
@@ -43,6 +43,8 @@ pub(crate) enum Act {
     Followers,
     /// Leave entries out of an index.
     SkipEntries(SkipAsked),
+    /// Wait for a follower no more.
+    ForgetFollower(ForgetAsked),
     /// Tell a decision, its content opened, the access recorded first.
     Show { decision: Id, form: Form, reader: Reader },
     /// Give the account of a decision, its content opened; recorded as an access before.
@@ -92,6 +94,7 @@ impl Act {
             Self::IndexDigest { .. } => "index_digest",
             Self::Followers => "followers",
             Self::SkipEntries(_) => "skip_entries",
+            Self::ForgetFollower(_) => "forget_follower",
             Self::Show { .. } => "show",
             Self::Reconstruct { .. } => "reconstruct",
             Self::Open { .. } => "open",
@@ -163,6 +166,10 @@ pub(crate) async fn act_following(
         Act::SkipEntries(asked) => {
             instance.recorder.integrate().await?;
             json(skip(instance, followers, asked).await?)
+        }
+        Act::ForgetFollower(asked) => {
+            instance.recorder.integrate().await?;
+            json(forget(instance, followers, asked).await?)
         }
         Act::Show { decision, form, reader } => json(show(instance, decision, form, reader).await?),
         Act::Reconstruct { wanted, reader } => {

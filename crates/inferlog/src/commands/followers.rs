@@ -8,7 +8,10 @@ use clap::{Args, Subcommand};
 
 use crate::admin::{self, Act, Door};
 use crate::cli::{DataArg, OpenArgs};
-use crate::followers::{FollowerReport, SkipAsked, SkipDone, Store, local_report, rebuild};
+use crate::followers::{
+    FollowerReport, ForgetAsked, ForgetDone, LogReport, SkipAsked, SkipDone, Store, complete, local_report,
+    rebuild,
+};
 use crate::output::{self, BAD, BOLD, DIM, Failure, GOOD, Verdict, counted, styled};
 
 /// Show what follows the log, and how far it is.
@@ -21,7 +24,8 @@ use crate::output::{self, BAD, BOLD, DIM, Failure, GOOD, Verdict, counted, style
 Examples:
   inferlog followers --data /var/lib/inferlog
   inferlog followers rebuild --data /var/lib/inferlog
-  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/1 --to 4711 --reason \"damaged, see INC-7\"")]
+  inferlog followers skip --data /var/lib/inferlog --log acme/credit/0/1 --to 4711 --reason \"damaged, see INC-7\"
+  inferlog followers forget postgres --data /var/lib/inferlog --reason \"the database was given up\"")]
 pub(crate) struct FollowersArgs {
     #[command(subcommand)]
     command: Option<FollowersCommand>,
@@ -37,6 +41,7 @@ pub(crate) struct FollowersArgs {
 enum FollowersCommand {
     Rebuild(RebuildArgs),
     Skip(SkipArgs),
+    Forget(ForgetArgs),
 }
 
 /// Delete an index and build it again.
@@ -82,10 +87,31 @@ struct SkipArgs {
     index: Store,
 }
 
+/// Wait for a follower no more.
+///
+/// Nothing is purged, and no erasure is complete, before every follower that has a cursor has applied it: one that is not run any more
+/// holds them back. An `alert` event in every log says who was forgotten, and why, before the cursor goes. What the follower's store
+/// holds is not touched: delete it, for it misses what is erased from now on.
+#[derive(Args)]
+#[command(after_long_help = "\
+Example:
+  inferlog followers forget postgres --data /var/lib/inferlog --reason \"the database was given up, see OPS-31\"")]
+struct ForgetArgs {
+    #[command(flatten)]
+    open: OpenArgs,
+    /// The follower, as `inferlog followers` names it.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Why; stands sealed in the log.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
 pub(crate) fn run(args: FollowersArgs) -> Result<Verdict, Failure> {
     match (args.command, args.data) {
         (Some(FollowersCommand::Rebuild(args)), _) => run_rebuild(&args),
         (Some(FollowersCommand::Skip(args)), _) => run_skip(&args),
+        (Some(FollowersCommand::Forget(args)), _) => run_forget(&args),
         (None, Some(data)) => run_list(&data, args.json),
         (None, None) => Err(Failure::new("give --data, the data directory")),
     }
@@ -99,10 +125,11 @@ fn run_list(data: &Path, json: bool) -> Result<Verdict, Failure> {
             None => Ok::<_, Failure>(None),
         }
     })?;
-    let (reports, is_served) = match served {
+    let (mut reports, is_served) = match served {
         Some(reports) => (reports, true),
         None => (vec![local_report(data, &Store::Sqlite)?], false),
     };
+    complete(&inferlog::real_env().fs, data, &mut reports)?;
     let mut out = output::stdout();
     for report in &reports {
         if json {
@@ -153,10 +180,50 @@ fn write_report(out: &mut impl Write, report: &FollowerReport) -> Result<(), Fai
         let ids = if behind > 0 { format!(", external ids {behind} behind") } else { String::new() };
         writeln!(out, "  {}  {} of {}  {}", log.log, log.next, log.size, styled(DIM, format!("{lag}{ids}")))?;
     }
+    write_waiting(out, report)?;
     for skipped in &report.skipped {
         writeln!(out, "  left out: {} {}", skipped.to_text(), styled(DIM, &skipped.at))?;
     }
     Ok(())
+}
+
+/// What waits for the follower.
+fn write_waiting(out: &mut impl Write, report: &FollowerReport) -> Result<(), Failure> {
+    let sum = |of: fn(&LogReport) -> u64| report.logs.iter().map(of).sum::<u64>();
+    let (erasures, purges) = (sum(|log| log.erasures_waiting), sum(|log| log.purges_waiting));
+    if erasures + purges > 0 {
+        let waiting =
+            format!("{} and {} wait for it", counted(erasures, "erasure"), counted(purges, "purge"));
+        writeln!(out, "  {}", styled(BAD, waiting))?;
+    }
+    if report.state == "not run" {
+        let what = "nobody runs it here; it holds erasures and purges back until `inferlog followers forget` says otherwise";
+        writeln!(out, "  {}", styled(DIM, what))?;
+    }
+    Ok(())
+}
+
+fn run_forget(args: &ForgetArgs) -> Result<Verdict, Failure> {
+    let asked = ForgetAsked { name: args.name.clone(), reason: args.reason.clone() };
+    let done: ForgetDone = tokio::runtime::Runtime::new()?.block_on(async {
+        let mut door = Door::open(&args.open).await?;
+        let done = door.ask(Act::ForgetFollower(asked)).await;
+        door.close().await?;
+        done
+    })?;
+    let ForgetDone { events, erasures, purges } = done;
+    let mut out = output::stdout();
+    writeln!(
+        out,
+        "{} is forgotten; {} in the logs say so",
+        args.name,
+        counted(events.len() as u64, "event")
+    )?;
+    if erasures + purges > 0 {
+        let missed = format!("{} and {}", counted(erasures, "erasure"), counted(purges, "purge"));
+        writeln!(out, "{}", styled(BAD, format!("its store has missed {missed}: delete it")))?;
+    }
+    Ok(Verdict::Well)
 }
 
 fn run_rebuild(args: &RebuildArgs) -> Result<Verdict, Failure> {

@@ -4,26 +4,31 @@
 //! its cursor where its rows are; a store that is down, full, locked or damaged is tried again until it is not. When the
 //! process opens its directory anew (`current`), followers begin anew with the keystore that came of it.
 
+mod forget;
 mod ready;
 mod report;
+mod required;
 mod skip;
 mod store;
 mod thread;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inferlog::{Instance, policies_in_force};
 use inferlog_capture::gateway::{FollowerSample, FollowerSamples};
+use inferlog_disk::Fs;
 use inferlog_index::{FollowOptions, skipped};
 use inferlog_log::{LogIdentity, LogReader, list_logs};
 use inferlog_record::{PayloadRole, SystemName};
 use parking_lot::Mutex;
 
+pub(crate) use self::forget::{ForgetAsked, ForgetDone, forget};
 pub(crate) use self::ready::{freshen, local_report, ready, ready_for_id, rebuild};
-pub(crate) use self::report::{FollowerReport, SkippedReport};
+pub(crate) use self::report::{FollowerReport, LogReport, SkippedReport};
+pub(crate) use self::required::complete;
 pub(crate) use self::skip::{SkipAsked, SkipDone, skip};
 pub(crate) use self::store::{IndexChoice, Store};
 use self::thread::Running;
@@ -41,12 +46,14 @@ pub(crate) struct Followers(Arc<Inner>);
 struct Inner {
     stores: Vec<Store>,
     running: Mutex<Vec<Running>>,
+    /// The directory that they were started over.
+    data: Mutex<Option<(Arc<dyn Fs>, PathBuf)>>,
 }
 
 impl Followers {
     /// One for each store; none runs yet.
     pub(crate) fn new(stores: Vec<Store>) -> Self {
-        Self(Arc::new(Inner { stores, running: Mutex::default() }))
+        Self(Arc::new(Inner { stores, running: Mutex::default(), data: Mutex::default() }))
     }
 
     /// Starts them over a directory that this process holds. Those that run are ended first: blocks.
@@ -69,6 +76,28 @@ impl Followers {
             match Running::start(instance.env.fs.clone(), instance.data.clone(), store.clone(), options) {
                 Ok(follower) => running.push(follower),
                 Err(error) => tracing::error!(%store, %error, "no thread for a follower: it does not follow"),
+            }
+        }
+        drop(running);
+        for orphan in self.orphans(&instance.env.fs, &instance.data) {
+            tracing::warn!(
+                follower = orphan.name,
+                "a follower that is not configured has a cursor: erasures and purges wait for it until it follows again, or \
+                 until `inferlog followers forget` says that nobody needs it"
+            );
+        }
+        *self.0.data.lock() = Some((instance.env.fs.clone(), instance.data.clone()));
+    }
+
+    /// Names of followers that logs of `data` wait for and that this process does not run.
+    pub(crate) fn orphans(&self, fs: &Arc<dyn Fs>, data: &Path) -> Vec<FollowerReport> {
+        let mut reports = self.reports();
+        let run = reports.len();
+        match complete(fs, data, &mut reports) {
+            Ok(()) => reports.split_off(run),
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be told whom erasures and purges wait for");
+                Vec::new()
             }
         }
     }
@@ -111,7 +140,14 @@ impl Followers {
             lag_entries: report.lag_entries(),
             lag_seconds: report.lag_seconds(),
         };
-        FollowerSamples(Arc::new(move || followers.reports().iter().map(sample).collect()))
+        FollowerSamples(Arc::new(move || {
+            let mut samples: Vec<FollowerSample> = followers.reports().iter().map(sample).collect();
+            // Who is waited for and not run is down.
+            let data = followers.0.data.lock().clone();
+            let orphans = data.map(|(fs, data)| followers.orphans(&fs, &data)).unwrap_or_default();
+            samples.extend(orphans.iter().map(|orphan| FollowerSample { is_up: false, ..sample(orphan) }));
+            samples
+        }))
     }
 
     /// Waits until the store covers the logs' checkpoints as they are now, external ids included if `identified`, some seconds at

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use inferlog::{open_to_read, real_env};
 use inferlog_disk::Fs;
 use inferlog_index::postgres::Interrupt;
-use inferlog_index::{FollowOptions, Follower, IndexError, Progress, Reader, skipped};
+use inferlog_index::{FollowOptions, Follower, IndexError, Progress, Reader, rewind_cursors, skipped};
 use inferlog_vault::Vault;
 
 use super::{FollowerReport, SkippedReport, Store};
@@ -131,6 +131,7 @@ fn catch_up(data: &Path, store: &Store, vault: Option<Vault>) -> Result<(), Inde
 
 /// Deletes what a store derived, and derives it again. How many entries were read.
 pub(crate) fn rebuild(data: &Path, store: &Store) -> Result<u64, Failure> {
+    rewind_cursors(&fs(), data, store.kind())?;
     let engine = store.anew(data, &Interrupt::default())?;
     let mut follower = Follower::new(fs(), data, engine, options(store));
     let bar = bar("building the index");

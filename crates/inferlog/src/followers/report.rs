@@ -39,6 +39,15 @@ pub(crate) struct LogReport {
     pub(crate) lag_entries: u64,
     /// Age of the oldest of them.
     pub(crate) lag_seconds: f64,
+    /// What the follower's cursor says, on which erasures and purges wait; `None` before it was looked up, or if there is none.
+    #[serde(default)]
+    pub(crate) cursor: Option<u64>,
+    /// Erasures that the cursor has not passed.
+    #[serde(default)]
+    pub(crate) erasures_waiting: u64,
+    /// Purges that the cursor has not passed.
+    #[serde(default)]
+    pub(crate) purges_waiting: u64,
 }
 
 /// Entries that were left out on purpose.
@@ -98,6 +107,9 @@ impl From<&LogStatus> for LogReport {
             identified: log.identified,
             lag_entries: log.lag_entries(),
             lag_seconds: log.lag_ns() as f64 / NS_PER_SECOND,
+            cursor: None,
+            erasures_waiting: 0,
+            purges_waiting: 0,
         }
     }
 }
