@@ -76,11 +76,12 @@ impl System {
         let policy =
             self.inner.config.policies.iter().find(|one| one.policy.system == self.state.name).cloned();
         let digest = policy.as_ref().map(|policy| policy.sha256);
-        let firsts = match &policy {
-            Some(policy) => Firsts::of_policy(self, policy.identity())?,
+        let identity = policy.as_ref().map(|policy| policy.identity());
+        *self.state.policy.write() = policy;
+        let firsts = match identity {
+            Some(identity) => Firsts::of_policy(self, identity)?,
             None => Firsts::none(self),
         };
-        *self.state.policy.write() = policy;
         Ok((digest, firsts))
     }
 
