@@ -36,6 +36,11 @@ const PARTS: &[Part] = &[
     },
     Part { name: "index", uses: &["record", "merkle", "disk", "vault", "log"], never: &[] },
     Part {
+        name: "contract",
+        uses: &["record", "disk", "vault", "log", "capture"],
+        never: &[],
+    },
+    Part {
         name: "audit",
         uses: &["record", "merkle", "disk", "vault", "log", "registry", "timestamp", "policy"],
         never: &[],

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use inferlog_index::{
     ClearContent, DecisionRow, Engine, Erasure, EventNo, Identifier, IndexError, LogName, Place, Position,
-    PurgeDue, PurgedPayloads, Result, Rows, Shared, SqliteEngine,
+    PurgeDue, PurgedPayloads, Result, Rows, Shared,
 };
 use inferlog_record::Id;
 
-pub struct Dying {
-    engine: SqliteEngine,
+pub struct Dying<E> {
+    engine: E,
     calls: usize,
 }
 
-impl Dying {
+impl<E> Dying<E> {
     /// Ends at this call.
-    pub fn new(engine: SqliteEngine, calls: usize) -> Self {
+    pub fn new(engine: E, calls: usize) -> Self {
         Self { engine, calls }
     }
 
-    fn call(&mut self) -> Result<&mut SqliteEngine> {
+    fn call(&mut self) -> Result<&mut E> {
         self.calls = self.calls.saturating_sub(1);
         match self.calls {
             0 => Err(IndexError::Locked { place: "here".into(), what: "the process has ended".into() }),
@@ -28,7 +28,7 @@ impl Dying {
     }
 }
 
-impl Engine for Dying {
+impl<E: Engine> Engine for Dying<E> {
     fn logs(&mut self) -> Result<Vec<(LogName, Position)>> {
         self.engine.logs()
     }

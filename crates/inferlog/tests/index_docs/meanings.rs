@@ -9,6 +9,10 @@ pub const VIEWS: &[(&str, &str)] = &[
         "One row a reference to content: what it is to its event, and where the content is, or why not.",
     ),
     (
+        "removed_payloads",
+        "Payloads that were there when their events were recorded and were erased or purged since: one row for each way.",
+    ),
+    (
         "rollups_minute",
         "Decisions that began in a minute, counted and summed by everything they are found by.",
     ),
@@ -33,6 +37,11 @@ pub const MEANINGS: &[(&str, &str)] = &[
     ("id", "The event's own id."),
     ("decision", "The decision that it belongs to; null in the life of the system."),
     ("event", "The event that it belongs to."),
+    (
+        "removed",
+        "`erased`, or `purged`: a purge covers it. What a hold kept of a purge's range is in the log still, as `reconstruct` tells.",
+    ),
+    ("pruned", "Entries below this that the log does not have any more are not in the index either."),
     ("system", "The system."),
     ("route", "The configured route that admitted the decision, from its first opening."),
     ("wire", "The wire that its request spoke, from the same."),
