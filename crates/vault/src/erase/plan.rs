@@ -1,5 +1,6 @@
 //! Which pages an erasure changes, and how.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use inferlog_disk::Rng;
@@ -51,16 +52,17 @@ struct SubjectKeys(HashMap<SubjectRef, Option<Key>>);
 impl SubjectKeys {
     /// The subject's key; `None` if it is not there any more.
     fn get(&mut self, store: &mut Store, table: &Table, subject: SubjectRef) -> Result<Option<&Key>> {
-        if !self.0.contains_key(&subject) {
-            let record = match table.pages.get(&subject.key.page) {
-                Some(page_key) => store.read(subject.key, page_key)?,
-                None => None,
-            };
-            let found = record.and_then(|record| plain::decode_keyed(&record));
-            let is_theirs = |(pseudonym, _): &([u8; 16], Key)| pseudonym == subject.pseudonym.as_bytes();
-            self.0.insert(subject, found.filter(is_theirs).map(|(_, key)| key));
-        }
-        Ok(self.0.get(&subject).and_then(Option::as_ref))
+        let vacant = match self.0.entry(subject) {
+            Entry::Occupied(known) => return Ok(known.into_mut().as_ref()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let record = match table.pages.get(&subject.key.page) {
+            Some(page_key) => store.read(subject.key, page_key)?,
+            None => None,
+        };
+        let found = record.and_then(|record| plain::decode_keyed(&record));
+        let is_theirs = |(pseudonym, _): &([u8; 16], Key)| pseudonym == subject.pseudonym.as_bytes();
+        Ok(vacant.insert(found.filter(is_theirs).map(|(_, key)| key)).as_ref())
     }
 }
 

@@ -22,9 +22,9 @@ struct Found {
 /// What was withheld from an erasure, and by whose erasure.
 struct Kept {
     intent: Told,
+    /// The events that say so.
+    withheld: Vec<Told>,
     keys: BTreeSet<KeyId>,
-    /// Those that a duty of law kept when it was announced, and until when at least.
-    duties: BTreeMap<KeyId, Timestamp>,
     subjects: Vec<Pseudonym>,
 }
 
@@ -35,8 +35,9 @@ impl Recorder {
         let (log, index) = self.inner.vault.last_erasure();
         let mut announced: Vec<Found> = Vec::new();
         for system in self.systems_of(None).await {
+            let ledger = system.ledger();
             let mut at = Timestamp(0);
-            for told in system.ledger().events().filter(|told| is_announcement(told)) {
+            for told in ledger.events().filter(|told| is_announcement(told)) {
                 at = at.max(told.event.logged_at);
                 announced.push(Found { at, system: system.clone(), told: told.clone() });
             }
@@ -45,8 +46,16 @@ impl Recorder {
         let is_last = |one: &&Found| (one.told.log.0, one.told.index) == (log, index);
         let last = announced.iter().find(is_last).map_or(Timestamp(0), |one| one.at);
         announced.sort_by_key(|one| one.at);
+        let mut completed: BTreeSet<Id> = BTreeSet::new();
+        for system in self.systems_of(None).await {
+            let ledger = system.ledger();
+            completed.extend(ledger.events().filter_map(Told::completes));
+        }
         for Found { at, system, told } in announced {
             let is_seen = if told.log.0 == log { told.index <= index } else { at <= last };
+            if is_seen && completed.contains(&told.event.id) {
+                continue;
+            }
             system.resume_announced(&told, is_seen, told.log.0 == log).await?;
         }
         self.complete_waiting().await?;
@@ -131,10 +140,9 @@ impl System {
         let kept = |announced: &Announced<'_>| {
             let keys = announced.withheld_keys();
             let subjects = announced.stated.subjects.to_vec();
-            let stated = announced.withheld.iter().filter_map(|told| told.erasure());
-            let duties = stated.flat_map(|one| one.keys.iter().filter_map(|key| Some((*key, one.until?))));
-            let (intent, duties) = (announced.intent.clone(), duties.collect());
-            (!keys.is_empty()).then_some(Kept { intent, keys, duties, subjects })
+            let (intent, withheld) = (announced.intent.clone(), announced.withheld.clone());
+            let withheld = withheld.into_iter().cloned().collect();
+            (!keys.is_empty()).then_some(Kept { intent, withheld, keys, subjects })
         };
         ledger.announced().iter().filter_map(kept).collect()
     }
@@ -160,15 +168,24 @@ impl System {
         let Some(mut kept) = self.kept().into_iter().find(|kept| kept.intent.event.id == intent) else {
             return Ok(None);
         };
-        // The policy in force says what it keeps; where there is none, what was said when it was withheld counts.
-        let (now, has_policy) = (self.now(), self.policy().is_some());
-        let is_over = |until: &Timestamp| trusts_clock && (has_policy || *until <= now);
-        kept.keys.retain(|key| kept.duties.get(key).is_none_or(is_over));
+        // What a ground that was told keeps still, is not free: no log need be searched for that. Other grounds may have come.
+        let standing: BTreeSet<Id> = self.holds().into_iter().map(|hold| hold.hold).collect();
+        let now = trusts_clock.then(|| self.now());
+        for stated in kept.withheld.iter().filter_map(Told::erasure) {
+            let is_held = stated.holds.iter().any(|hold| standing.contains(hold));
+            let is_owed = stated.until.is_some_and(|until| now.is_none_or(|now| until > now));
+            if is_held || is_owed {
+                kept.keys.retain(|key| !stated.keys.contains(key));
+            }
+        }
+        if kept.keys.is_empty() {
+            return Ok(None);
+        }
         let Some(order) = kept.intent.erasure().map(|stated| stated.order) else { return Ok(None) };
         let mut free: BTreeMap<Id, BTreeSet<KeyId>> = BTreeMap::new();
         for subject in kept.subjects {
             let found = self.look(Wanted::Erased(subject), None).await?;
-            let grounds = Grounds::of(self, order, trusts_clock.then(|| self.now()));
+            let grounds = Grounds::of(self, order, now);
             free.extend(self.divide(found, grounds, Some(kept.keys.clone())).await?.free);
         }
         let planned = Planned { free: free.into_iter().collect(), ..Planned::default() };

@@ -89,6 +89,11 @@ impl Told {
         }
     }
 
+    /// The intent whose completion it tells.
+    pub(crate) fn completes(&self) -> Option<Id> {
+        self.erasure().filter(|stated| stated.phase == ErasurePhase::Completed)?.intent
+    }
+
     /// What it says, if it is of a purge.
     pub fn purge(&self) -> Option<&Purge> {
         match &self.event.body {
