@@ -208,8 +208,7 @@ impl<'a> Tour<'a> {
     async fn erase(&mut self, chosen: &Exchange, receipt: Option<PathBuf>) -> Result<(), Failure> {
         self.story.chapter("The applicant asks to be erased")?;
         let target = Target::Subject(chosen.applicant.clone());
-        let asked =
-            ErasureAsked { target, system: None, order: OrderKind::Request, text: None, actor: None };
+        let asked = ErasureAsked { target, system: None, order: OrderKind::Request, text: None, actor: None };
         let erased = act(&self.demo.instance, Act::Erasure(ErasureAct::Erase(asked))).await?;
         let erased: Vec<ErasureDone> = serde_json::from_value(erased)?;
         let mut printed = Vec::new();

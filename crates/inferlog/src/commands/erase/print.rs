@@ -92,7 +92,7 @@ pub(crate) fn done(out: &mut impl Write, done: &ErasureDone) -> io::Result<()> {
         kept(out, &done.withheld)?;
         return writeln!(
             out,
-            "  recorded as event {}; what is free when the last ground has fallen may be erased then",
+            "  recorded as event {}; ask again when the last ground for keeping it has fallen",
             done.intent
         );
     }

@@ -132,7 +132,11 @@ pub(crate) struct Bundled {
 }
 
 /// Makes a bundle of the decisions that an incident's holds freeze, with nothing disclosed; or says why there is none.
-pub(crate) fn of_incident(open: &OpenArgs, incident: Id, output: &Path) -> Result<Result<Bundled, String>, Failure> {
+pub(crate) fn of_incident(
+    open: &OpenArgs,
+    incident: Id,
+    output: &Path,
+) -> Result<Result<Bundled, String>, Failure> {
     let args = BundleArgs {
         open: open.clone(),
         output: output.to_owned(),
