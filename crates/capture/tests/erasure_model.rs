@@ -231,7 +231,7 @@ impl Run {
 }
 
 fn cases() -> u32 {
-    std::env::var("CASES").map_or(16, |cases| cases.parse().unwrap())
+    std::env::var("CASES").map_or(64, |cases| cases.parse().unwrap())
 }
 
 proptest! {

@@ -170,8 +170,8 @@ impl Ledger {
     pub fn announced(&self) -> Vec<Announced<'_>> {
         let mut found: Vec<Announced<'_>> = Vec::new();
         let mut places: BTreeMap<Id, usize> = BTreeMap::new();
-        let (mut withheld, mut resumed): (BTreeMap<Id, Vec<&Told>>, BTreeMap<Id, Vec<&Told>>) =
-            Default::default();
+        let mut withheld: BTreeMap<Id, Vec<&Told>> = BTreeMap::new();
+        let mut resumed: BTreeMap<Id, Vec<&Told>> = BTreeMap::new();
         for told in self.events() {
             let Some(stated) = told.erasure() else { continue };
             match stated.phase {
