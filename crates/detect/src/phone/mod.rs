@@ -206,6 +206,8 @@ impl Groups {
         if is_open {
             groups.start = start - 1;
         }
+        // `(+358) 9 1234567`.
+        is_open |= start > 1 && bytes[start - 2..start] == *b"(+";
         let (mut at, mut count, mut trunk) = (start, 0, false);
         while groups.len < GROUPS_MAX {
             let len =

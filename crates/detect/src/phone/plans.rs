@@ -178,7 +178,7 @@ pub(super) fn codes(number: &[u8]) -> Option<(usize, (usize, usize))> {
     let first = number.first()?;
     match (is_two, first) {
         (true, _) => Some((2, (7, 12))),
-        (false, b'2' | b'3' | b'4' | b'5' | b'6' | b'8' | b'9') => Some((3, (6, 11))),
+        (false, b'2' | b'3' | b'4' | b'5' | b'6' | b'8' | b'9') => Some((3, (5, 11))),
         _ => None,
     }
 }
