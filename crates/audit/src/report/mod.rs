@@ -88,8 +88,6 @@ pub enum FaultKind {
     Kept,
     /// A purge whose numbers are not those of what is there.
     Purge,
-    /// A key that was erased or purged and still opens something.
-    OpenableKey,
     /// A payload that an entry says is present and that no pack holds, without an event that says why.
     MissingPayload,
     /// A payload that no entry refers to.

@@ -50,7 +50,7 @@ pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOption
     let mut subjects = BTreeMap::new();
     let born = born(&gathered.found, &mut facts, &mut subjects)?;
     let common = Common { gathered, facts, subjects, options };
-    let mut missing = Vec::new();
+    let (mut missing, mut still) = (Vec::new(), Vec::new());
     for event in &mut story.events {
         for payload in &mut event.payloads {
             let Some(born) = born.get(&payload.payload).filter(|_| payload.state == State::Present.as_str())
@@ -58,11 +58,26 @@ pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOption
                 continue;
             };
             let why = common.payload(payload, born);
+            if let Some(removed) = payload.removed.as_ref().filter(|_| payload.first.is_none()) {
+                if common.opens(born, payload.payload) {
+                    still.push((removed.completed_at.is_some(), payload.role.clone(), removed.event));
+                }
+            }
             // A later event's copy lacks what the first lacks; it is named once.
             if let Some(why) = why.filter(|_| payload.first.is_none()) {
                 let explained = payload.removed.is_some();
                 missing.push(lost((event.place, event.id), &event.kind, born, why, explained));
             }
+        }
+    }
+    for (is_completed, role, event) in still {
+        match is_completed {
+            true => story.problems.push(format!(
+                "{role} was erased, says event {event} and that it was completed; its key opens it all the same"
+            )),
+            false => story.notices.push(format!(
+                "the key of {role} still opens it: what event {event} says is removed is not gone yet"
+            )),
         }
     }
     story.missing.extend(missing);
@@ -71,6 +86,14 @@ pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOption
 }
 
 impl Common<'_> {
+    /// Whether somebody still has the key of a payload and its sealed bytes.
+    fn opens(&self, born: &Born<'_>, payload: Id) -> bool {
+        let Some(openings) = self.options.openings else { return false };
+        let reader = &born.log.reader;
+        let sealed = reader.payload(born.class.as_str(), born.logged_at_ns, born.at.1, payload.into_bytes());
+        openings.data_key(born.sealed.key_id, payload).is_ok() && matches!(sealed, Ok(Some(_)))
+    }
+
     /// Says what became of one payload; why its content is not to be had, if it is not.
     fn payload(&self, payload: &mut StoryPayload, born: &Born<'_>) -> Option<String> {
         payload.media_type = Some(born.sealed.media_type.to_string());

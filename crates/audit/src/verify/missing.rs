@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use inferlog_record::{Content, Entry, Event, Id, Pseudonym, RetentionClass};
+use inferlog_record::{Content, Entry, Event, Id, KeyId, Pseudonym, RetentionClass};
 
 use super::kept;
 use super::log::Log;
@@ -25,13 +25,14 @@ struct Pending {
     decision: Option<Id>,
     role: String,
     class: RetentionClass,
+    key: KeyId,
 }
 
 /// What the other entries of decisions say.
 #[derive(Default)]
 struct Others {
-    /// Where the last erasure of a person stands whom the decision is about.
-    erased: HashMap<Id, u64>,
+    /// By key, the erasures of persons whom events are about whose payloads it opens: where each stands, and its intent.
+    erased: HashMap<KeyId, BTreeSet<(u64, Id)>>,
     /// The holds that cover the decision.
     held: HashMap<Id, BTreeSet<Id>>,
 }
@@ -57,7 +58,9 @@ pub(super) fn settle(
     let others = others(log, removals, &pending);
     for waits in pending {
         let decision = waits.decision;
-        let erased = decision.and_then(|decision| others.erased.get(&decision));
+        let spares =
+            |intent| removals.withheld(intent).iter().any(|told| told.keys().any(|key| key == waits.key));
+        let mut erased = others.erased.get(&waits.key).into_iter().flatten();
         let holds = decision.and_then(|decision| others.held.get(&decision));
         let is_held = |purge: &PurgeTold| {
             removals
@@ -66,7 +69,7 @@ pub(super) fn settle(
                 .any(|hold| hold.stood_at((purge.at, purge.logged_at)))
         };
         let mut purges = removals.purges_over((0, waits.one.index), &waits.class).peekable();
-        if erased.is_some_and(|index| *index > waits.one.index) {
+        if erased.any(|(index, intent)| *index > waits.one.index && !spares(*intent)) {
             counts.erased += 1;
         } else if purges.peek().is_none() {
             report(log, waits.one, &waits.role, UNSAID, counts);
@@ -109,7 +112,13 @@ fn settled(removals: &Removals, one: Missing, entry: &Entry) -> Option<Settled> 
         return Some(Settled::Purged);
     }
     let role = reference.role.to_string();
-    Some(Settled::Pending(Box::new(Pending { one, decision: entry.decision, role, class })))
+    Some(Settled::Pending(Box::new(Pending {
+        one,
+        decision: entry.decision,
+        role,
+        class,
+        key: sealed.key_id,
+    })))
 }
 
 fn reference(event: &Event, payload: [u8; 16]) -> Option<&inferlog_record::Reference> {
@@ -120,12 +129,12 @@ fn reference(event: &Event, payload: [u8; 16]) -> Option<&inferlog_record::Refer
 fn others(log: &Log<'_>, removals: &Removals, pending: &[Pending]) -> Others {
     let mut others = Others::default();
     let wanted: HashSet<Id> = pending.iter().filter_map(|waits| waits.decision).collect();
-    let erased: HashMap<Pseudonym, u64> = removals
-        .erasures()
-        .iter()
-        .filter(|told| told.destroys())
-        .flat_map(|told| told.subjects().map(|subject| (subject, told.at.1)))
-        .collect();
+    let mut erased: HashMap<Pseudonym, BTreeSet<(u64, Id)>> = HashMap::new();
+    for told in removals.erasures().iter().filter(|told| told.destroys()) {
+        for subject in told.subjects() {
+            erased.entry(subject).or_default().insert((told.at.1, told.intent));
+        }
+    }
     let has_holds = removals.holds().next().is_some();
     if wanted.is_empty() || (erased.is_empty() && !has_holds) {
         return others;
@@ -134,9 +143,10 @@ fn others(log: &Log<'_>, removals: &Removals, pending: &[Pending]) -> Others {
         let Ok(entry) = Entry::from_bytes(bytes) else { return };
         let Some(decision) = entry.decision.filter(|decision| wanted.contains(decision)) else { return };
         for event in &entry.events {
-            if let Some(index) = event.subjects.iter().filter_map(|subject| erased.get(subject)).max() {
-                let last = others.erased.entry(decision).or_insert(*index);
-                *last = (*last).max(*index);
+            for reference in event.payloads.iter().filter(|_| !erased.is_empty()) {
+                let Content::Sealed(sealed) = reference.content else { continue };
+                let told = event.subjects.iter().filter_map(|subject| erased.get(subject)).flatten();
+                others.erased.entry(sealed.key_id).or_default().extend(told.copied());
             }
             let facts = DecisionFacts {
                 decision: Some(decision),
