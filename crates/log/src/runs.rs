@@ -8,6 +8,8 @@ use crate::reader::{LogReader, ReadError};
 use crate::{LogDir, kept};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
+/// Of so many bundles at most it is looked for each whether something was kept; of more, what was kept is listed.
+const PROBED_BUNDLES_MAX: u64 = 16;
 
 /// Entries that follow each other, as a bundle holds them: what a bundle has, or a part of what was kept of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,9 +99,12 @@ impl Runs {
         let first = self.reader.first()?;
         self.first = Some(first);
         self.kept.clear();
-        if self.next < first {
+        let wanted = self.next / WIDTH..first.min(self.until).div_ceil(WIDTH);
+        if wanted.end.saturating_sub(wanted.start) <= PROBED_BUNDLES_MAX {
+            self.kept = wanted.collect();
+        } else {
             let kept = kept::list(&**self.reader.fs(), self.reader.dir())?;
-            self.kept = kept.into_iter().filter(|bundle| *bundle >= self.next / WIDTH).collect();
+            self.kept = kept.into_iter().filter(|bundle| wanted.contains(bundle)).collect();
         }
         Ok(first)
     }

@@ -152,7 +152,7 @@ fn fail_one(filled: &World, call: u64, how: How, then: Then) {
     world.fs = match then {
         Then::Crash(keep) => world.fs.crash_keeping(keep),
         Then::Kill => world.fs.kill(),
-        Then::Again => world.fs.crash(),
+        Then::Again => world.fs.crash_keeping(Keep::Nothing),
     };
     // As at every start: what the log says is gone is removed again, and the rest follows.
     complete(&mut world, &what);
@@ -204,6 +204,8 @@ fn every_single_call_of_a_purge_fails() {
         Then::Crash(Keep::Nothing),
         Then::Crash(Keep::Everything),
     ];
+    let state = filled.fs.files().into_keys().find(|path| path.ends_with("state")).unwrap();
+    let epoch = state.parent().unwrap().file_name().unwrap().to_owned();
     let mut cases = 0;
     for (number, call) in calls.iter().enumerate().filter(|(_, call)| !call.path.starts_with("/data/wal")) {
         let hows: &[How] = match call.op {
@@ -213,6 +215,11 @@ fn every_single_call_of_a_purge_fails() {
             _ if number % 5 == 0 => &[How::NoEffect],
             _ => &[],
         };
+        // On the directory that `state` is in, what the same process does after the failure matters most.
+        if call.op == Op::SyncDir && call.path.ends_with(&epoch) {
+            fail_one(&filled, call.index, How::NoEffect, Then::Again);
+            cases += 1;
+        }
         for (at, how) in hows.iter().enumerate() {
             // Each call fails in each way; what follows takes turns.
             let then = match how {
