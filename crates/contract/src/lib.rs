@@ -18,7 +18,7 @@ use inferlog_disk::Fs;
 use inferlog_record::Id;
 use inferlog_vault::Vault;
 
-pub use suite::{PARTS, check};
+pub use suite::{PARTS, Part, check};
 pub use world::{DATA, MARK, SYSTEM, World};
 
 /// What is followed: a data directory, and the keys to it.
