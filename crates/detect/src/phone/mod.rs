@@ -8,7 +8,10 @@ use crate::edge;
 use crate::hit::{Certainty, Hit};
 use crate::{DetectError, check};
 use plans::{National, PLANS, Plan, codes};
+use std::cell::OnceCell;
 
+/// The fewest digits of a national number: Luxembourg's.
+const NATIONAL_DIGITS_MIN: usize = 6;
 /// Digits of an E.164 number, the country code included.
 const DIGITS_MAX: usize = 15;
 /// Letters and digits of a group before a number that makes it a part of something longer.
@@ -126,10 +129,16 @@ impl Phone {
             return Some(hit);
         }
         let start = groups.start;
+        if !groups.can_be_national() {
+            return None;
+        }
         if self.plans.is_empty() || !edge::is_left(text, start) || groups.is_date() || is_price(text, start) {
             return None;
         }
-        let found = self.plans.iter().filter_map(|plan| plan.national.stands(text, &groups, field)).max()?;
+        let cue = OnceCell::new();
+        let has_cue = || *cue.get_or_init(|| cue::is_before(text, start, field, CUES));
+        let found =
+            self.plans.iter().filter_map(|plan| plan.national.stands(text, &groups, &has_cue)).max()?;
         Some(Hit::new(rule, start, found, Certainty::Form))
     }
 }
@@ -237,6 +246,13 @@ impl Groups {
         &self.list[..self.len]
     }
 
+    /// Whether there are digits enough, and the first group is none of a decimal fraction's: no country's has one digit, but for
+    /// North America's 1.
+    fn can_be_national(&self) -> bool {
+        let first = self.list().first().map_or(0, |group| group.digits);
+        self.digits().len() >= NATIONAL_DIGITS_MIN && (first > 1 || self.digits()[0] == b'1')
+    }
+
     /// How many digits each group has.
     fn lengths(&self) -> impl Iterator<Item = usize> {
         let ends = self.list().iter().map(|group| group.digits);
@@ -289,13 +305,13 @@ fn between(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
 
 impl National {
     /// Where the longest number ends that the groups begin with.
-    fn stands(&self, text: &str, groups: &Groups, field: &str) -> Option<usize> {
+    fn stands(&self, text: &str, groups: &Groups, has_cue: &dyn Fn() -> bool) -> Option<usize> {
         let mut found = None;
         let mut lengths = groups.lengths();
         let first = lengths.next()?;
         for (at, group) in groups.list().iter().enumerate() {
             let digits = groups.digits().get(..group.digits)?;
-            if edge::is_right(text, group.end) && self.fits(text, groups, field, (first, at), digits) {
+            if edge::is_right(text, group.end) && self.fits(groups, has_cue, (first, at), digits) {
                 found = Some(group.end);
             }
             if at > 0
@@ -310,13 +326,11 @@ impl National {
 
     fn fits(
         &self,
-        text: &str,
         groups: &Groups,
-        field: &str,
+        has_cue: &dyn Fn() -> bool,
         (first, at): (usize, usize),
         digits: &[u8],
     ) -> bool {
-        let has_cue = || cue::is_before(text, groups.start, field, CUES);
         match self {
             National::Trunk { prefix, first: firsts, total, whole, whole_total } => {
                 if !digits.starts_with(prefix.as_bytes()) || digits.iter().all(|digit| *digit == b'0') {

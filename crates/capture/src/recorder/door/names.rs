@@ -48,7 +48,20 @@ type See<'a> = &'a mut dyn FnMut(&'static str, &mut ClearName);
 fn each(body: &mut Body, see: See<'_>) {
     match body {
         Body::DecisionOpened(body) => body.context.iter_mut().for_each(|context| surroundings(context, see)),
-        Body::Inference(body) => model(&mut body.model, see),
+        Body::ContextAdded(body) => {
+            some("build", &mut body.build, see);
+            some("environment", &mut body.environment, see);
+            some("region", &mut body.region, see);
+            some("variant", &mut body.variant, see);
+            body.flags.0.iter_mut().for_each(|flag| see("flags", flag));
+        }
+        Body::Inference(body) => {
+            model(&mut body.model, see);
+            for prompt in &mut body.prompts.0 {
+                some("prompts.name", &mut prompt.name, see);
+                some("prompts.version", &mut prompt.version, see);
+            }
+        }
         Body::Retrieval(body) => {
             some("index", &mut body.index, see);
             some("index_version", &mut body.index_version, see);
