@@ -92,17 +92,22 @@ async fn a_log_is_purged_while_it_is_written_and_read() {
     writer.await.unwrap();
     node.integrate().await.unwrap();
     let pruner = log.pruner();
+    // Now that there are more entries.
     let prune = move || prune_entries(&pruner, 600, &|index, _| index.is_multiple_of(10)).unwrap().first;
     assert_eq!(tokio::task::spawn_blocking(prune).await.unwrap(), 512);
     is_over.store(true, Ordering::Release);
     assert!(scans.await.unwrap() > 0);
     check_state(&fs, log.dir());
     drop((log, node));
-    let fs = fs.crash();
-    let node = open(&fs);
+    check_what_is_left(&fs.crash());
+}
+
+/// Opens the node after a crash, and looks for all that was not to go.
+fn check_what_is_left(fs: &SimFs) {
+    let node = open(fs);
     let log = node.log("alpha").unwrap();
     assert_eq!(log.len(), 900);
-    check_state(&fs, log.dir());
+    check_state(fs, log.dir());
     let reader = LogReader::new(Arc::new(fs.clone()), log.dir().clone());
     for number in (0..900).filter(|number| number % 10 == 0 || *number >= 600) {
         let day = if number < 600 { number / 200 } else { number % 3 };

@@ -7,16 +7,17 @@ mod world;
 use std::sync::Arc;
 
 use inferlog_disk::Fs;
+use inferlog_log::prune::prune_entries;
 use inferlog_log::{Append, LogReader, ReadError};
 use inferlog_record::Timestamp;
 use proptest::prelude::*;
-use world::{START_NS, World};
+use world::{Life, START_NS, World, with_pruner};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MARGIN_NS: u64 = 600 * SECOND_NS;
 
 /// A log whose entries were logged at these times, published once under way, so that a partial bundle has given way.
-fn log_of(times: &[u64]) -> LogReader {
+fn log_of(times: &[u64]) -> (World, Life, LogReader) {
     let mut world = World::new(1);
     world.config.segment_bytes = 4 << 20;
     let mut life = world.start().unwrap();
@@ -34,7 +35,8 @@ fn log_of(times: &[u64]) -> LogReader {
         assert!(world.commit(&mut life, appends.collect()));
         world.integrate(&mut life).unwrap();
     }
-    LogReader::new(Arc::new(world.fs.clone()) as Arc<dyn Fs>, life.logs["alpha"].1.clone())
+    let reader = LogReader::new(Arc::new(world.fs.clone()) as Arc<dyn Fs>, life.logs["alpha"].1.clone());
+    (world, life, reader)
 }
 
 proptest! {
@@ -52,7 +54,7 @@ proptest! {
             now -= back.iter().take(2).filter(|(at, _)| *at == index).map(|(_, by)| by).sum::<i64>();
             now as u64 * SECOND_NS
         }).collect();
-        let reader = log_of(&times);
+        let (_, _, reader) = log_of(&times);
         // Under an older checkpoint too.
         for size in [times.len() as u64, older.min(times.len() as u64)] {
             let wanted = START_NS + wanted * SECOND_NS;
@@ -63,6 +65,28 @@ proptest! {
             let next = times[..size as usize].get(found as usize + 256);
             prop_assert!(next.is_none_or(|time| *time + MARGIN_NS >= wanted));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Of what was pruned it counts what was kept.
+    #[test]
+    fn nothing_that_was_kept_stands_before_it(
+        steps in prop::collection::vec(0_u64..8, 600..1500), upto in 0_u64..1500, every in 1_u64..700, wanted in 0_u64..7000,
+    ) {
+        let mut now = START_NS;
+        let times: Vec<u64> = steps.iter().map(|step| { now += step * SECOND_NS; now }).collect();
+        let (world, life, reader) = log_of(&times);
+        let keep = |index: u64, _: &[u8]| index % every == every / 2;
+        let (_life, pruned) = with_pruner(&world, life, "alpha", |pruner| prune_entries(pruner, upto, &keep).unwrap());
+        let is_left = |index: u64| index >= pruned.first || index % every == every / 2;
+        let (size, wanted) = (times.len() as u64, START_NS + wanted * SECOND_NS);
+        let found = reader.seek_time(wanted, size).unwrap();
+        prop_assert!(found.is_multiple_of(256) && found < size);
+        let before = (0..found).filter(|index| is_left(*index)).map(|index| times[index as usize]);
+        prop_assert!(before.max().is_none_or(|time| time < wanted));
     }
 }
 
