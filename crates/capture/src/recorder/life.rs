@@ -121,9 +121,13 @@ impl System {
         let mut event = Event::new(minter.id()?, self.state.name.clone(), minter.now(), body);
         event.capture = Some(capture_of_recorder());
         event.ended_at = Some(event.logged_at);
-        let opening = read_entry(&self.inner, log, index)?;
+        let events = match read_entry(&self.inner, log, index) {
+            // Of what was pruned no more is known than that it is open: no reason not to start.
+            Err(RecordError::Read(error)) if error.is_pruned() => Vec::new(),
+            opening => opening?.events,
+        };
         let opens = [Some(Kind::DecisionOpened), Some(Kind::DecisionJoined)];
-        if let Some(opened) = opening.events.into_iter().find(|event| opens.contains(&event.kind())) {
+        if let Some(opened) = events.into_iter().find(|event| opens.contains(&event.kind())) {
             event.after = vec![opened.id].into();
             event.retention = opened.retention;
             event.subjects = opened.subjects;
