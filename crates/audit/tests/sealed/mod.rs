@@ -54,6 +54,13 @@ pub struct Draft {
 /// Where the root key lies, outside the data directory.
 pub const ROOT: &str = "/root.key";
 
+impl Draft {
+    /// The key of what is sealed for it.
+    pub fn key_id(&self) -> inferlog_record::KeyId {
+        self.key.id()
+    }
+}
+
 impl Sealer {
     pub fn new() -> Self {
         Self::with_segments(1 << 20)
