@@ -28,6 +28,12 @@ pub(crate) fn steps() -> Vec<Step> {
             run: |root| pages(root, "test_pages.py"),
         },
         Step {
+            name: "interop-officer",
+            what: "interop/browser/test_officer.py: certificates, incident sheets and what persons are given, in Chromium",
+            needs: &["chromium"],
+            run: |root| pages(root, "test_officer.py"),
+        },
+        Step {
             name: "interop-report",
             what: "interop/browser/test_report.py: a bundle's page checks itself in Chromium, and notices every damage",
             needs: &["chromium", "binary"],
