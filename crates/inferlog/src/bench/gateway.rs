@@ -67,6 +67,30 @@ impl Ways {
     }
 }
 
+/// A model and a gateway in front of it.
+pub(crate) struct Door {
+    pub(crate) gateway: SocketAddr,
+    /// Ends both when dropped.
+    _servers: JoinSet<()>,
+}
+
+impl Door {
+    /// Starts both, with the routes that lead to the model.
+    pub(crate) async fn start<E>(
+        recorder: &Recorder,
+        routes: impl FnOnce(&str) -> Result<Vec<Route>, E>,
+    ) -> Result<Self, Failure>
+    where
+        Failure: From<E>,
+    {
+        let mut servers = JoinSet::new();
+        let (listener, model) = listen().await?;
+        servers.spawn(serve(listener, model_answer));
+        let (_, gateway) = ways(&mut servers, routes(&format!("http://{model}"))?, recorder).await?;
+        Ok(Self { gateway, _servers: servers })
+    }
+}
+
 /// Starts proxy and gateway for some routes, the first of which the proxy takes.
 async fn ways(
     servers: &mut JoinSet<()>,

@@ -4,6 +4,7 @@
 //! the rounds. Two recorders are open: one on the disk as it is, one on the same disk with a millisecond added to every sync,
 //! as a network disk has.
 
+mod detect;
 mod floor;
 mod gateway;
 pub(crate) mod index;
@@ -103,6 +104,8 @@ pub(crate) enum Part {
     Verify,
     /// The index: its follower, its answers, its size.
     Index,
+    /// Detectors of personal data, alone and at the gateway's door.
+    Detect,
 }
 
 impl Part {
@@ -152,11 +155,16 @@ pub(crate) async fn run(
             }
         }
     }
+    let mut detected = None;
+    if parts.contains(&Part::Detect) {
+        tell("detectors, gateway with and without them".into());
+        detected = Some(detect::run(&benches[0].instance.recorder, time).await?);
+    }
     drop(ways);
     for bench in &benches {
         bench.instance.recorder.close().await?;
     }
-    let mut results = Results::of_this_machine();
+    let mut results = Results { detect: detected, ..Results::of_this_machine() };
     if parts.contains(&Part::Verify) {
         tell("verification".into());
         results.verification = Some(verify(&dir.join("verify")).await?);

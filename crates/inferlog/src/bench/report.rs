@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::detect::DetectResults;
 use super::index::IndexResults;
 use crate::output::{BOLD, DIM, styled};
 
@@ -25,6 +26,7 @@ pub(crate) struct Results {
     pub(crate) stream: Vec<StreamRow>,
     pub(crate) verification: Option<Verification>,
     pub(crate) index: Option<IndexResults>,
+    pub(crate) detect: Option<DetectResults>,
 }
 
 /// A rate, and the one it is held against.
@@ -125,6 +127,9 @@ impl Results {
         }
         if let Some(verification) = &self.verification {
             print_verification(out, verification)?;
+        }
+        if let Some(detect) = &self.detect {
+            detect.print(out)?;
         }
         self.index.as_ref().map_or(Ok(()), |index| index.print(out))
     }
