@@ -6,7 +6,7 @@ mod support;
 
 use support::World;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 34] = [
     "demo",
     "serve",
     "show",
@@ -31,7 +31,11 @@ const COMMANDS: [&str; 30] = [
     "tool-call",
     "transform",
     "events",
+    "policy",
+    "hold",
+    "incident",
     "erase",
+    "subject",
     "keys",
     "prompts",
     "tools",
@@ -40,9 +44,13 @@ const COMMANDS: [&str; 30] = [
 ];
 
 /// Commands that are families of commands, which have the examples.
-const FAMILIES: [(&str, &[&str]); 8] = [
+const FAMILIES: [(&str, &[&str]); 12] = [
     ("followers", &["rebuild", "skip"]),
     ("events", &["add", "close"]),
+    ("policy", &["check", "explain", "set", "show", "presets"]),
+    ("hold", &["place", "release", "list"]),
+    ("incident", &["open", "report", "close", "list", "show"]),
+    ("subject", &["export"]),
     ("keys", &["vkey", "rotate", "backup"]),
     ("prompts", &["add", "list", "show", "diff"]),
     ("tools", &["add", "list", "show", "diff"]),
