@@ -23,7 +23,7 @@ pub enum Access {
 }
 
 /// A bearer token (RFC 6750), as its SHA-256.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(CtOutput<Sha256>);
 
 impl Token {

@@ -17,6 +17,8 @@ pub struct ReaderConfig {
     pub listen: ReaderAddress,
     /// What a request must bring.
     pub token: Token,
+    /// What a request for an erasure, a hold or an incident must bring; without, there are none over HTTP.
+    pub compliance: Option<Token>,
     /// Whether it gives out content; without, decisions are told and payloads stay sealed.
     pub content: bool,
 }
@@ -36,6 +38,8 @@ pub(super) struct ReaderFile {
     listen: Spanned<String>,
     token_env: Option<Spanned<String>>,
     token_file: Option<Spanned<PathBuf>>,
+    compliance_token_env: Option<Spanned<String>>,
+    compliance_token_file: Option<Spanned<PathBuf>>,
     content: Option<bool>,
 }
 
@@ -94,27 +98,53 @@ pub fn token_from_file(path: &Path) -> Result<Token, String> {
 pub fn reader(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<ReaderConfig>, ConfigError> {
     let at = Place { text: Some(text), env };
     let file: File = toml::from_str(text).map_err(|e| at.syntax(&e))?;
-    let Some(ReaderFile { listen, token_env, token_file, content }) = file.reader else { return Ok(None) };
-    let token = match (&token_env, &token_file) {
+    let Some(ReaderFile {
+        listen,
+        token_env,
+        token_file,
+        compliance_token_env,
+        compliance_token_file,
+        content,
+    }) = file.reader
+    else {
+        return Ok(None);
+    };
+    let token = token(&at, ["token_env", "token_file"], token_env.as_ref(), token_file.as_ref())?;
+    let Some(token) = token else {
+        let what = "needs `token_env` or `token_file`: a token of at least 32 letters and digits";
+        return Err(at.error(&listen, "reader", what));
+    };
+    let names = ["compliance_token_env", "compliance_token_file"];
+    let compliance = self::token(&at, names, compliance_token_env.as_ref(), compliance_token_file.as_ref())?;
+    if compliance.as_ref() == Some(&token) {
+        let what = "whoever reads may not erase: give erasures, holds and incidents a token of their own";
+        return Err(at.error(&listen, "reader", what));
+    }
+    let address = ReaderAddress::parse(listen.as_ref()).map_err(|what| at.error(&listen, "listen", what))?;
+    Ok(Some(ReaderConfig { listen: address, token, compliance, content: content.unwrap_or(true) }))
+}
+
+/// The token that one of two keys leads to, if either stands there.
+fn token(
+    at: &Place<'_>,
+    [in_env, in_file]: [&str; 2],
+    name: Option<&Spanned<String>>,
+    path: Option<&Spanned<PathBuf>>,
+) -> Result<Option<Token>, ConfigError> {
+    match (name, path) {
         (Some(name), None) => {
-            let text = env(name.as_ref());
+            let text = (at.env)(name.as_ref());
             let unset =
-                || at.error(name, "token_env", format!("the environment has no `{}`: set it", name.as_ref()));
-            Token::new(text.ok_or_else(unset)?.trim()).map_err(|what| at.error(name, "token_env", what))?
+                || at.error(name, in_env, format!("the environment has no `{}`: set it", name.as_ref()));
+            let token = Token::new(text.ok_or_else(unset)?.trim());
+            token.map(Some).map_err(|what| at.error(name, in_env, what))
         }
         (None, Some(path)) => {
-            token_from_file(path.as_ref()).map_err(|what| at.error(path, "token_file", what))?
+            token_from_file(path.as_ref()).map(Some).map_err(|what| at.error(path, in_file, what))
         }
-        (Some(_), Some(path)) => {
-            return Err(at.error(path, "token_file", "write this or `token_env`, not both"));
-        }
-        (None, None) => {
-            let what = "needs `token_env` or `token_file`: a token of at least 32 letters and digits";
-            return Err(at.error(&listen, "reader", what));
-        }
-    };
-    let address = ReaderAddress::parse(listen.as_ref()).map_err(|what| at.error(&listen, "listen", what))?;
-    Ok(Some(ReaderConfig { listen: address, token, content: content.unwrap_or(true) }))
+        (Some(_), Some(path)) => Err(at.error(path, in_file, format!("write this or `{in_env}`, not both"))),
+        (None, None) => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +174,10 @@ mod tests {
             ("listen = \"unix:\"\ntoken_env = \"READER\"", "the socket's path"),
             ("listen = \"127.0.0.1:1\"", "`token_env` or `token_file`"),
             ("listen = \"127.0.0.1:1\"\ntoken_env = \"NONE\"", "has no `NONE`"),
+            (
+                "listen = \"127.0.0.1:1\"\ntoken_env = \"READER\"\ncompliance_token_env = \"READER\"",
+                "a token of their own",
+            ),
             ("token_env = \"READER\"", "missing field `listen`"),
             ("listen = \"127.0.0.1:1\"\ntoken_env = \"READER\"\ntoken = \"a\"", "unknown field `token`"),
         ] {

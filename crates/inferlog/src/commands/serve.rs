@@ -81,6 +81,9 @@ pub(crate) struct ServeArgs {
     /// What reading needs: env:NAME or file:PATH that holds a token [default: env:INFERLOG_READER_TOKEN]
     #[arg(long, value_name = "PLACE", requires = "reader", value_parser = TokenPlace::parse)]
     pub(crate) reader_token: Option<TokenPlace>,
+    /// What erasures, holds and incidents over HTTP need: another token, env:NAME or file:PATH; without, there are none
+    #[arg(long, value_name = "PLACE", requires = "reader", value_parser = TokenPlace::parse)]
+    pub(crate) compliance_token: Option<TokenPlace>,
     /// Begin a new log for each system, after data was lost; the old one stays readable.
     #[arg(long)]
     pub(crate) new_epoch: bool,
@@ -242,7 +245,12 @@ fn routes(args: &ServeArgs) -> Result<(Vec<Route>, Access, String), Failure> {
 fn reader_config(args: &ServeArgs, configuration: &str) -> Result<Option<ReaderConfig>, Failure> {
     if let Some(listen) = args.reader.clone() {
         let token = args.reader_token.clone().unwrap_or_default().read().map_err(Failure::new)?;
-        return Ok(Some(ReaderConfig { listen, token, content: true }));
+        let compliance = args.compliance_token.as_ref().map(TokenPlace::read).transpose();
+        let compliance = compliance.map_err(Failure::new)?;
+        if compliance.as_ref() == Some(&token) {
+            return Err(Failure::new("--compliance-token is the token that reads: give another one"));
+        }
+        return Ok(Some(ReaderConfig { listen, token, compliance, content: true }));
     }
     let Some(path) = &args.config else { return Ok(None) };
     let env = |name: &str| std::env::var(name).ok();

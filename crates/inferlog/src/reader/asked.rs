@@ -4,6 +4,8 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use super::compliance;
+
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -11,6 +13,8 @@ pub(super) enum Asked {
     Query,
     /// A command of this program, with the words that the request adds to it.
     Command(Command),
+    /// An erasure, a hold or an incident.
+    Compliance(compliance::Asked),
 }
 
 /// Why a request asks for nothing that there is.
@@ -99,6 +103,9 @@ const ACCOUNTS: [(&str, &str); 5] = [
 impl Asked {
     /// Reads a request's line.
     pub(super) fn of(head: &Parts) -> Result<Self, Refused> {
+        if compliance::is_path(head.uri.path()) {
+            return compliance::Asked::of(head).map(Self::Compliance);
+        }
         let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
         let query = head.uri.query().unwrap_or_default();
         let get = Method::GET;
@@ -142,6 +149,7 @@ impl Asked {
         match self {
             Self::Query => "query",
             Self::Command(command) => command.name,
+            Self::Compliance(asked) => asked.name(),
         }
     }
 }
@@ -228,6 +236,7 @@ mod tests {
         match Asked::of(&head) {
             Ok(Asked::Query) => Ok(vec!["query".into()]),
             Ok(Asked::Command(command)) => Ok(command.words),
+            Ok(Asked::Compliance(asked)) => Ok(vec![asked.name().into()]),
             Err(refused) => Err(refused.status),
         }
     }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod asked;
+mod compliance;
 mod listen;
 mod query;
 mod route;
@@ -53,6 +54,8 @@ type Body = Either<Full<Bytes>, Channel<Bytes, std::io::Error>>;
 /// A reader at work.
 struct Reader {
     access: Access,
+    /// What erasures, holds and incidents ask for; without, they are not answered.
+    compliance: Option<Access>,
     /// Whether content is given out.
     content: bool,
     current: Current,
@@ -65,13 +68,21 @@ struct Reader {
 impl Reader {
     fn new(config: ReaderConfig, current: Current) -> Self {
         let (access, content) = (Access::Token(config.token), config.content);
+        let compliance = config.compliance.map(Access::Token);
         let [running, waiting, tails] =
             [RUNNING_MAX, WAITING_MAX, TAILS_MAX].map(|count| Arc::new(Semaphore::new(count)));
-        Self { access, content, current, running, waiting, tails }
+        Self { access, compliance, content, current, running, waiting, tails }
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        if !self.is_allowed(request.headers()) {
+        let is_compliance = compliance::is_path(request.uri().path());
+        if is_compliance && self.is_allowed(request.headers(), Some(&self.access)) {
+            let what =
+                "this token reads: erasures, holds and incidents have a token of their own (docs/reader.md)";
+            return refuse(StatusCode::FORBIDDEN, "no_compliance", what);
+        }
+        let access = if is_compliance { self.compliance.as_ref() } else { Some(&self.access) };
+        if !self.is_allowed(request.headers(), access) {
             let mut answer = refuse(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
@@ -103,9 +114,9 @@ impl Reader {
         answer
     }
 
-    fn is_allowed(&self, headers: &HeaderMap) -> bool {
+    fn is_allowed(&self, headers: &HeaderMap, access: Option<&Access>) -> bool {
         // With a token it does not matter where a request comes from.
-        self.access.check(IpAddr::V4(Ipv4Addr::LOCALHOST), headers).is_ok()
+        access.is_some_and(|access| access.check(IpAddr::V4(Ipv4Addr::LOCALHOST), headers).is_ok())
     }
 
     /// The index that questions are asked: the first that follows the log.

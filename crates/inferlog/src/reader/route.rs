@@ -18,6 +18,10 @@ impl Reader {
                 Ok(turn) => self.query(head, &body, turn).await,
                 Err(refused) => refused,
             },
+            Asked::Compliance(asked) => match self.turn().await {
+                Ok(_turn) => self.comply(asked, &body).await,
+                Err(refused) => refused,
+            },
             Asked::Command(command) if command.is_endless => match self.tails.clone().try_acquire_owned() {
                 Ok(turn) => self.command(command, turn).await,
                 Err(_) => busy(&format!("{TAILS_MAX} streams of events are open already")),

@@ -241,7 +241,7 @@ pub fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status(&head), body)
 }
 
-fn exchange(address: SocketAddr, line: &str, headers: &str, body: &str) -> (String, String) {
+pub fn exchange(address: SocketAddr, line: &str, headers: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();

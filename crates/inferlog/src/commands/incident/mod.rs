@@ -215,7 +215,7 @@ fn list(args: &ListArgs) -> Result<Verdict, Failure> {
     let (now, mut out) = (now(), output::stdout());
     if args.json {
         let told: Vec<_> =
-            incidents.iter().map(|incident| as_json(incident, now)).collect::<Result<_, _>>()?;
+            incidents.iter().map(|incident| with_time_left(incident, now)).collect::<Result<_, _>>()?;
         writeln!(out, "{}", json!({ "incidents": told }))?;
         return Ok(Verdict::Well);
     }
@@ -244,7 +244,7 @@ fn list(args: &ListArgs) -> Result<Verdict, Failure> {
 }
 
 /// An incident with what follows from the time it is now.
-fn as_json(incident: &IncidentTold, now: Timestamp) -> Result<serde_json::Value, Failure> {
+pub(crate) fn with_time_left(incident: &IncidentTold, now: Timestamp) -> Result<serde_json::Value, Failure> {
     let mut told = serde_json::to_value(incident)?;
     let seconds = |ns: u64| i64::try_from(ns / 1_000_000_000).unwrap_or(i64::MAX);
     told["seconds_left"] = match incident.left(now) {

@@ -12,7 +12,7 @@ use inferlog_audit::keeping::{
 use inferlog_record::body::{AccessPurpose, AccessRole};
 use inferlog_record::{Id, Timestamp};
 
-use super::{as_json, now, told};
+use super::{now, told, with_time_left};
 use crate::admin::{Act, Door, Reader, save};
 use crate::cli::OpenArgs;
 use crate::output::{self, BOLD, DIM, Failure, GOOD, Verdict, counted, styled};
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Verdict, Failure> {
     let mut out = output::stdout();
     if args.json {
         let mut told = serde_json::to_value(&sheet)?;
-        told["incident"] = as_json(&sheet.incident, sheet.made_at)?;
+        told["incident"] = with_time_left(&sheet.incident, sheet.made_at)?;
         writeln!(out, "{told}")?;
     } else if let Some(path) = &args.html {
         writeln!(out, "{} {}", styled(GOOD, "written:"), path.display())?;
