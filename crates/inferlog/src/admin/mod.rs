@@ -31,7 +31,8 @@ pub(crate) use bundle::{BundleKeys, Disclosing};
 pub(crate) use door::{Door, refresh, require_data};
 pub(crate) use drill::{DrillBegun, DrillDone};
 pub(crate) use erasure::{
-    Asked as ErasureAsked, CertificateGiven, ErasureAct, ErasureDone, ErasureLine, ErasurePlan, Kept, Outcome, Target,
+    Asked as ErasureAsked, CertificateGiven, ErasureAct, ErasureDone, ErasureLine, ErasurePlan, Kept,
+    Outcome, Target,
 };
 pub(crate) use events::Events;
 pub(crate) use export::{ExportBegun, ExportOpenings};
