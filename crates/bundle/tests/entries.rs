@@ -189,6 +189,46 @@ fn content_of_a_destroyed_key_is_not_disclosed() {
     }
 }
 
+/// What is withheld from an erasure, or refused, may be disclosed; what a purge covers is purged where it is not.
+#[test]
+fn content_that_was_spared_may_be_disclosed() {
+    let log = log();
+    let (_, entry) =
+        log.iter().find(|(file, entry)| file.starts_with("decisions/") && entry.contains("key_id")).unwrap();
+    let key = entry.split("\"key_id\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let first = serde_json::from_str::<Value>(entry).unwrap()["events"][0].clone();
+    let intent = "01f00000-0000-7000-8000-000000000001";
+    let event = |number: u8, kind: &str, body: Value| {
+        json!({
+            "body": body,
+            "id": format!("01f00000-0000-7000-8000-{number:012}"),
+            "kind": kind,
+            "logged_at": first["logged_at"],
+            "retention": first["retention"],
+            "system": first["system"],
+        })
+    };
+    let erasure = |number: u8, phase: &str, keys: &[&str]| {
+        let mut body = json!({"decisions": 1, "keys": keys, "order": "request", "phase": phase});
+        if phase == "withheld" {
+            body["intent"] = intent.into();
+        }
+        event(number, "erasure", body)
+    };
+    let with = |events: Vec<Value>| {
+        let entry = json!({"events": events, "v": 1}).to_string();
+        let found = faults(|log| log.push(("logs/0/system.json".into(), entry)));
+        found.iter().any(|fault| fault.starts_with("openings openings/"))
+    };
+    assert!(with(vec![erasure(1, "intent", &[&key])]));
+    assert!(!with(vec![erasure(1, "refused", &[&key])]));
+    assert!(!with(vec![erasure(2, "withheld", &[&key]), erasure(1, "intent", &[&key])]));
+    assert!(with(vec![erasure(2, "withheld", &["9.9"]), erasure(1, "intent", &[&key])]));
+    let purge =
+        json!({"class": first["retention"], "first": 0, "last": 1, "policy": "p/1", "what": "payloads"});
+    assert!(!with(vec![event(3, "purge", purge)]), "a hold may have kept it");
+}
+
 #[test]
 fn keys_are_lines() {
     let mut files = bundle(&log());
