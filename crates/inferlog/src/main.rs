@@ -17,6 +17,7 @@ mod model;
 mod output;
 mod query;
 mod reader;
+mod retention;
 mod tail;
 mod voucher;
 mod when;

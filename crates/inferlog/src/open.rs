@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use inferlog_capture::recorder::{Lapses, RecordError, Recorder, RecorderConfig, VaultHooks, open_keystore};
+use inferlog_capture::recorder::{
+    AHEAD_MAX, Lapses, RecordError, Recorder, RecorderConfig, VaultHooks, open_keystore,
+};
 use inferlog_disk::{DiskError, OsRng, RealFs, SystemClock};
 use inferlog_log::recover::create_log;
 use inferlog_log::{Env, Hooks, LogError, NodeConfig, NodeIdentity, NodeLock, list_logs};
@@ -31,6 +34,8 @@ pub struct Settings {
     pub new_epochs: Vec<SystemName>,
     /// Policies, as text, to be in force from the start on: each is registered if it is new.
     pub policies: Vec<String>,
+    /// How far ahead of the log a start may find a clock that no time service vouches for, before purging is frozen.
+    pub clock_ahead_max: Duration,
     /// The rest of the configuration, as text: its digest stands in the record.
     pub configuration: String,
 }
@@ -46,6 +51,7 @@ impl Settings {
             backups: Vec::new(),
             new_epochs: Vec::new(),
             policies: Vec::new(),
+            clock_ahead_max: AHEAD_MAX,
             configuration: String::new(),
         }
     }
@@ -148,7 +154,13 @@ impl Instance {
     ) -> Result<Self, OpenError> {
         let build = ClearName::new(concat!("inferlog/", env!("CARGO_PKG_VERSION")))?;
         let policies = policies_in_force(&registry)?;
-        let config = RecorderConfig { lapses, policies, ..RecorderConfig::new(build, settings.digest()) };
+        let clock_ahead_max = settings.clock_ahead_max;
+        let config = RecorderConfig {
+            lapses,
+            policies,
+            clock_ahead_max,
+            ..RecorderConfig::new(build, settings.digest())
+        };
         let node = node_config(settings);
         let recorder = Recorder::open(lock, env.clone(), node, vault.clone(), config).await?;
         Ok(Self { recorder, vault, registry, env, data: settings.data.clone() })

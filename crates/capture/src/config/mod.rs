@@ -40,6 +40,10 @@
 //! every = "7d"
 //! sample = 50                                   # default
 //!
+//! [retention]                                   # when what is due is removed (docs/retention.md)
+//! at = "03:00"                                  # default: time of day, UTC
+//! every = "24h"                                 # default
+//!
 //! [witnesses]                                   # who cosigns checkpoints (docs/witness.md); not without
 //! policy = "witnesses.policy"                   # witnesses and quorum (c2sp.org/tlog-policy)
 //! period = "60s"                                # default
@@ -58,6 +62,7 @@ mod period;
 mod place;
 mod policies;
 mod reader;
+mod retention;
 mod timestamps;
 mod witnesses;
 
@@ -79,6 +84,8 @@ use place::Place;
 pub use policies::policies;
 use reader::ReaderFile;
 pub use reader::{ReaderAddress, ReaderConfig, reader, token_from_file};
+use retention::RetentionFile;
+pub use retention::{RetentionConfig, retention};
 use timestamps::TimestampsFile;
 pub use timestamps::{TimestampsConfig, timestamps};
 use witnesses::WitnessesFile;
@@ -112,6 +119,7 @@ struct File {
     index: IndexFile,
     reader: Option<ReaderFile>,
     drill: Option<DrillFile>,
+    retention: Option<RetentionFile>,
     witnesses: Option<WitnessesFile>,
     timestamps: Option<TimestampsFile>,
 }

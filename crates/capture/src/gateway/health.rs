@@ -109,6 +109,9 @@ impl Inner {
         if let Some(drills) = &self.config.drills {
             metrics.drills.sample((drills.0)());
         }
+        if let Some(retention) = &self.config.retention {
+            metrics.retention.sample((retention.0)());
+        }
         for lane in &self.lanes {
             let system = lane.system();
             let label = SystemLabel { system: system.name().to_string() };

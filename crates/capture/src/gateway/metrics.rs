@@ -1,6 +1,7 @@
 //! Metrics, in the text format of Prometheus. Labels are configured names and fixed words; no caller's text is one.
 
 use super::drills::DrillMetrics;
+use super::retention::RetentionMetrics;
 use super::witnesses::{VouchedSample, WitnessMetrics};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -115,6 +116,7 @@ pub(crate) struct Metrics {
     followers: FollowerMetrics,
     witnesses: WitnessMetrics,
     pub(super) drills: DrillMetrics,
+    pub(super) retention: RetentionMetrics,
 }
 
 /// How followers are doing.
@@ -174,12 +176,14 @@ impl Metrics {
             followers: FollowerMetrics::default(),
             witnesses: WitnessMetrics::default(),
             drills: DrillMetrics::default(),
+            retention: RetentionMetrics::default(),
         };
         metrics.register_requests();
         metrics.register_log();
         metrics.register_followers();
         metrics.witnesses.register(&mut metrics.registry);
         metrics.drills.register(&mut metrics.registry);
+        metrics.retention.register(&mut metrics.registry);
         metrics
     }
 

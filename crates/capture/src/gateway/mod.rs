@@ -23,6 +23,7 @@ mod keeping;
 mod metrics;
 mod names;
 mod registered;
+mod retention;
 mod serve;
 mod step;
 mod stream;
@@ -35,6 +36,7 @@ mod witnesses;
 pub use answer::DECISION_ID;
 pub use drills::{DrillSample, DrillSamples};
 pub use metrics::{FollowerSample, FollowerSamples};
+pub use retention::{RetentionSample, RetentionSamples};
 pub use witnesses::{TimestampSample, VouchedSample, VouchedSamples, WitnessSample};
 
 use crate::api::Access;
@@ -86,6 +88,8 @@ pub struct GatewayConfig {
     pub vouched: Option<VouchedSamples>,
     /// Asks how the last drills ended, likewise.
     pub drills: Option<DrillSamples>,
+    /// Asks what is kept, likewise.
+    pub retention: Option<RetentionSamples>,
 }
 
 impl GatewayConfig {
@@ -102,6 +106,7 @@ impl GatewayConfig {
             followers: None,
             vouched: None,
             drills: None,
+            retention: None,
         }
     }
 }

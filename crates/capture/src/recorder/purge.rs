@@ -18,6 +18,7 @@ mod plan;
 mod run;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use due::due_at;
 pub use holdings::{ClassHoldings, ClassRule, DayHoldings, Holdings};
@@ -37,9 +38,9 @@ use carry::Entries;
 use inferlog_log::Flags;
 use inferlog_record::body::Clock;
 use inferlog_record::{ClearName, Count, Id, SystemName, Timestamp};
-use plan::View;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+use view::View;
 
 /// What is due in a system's log, and what stands in its way.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -22,6 +22,7 @@ use super::export::{self, ExportBegun, Sought};
 use super::hold::HoldAct;
 use super::incident::IncidentAct;
 use super::registry::add;
+use super::retention::RetentionAct;
 use super::risk::RiskAccepted;
 use super::subject::SubjectAct;
 use crate::followers::{Followers, ForgetAsked, SkipAsked, forget, skip};
@@ -81,6 +82,8 @@ pub(crate) enum Act {
     Events { batch: String },
     /// Record that somebody answers for a finding of coverage.
     AcceptRisk { accepted: RiskAccepted },
+    /// Plan, apply or report retention, or settle the clock.
+    Retention(RetentionAct),
     /// Find a person, or record that their data is given to them.
     Subject(SubjectAct),
 }
@@ -113,6 +116,7 @@ impl Act {
             Self::SignBundle { .. } => "sign_bundle",
             Self::Events { .. } => "events",
             Self::AcceptRisk { .. } => "accept_risk",
+            Self::Retention(_) => "retention",
             Self::Subject(asked) => asked.name(),
         }
     }
@@ -203,6 +207,7 @@ pub(crate) async fn act_following(
         }
         Act::Events { batch } => json(super::events::add(instance, batch).await),
         Act::AcceptRisk { accepted } => json(super::risk::accept(instance, accepted).await?),
+        Act::Retention(asked) => super::retention::act(instance, asked).await,
         Act::Subject(asked) => super::subject::act(instance, asked).await,
         Act::Register { registrations } => {
             let (registry, env) = (instance.registry.clone(), instance.env.clone());

@@ -25,6 +25,7 @@ use crate::followers::{Followers, IndexChoice, Store};
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 use crate::reader::{ReaderListener, ReaderServer, TokenPlace};
+use crate::retention::RetentionSchedule;
 use crate::voucher::{Timestamping, TwinAsked, Voucher, Vouching};
 
 /// Stand in front of a model server and record every inference.
@@ -125,12 +126,13 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         None => None,
     };
     let (vouching, timestamping) = (vouching(&args, &configuration)?, timestamping(&args, &configuration)?);
-    let schedule = schedule(&args, &configuration)?;
+    let (schedule, retention) = (schedule(&args, &configuration)?, retention(&args, &configuration)?);
     let policies = match &args.config {
         Some(path) => configured(path, &configuration)?,
         None => Vec::new(),
     };
-    let settings = Settings { policies, ..settings(&args, configuration, &routes) };
+    let clock_ahead_max = retention.config().clock_ahead_max;
+    let settings = Settings { policies, clock_ahead_max, ..settings(&args, configuration, &routes) };
     let env = real_env();
     let witnessed = match &vouching {
         // Before the directory is opened: opening signs.
@@ -145,6 +147,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     config.followers = Some(followers.samples());
     config.vouched = voucher.samples();
     config.drills = schedule.samples();
+    config.retention = Some(retention.samples());
     let gateway = Gateway::new(config, instance.recorder.clone()).await?;
     let (data, current) = (instance.data.clone(), Current::from(instance).followed(followers).await);
     let admin = AdminServer::start(&data, current.clone())?;
@@ -159,6 +162,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     announce(&args, &routes, listener.local_addr()?, &witnessed, &without);
     voucher.start();
     schedule.start(current.clone());
+    retention.start(current.clone());
     let backups = tokio::spawn(keep_backups(current.clone()));
     let again = Settings { new_epochs: Vec::new(), policies: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
@@ -180,6 +184,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     drop((admin, reader));
     backups.abort();
     schedule.stop();
+    retention.stop();
     keeper.stop().await;
     close(&current, voucher).await
 }
@@ -267,6 +272,13 @@ fn vouching(args: &ServeArgs, configuration: &str) -> Result<Option<Vouching>, F
 fn timestamping(args: &ServeArgs, configuration: &str) -> Result<Option<Timestamping>, Failure> {
     let Some(path) = &args.config else { return Ok(None) };
     Timestamping::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// When what is due is removed: as the file says, else once a day.
+fn retention(args: &ServeArgs, configuration: &str) -> Result<RetentionSchedule, Failure> {
+    let Some(path) = &args.config else { return Ok(RetentionSchedule::default()) };
+    RetentionSchedule::read(configuration)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// What is drilled and when: as the file says, else nothing is.

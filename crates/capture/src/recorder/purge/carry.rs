@@ -11,7 +11,8 @@
 //! is announced, and no key is born while pages of keys are dropped.
 
 use super::entry::Light;
-use super::plan::{ClassPass, Memory, View};
+use super::plan::{ClassPass, Memory};
+use super::view::View;
 use crate::recorder::draft::NewEvent;
 use crate::recorder::ledger::{Flagged, Told};
 use crate::recorder::{RecordError, System};

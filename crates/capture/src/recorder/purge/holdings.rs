@@ -1,7 +1,8 @@
 //! What a system's log holds, by class and day.
 
 use super::calendar::last_of;
-use super::plan::{Memory, View};
+use super::plan::Memory;
+use super::view::View;
 use crate::recorder::{RecordError, Recorder, System};
 use inferlog_disk::{DiskError, Fs, Open};
 use inferlog_log::packs::{PackName, list_kept_packs, list_packs};

@@ -3,7 +3,8 @@
 use super::FrozenBecause;
 use super::calendar::Calendar;
 use super::carry::{Entries, Packs, carry_packs, entries_event, erasure, flagged};
-use super::plan::{ClassPass, Memory, View, again};
+use super::plan::{ClassPass, Memory, again};
+use super::view::View;
 use crate::recorder::ledger::Told;
 use crate::recorder::{RecordError, System};
 use inferlog_log::Flags;
