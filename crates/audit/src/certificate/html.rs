@@ -60,7 +60,7 @@ impl Certificate {
         let _ = writeln!(
             out,
             "<header>\n<p class=\"over\">Erasure certificate</p>\n<h1>The content of {decisions} was made unreadable</h1>\n\
-             <p class=\"under\">{} · <code>{}</code></p>\n</header>\n<section class=\"verdict\" aria-label=\"In short\">\n<dl>\n\
+             <p class=\"under\">{} · <code>{}</code></p>\n</header>\n<section class=\"verdict\" style=\"margin-bottom: 1.6rem\" aria-label=\"In short\">\n<dl>\n\
              <div><dt>State</dt><dd><span class=\"pill {class}\"><i aria-hidden=\"true\">{sign}</i> {state}</span></dd></div>",
             escape(self.first("system").unwrap_or_default()),
             self.intent
@@ -113,7 +113,7 @@ impl Certificate {
             let _ = writeln!(
                 out,
                 "<div class=\"wide\"><dt>{}</dt><dd>{}</dd></div>",
-                escape(&capital(store)),
+                escape(&capital(if store == "wal" { "write-ahead log" } else { store })),
                 escape(&sentence(what))
             );
         }

@@ -116,12 +116,13 @@ pub fn scope_words(scopes: &[Scope]) -> String {
         let classes: Vec<&str> = first.classes.iter().map(|class| class.as_str()).collect();
         let _ = write!(words, " of class {}", classes.join(", "));
     }
-    if let Some(from) = first.from {
-        let _ = write!(words, " logged from {} on", moment(&from.to_string()));
-    }
-    if let Some(to) = first.to {
-        let _ = write!(words, " logged before {}", moment(&to.to_string()));
-    }
+    let time = |time: Timestamp| moment(&time.to_string());
+    let _ = match (first.from, first.to) {
+        (Some(from), Some(to)) => write!(words, " logged from {} to before {}", time(from), time(to)),
+        (Some(from), None) => write!(words, " logged from {} on", time(from)),
+        (None, Some(to)) => write!(words, " logged before {}", time(to)),
+        (None, None) => Ok(()),
+    };
     words
 }
 
@@ -167,7 +168,7 @@ impl IncidentSheet {
         );
         let _ = writeln!(
             out,
-            "<section class=\"verdict\" aria-label=\"In short\">\n<dl>\n<div><dt>Report</dt><dd>{pill}</dd></div>"
+            "<section class=\"verdict\" style=\"margin-bottom: 1.6rem\" aria-label=\"In short\">\n<dl>\n<div><dt>Report</dt><dd>{pill}</dd></div>"
         );
         for (name, value) in [
             ("At the latest", moment(&incident.due_at.to_string())),
@@ -232,7 +233,7 @@ impl IncidentSheet {
             let by = step.stated.by.map_or_else(|| "not said".to_owned(), |by| by.to_string());
             let _ = writeln!(
                 out,
-                "<tr><td>{}</td><td>{}</td><td><code>{by}</code></td><td><code>{}</code></td><td class=\"num\">{}</td></tr>",
+                "<tr><td>{}</td><td><span class=\"pill\">{}</span></td><td><code>{by}</code></td><td><code>{}</code></td><td class=\"num\">{}</td></tr>",
                 escape(&moment(&step.stated.at.to_string())),
                 step.phase.as_str(),
                 step.stated.event,

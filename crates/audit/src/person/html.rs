@@ -34,7 +34,7 @@ fn head(out: &mut String, personal: &Personal) {
     let _ = writeln!(
         out,
         "<header>\n<p class=\"over\">Your data</p>\n<h1>{}</h1>\n<p class=\"under\">{}</p>\n</header>\n\
-         <section class=\"verdict\" aria-label=\"In short\">\n<dl>",
+         <section class=\"verdict\" style=\"margin-bottom: 1.6rem\" aria-label=\"In short\">\n<dl>",
         personal.decision,
         escape(&personal.system)
     );

@@ -85,7 +85,7 @@ fn halves(index: &PersonIndex) -> (String, String) {
     let facts: String =
         facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")).collect();
     let body = format!(
-        "<header>\n<p class=\"over\">Inference log</p>\n<h1>{TITLE}</h1>\n</header>\n<section class=\"verdict\" aria-label=\"In short\">\n\
+        "<header>\n<p class=\"over\">Inference log</p>\n<h1>{TITLE}</h1>\n</header>\n<section class=\"verdict\" style=\"margin-bottom: 1.6rem\" aria-label=\"In short\">\n\
          <dl>\n{facts}</dl>\n</section>\n<section>\n<h2>Decisions</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Decision</th>\
          <th>Began</th><th>System</th><th>Outcome</th><th class=\"num\">Contents</th></tr></thead>\n<tbody>\n{ROWS}</tbody></table></div>\n</section>\n"
     );
@@ -104,7 +104,7 @@ pub fn index_row(row: &PersonRow) -> String {
         (false, false) => row.contents.to_string(),
     };
     format!(
-        "<tr><td><a href=\"decisions/{id}.html\"><code>{id}</code></a></td><td>{}</td><td>{}</td><td>{}</td><td class=\"num\">{contents}</td></tr>\n",
+        "<tr><td><a href=\"decisions/{id}.html\"><code>{id}</code></a></td><td>{}</td><td>{}</td><td><span class=\"pill\">{}</span></td><td class=\"num\">{contents}</td></tr>\n",
         escape(&row.started_at.as_deref().map(moment).unwrap_or_default()),
         escape(&row.system),
         escape(&outcome)
