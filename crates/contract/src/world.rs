@@ -135,7 +135,11 @@ impl World {
     /// # Errors
     /// The recorder's.
     pub fn purge(&self) -> Result<(), String> {
-        self.runtime.block_on(self.recorder.purge(None)).map(drop).map_err(failed("a purge"))
+        let done = self.runtime.block_on(self.recorder.purge(None)).map_err(failed("a purge"))?;
+        match done.iter().find(|purged| !purged.frozen.is_empty()) {
+            Some(purged) => Err(format!("purges are frozen: {:?}", purged.frozen)),
+            None => Ok(()),
+        }
     }
 
     /// What a follower's cursor says; zero if there is none.

@@ -145,7 +145,7 @@ pub(super) async fn purge(link: &Link, payloads: &[PurgedPayloads]) -> Result<()
             continue;
         }
         is_new = true;
-        let sql = "WITH touching AS (DELETE FROM purged WHERE class = $1 AND first <= $3 + 1 AND last >= $2 - 1 RETURNING first, last) \
+        let sql = "WITH touching AS (DELETE FROM purged WHERE class = $1 AND first <= $3::bigint + 1 AND last >= $2::bigint - 1 RETURNING first, last) \
              SELECT least(min(first), $2::bigint), greatest(max(last), $3::bigint) FROM touching";
         let rows = link.query(sql, &[class, &first.0, &last.0]).await?;
         let bound = |at: usize, own: i64| rows.first().map_or(own, |row| row.get::<_, i64>(at));
