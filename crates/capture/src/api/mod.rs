@@ -61,6 +61,7 @@ impl From<RecordError> for ApiError {
     fn from(error: RecordError) -> Self {
         let (status, message) = match &error {
             RecordError::NoDecision(_) => (404, format!("{error}: {}", error.advice())),
+            RecordError::NotSelected(_) => (409, format!("{error}: {}", error.advice())),
             RecordError::Append(inferlog_log::AppendError::Invalid(_))
             | RecordError::Entry(_)
             | RecordError::Invalid(_) => (422, format!("it cannot be recorded: {error}")),

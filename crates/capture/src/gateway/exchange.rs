@@ -89,7 +89,7 @@ impl Exchange {
             return Ok((Some(End::Refused), answer));
         };
         let mut step = Step::new(&self.lane, step::ends(&asked))?;
-        let mut keeping = self.begin(&asked, subjects, &mut step).await?;
+        let mut keeping = self.begin(&asked, subjects, &mut step, false).await?;
         if asked.content.end != BodyEnd::Complete {
             return self.refuse(keeping, &asked, step).await;
         }
@@ -125,15 +125,16 @@ impl Exchange {
         Ok(self.release(keeping.id(), called, &verdict, release))
     }
 
-    /// Begins the decision, or joins the one that the request belongs to.
+    /// Begins the decision, or joins the one that the request belongs to. `is_shared`: its parts join it, as those of a stream do.
     pub(crate) async fn begin(
         &self,
         asked: &Asked,
         subjects: Vec<Bytes>,
         step: &mut Step,
+        is_shared: bool,
     ) -> Result<Keeping, RecordError> {
         let Some(key) = Key::of(&self.lane.route, asked, &subjects) else {
-            return self.open(asked, subjects, step).await;
+            return self.open(asked, subjects, step, is_shared).await;
         };
         let slot = self.gateway.threads.slot(&key);
         let mut thread = slot.lock().await;
@@ -157,7 +158,7 @@ impl Exchange {
             }
             return Ok(keeping);
         }
-        let mut keeping = self.open(asked, subjects, step).await?;
+        let mut keeping = self.open(asked, subjects, step, true).await?;
         *thread = keeping.share().map(|ongoing| Thread::new(ongoing, self.lane.clone(), step));
         step.thread = thread.as_ref().map(|thread| thread.enter(step.ends));
         Ok(keeping)
@@ -168,10 +169,12 @@ impl Exchange {
         asked: &Asked,
         subjects: Vec<Bytes>,
         step: &mut Step,
+        may_be_joined: bool,
     ) -> Result<Keeping, RecordError> {
         let opened = describe::opening(&self.lane.route, asked, step);
         let more = tools::results(&self.lane, asked, step)?;
-        Keeping::begin(&self.lane, NewDecision { subjects, more, ..NewDecision::new(opened) }).await
+        Keeping::begin(&self.lane, NewDecision { subjects, more, may_be_joined, ..NewDecision::new(opened) })
+            .await
     }
 
     pub(crate) fn subjects(&self, asked: &Asked) -> Result<Vec<Bytes>, subject::TooMany> {

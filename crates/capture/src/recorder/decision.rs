@@ -6,11 +6,14 @@
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::identities::Firsts;
 use crate::recorder::ongoing::{Ongoing, Recorded};
+use crate::recorder::sample::{Unselected, is_always_kept};
 use crate::recorder::write::{Mark, Steps, decision_appends};
 use crate::recorder::{RecordError, Recorder, System};
 use inferlog_log::{Append, AppendError, Appended, Flags, Payloads, Pending};
 use inferlog_record::body::{Body, DecisionClosed, Delivery, ErrorCode, ExchangeEnd, Outcome};
-use inferlog_record::{Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole};
+use inferlog_record::{
+    Capture, CaptureMethod, ClearName, Completeness, Count, Id, MediaType, PayloadRole, Why,
+};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -63,6 +66,8 @@ pub struct Decision {
 enum Opening {
     Waiting(Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>),
     Settled(Result<Appended, AppendError>),
+    /// Not selected by the policy's sampling: nothing is written unless it must be.
+    Unselected(Box<Unselected>),
 }
 
 impl System {
@@ -71,12 +76,22 @@ impl System {
     pub async fn begin(&self, new: NewDecision) -> Result<Decision, RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
-        let NewDecision { subjects, opened, more } = new;
+        let NewDecision { subjects, mut opened, more, may_be_joined } = new;
         let class = match &opened.body {
             Body::DecisionOpened(opened) => self.class_of(opened.route.as_ref()),
             _ => self.class_of(None),
         };
-        let mut steps = Steps::begin(self, &subjects, class).inspect_err(|error| self.inner.note(error))?;
+        let decision = self.inner.minter.id()?;
+        let place = if may_be_joined { None } else { self.unselected(decision, &opened)? };
+        if let Some(place) = place {
+            opened.started_at.get_or_insert(self.now());
+            let events = std::iter::once(opened).chain(more).collect();
+            let steps = Unselected::no_steps(decision, class.clone());
+            let unselected = Box::new(Unselected::new(place, subjects, class, events));
+            return Ok(Decision::new(self.clone(), steps, Opening::Unselected(unselected)));
+        }
+        let mut steps =
+            Steps::begin_as(self, decision, &subjects, class).inspect_err(|error| self.inner.note(error))?;
         let mut events: Vec<NewEvent> = std::iter::once(opened).chain(more).collect();
         self.hide_names(&mut events)?;
         let appends = self.build(&mut steps, events).await?;
@@ -193,6 +208,10 @@ impl Decision {
     /// Queues events without waiting for them, but for those noted before; [`Decision::finish`] does. Whether a full disk
     /// refused them shows in nothing but the log: what is said later does not refer to them.
     pub async fn note(&mut self, events: Vec<NewEvent>) -> Result<(), RecordError> {
+        if let Opening::Unselected(unselected) = &mut self.opening {
+            unselected.note(events);
+            return Ok(());
+        }
         self.settle().await;
         self.noted = Some(self.system.write(&mut self.steps, events, Room::Ordinary).await?);
         Ok(())
@@ -223,8 +242,21 @@ impl Decision {
         self.dropped = Outcome::Interrupted;
     }
 
-    async fn end(&mut self, events: Vec<NewEvent>, room: Room) -> Result<Recorded, RecordError> {
+    async fn end(&mut self, mut events: Vec<NewEvent>, room: Room) -> Result<Recorded, RecordError> {
         self.settle().await;
+        if let Opening::Unselected(unselected) = &self.opening {
+            if !is_always_kept(unselected.events.iter().chain(&events)) {
+                return Ok(self.pass_over(events));
+            }
+            self.steps = unselected.steps(&self.system, self.id())?;
+            let before = match room {
+                Room::Ordinary => unselected.events.clone(),
+                Room::Reserved => {
+                    unselected.events.iter().map(|event| event.without_content(Why::NotStored)).collect()
+                }
+            };
+            events.splice(0..0, before);
+        }
         if let Opening::Settled(Err(error)) = &self.opening {
             return Err(error.clone().into());
         }
@@ -238,6 +270,10 @@ impl Decision {
                 return Err(error.into());
             }
         };
+        if let Opening::Unselected(unselected) = &self.opening {
+            self.system.count_always(unselected);
+            self.opening = Opening::Settled(Ok(Appended { index }));
+        }
         // The log keeps its order: what was queued before is durable too, unless it was refused.
         self.opened().await?;
         self.steps.mark_durable();
@@ -245,7 +281,20 @@ impl Decision {
         let ongoing = self.shared.clone().unwrap_or_else(|| self.ongoing());
         ongoing.steps.lock().follow(&self.steps);
         Recorder { inner: self.system.inner.clone() }.remember(&ongoing);
-        Ok(Recorded::new(ongoing, index))
+        Ok(Recorded::new(ongoing, Some(index)))
+    }
+
+    /// Ends a decision that was not selected: it is counted, and can be recorded for a while should a person act on it.
+    fn pass_over(&mut self, events: Vec<NewEvent>) -> Recorded {
+        let ended = Opening::Settled(Err(AppendError::Closed));
+        self.is_over = true;
+        let mut ongoing = self.ongoing();
+        if let Opening::Unselected(mut unselected) = std::mem::replace(&mut self.opening, ended) {
+            unselected.note(events);
+            ongoing = ongoing.unselected(*unselected);
+            Recorder { inner: self.system.inner.clone() }.shelve(&ongoing);
+        }
+        Recorded::new(ongoing, None)
     }
 
     /// Waits for what was noted. What was refused of it was never said.

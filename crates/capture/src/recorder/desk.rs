@@ -1,7 +1,8 @@
 //! What is remembered of recent decisions, so that what comes late finds them without a search of the log: their keys and
 //! where they go on, and which of a caller's events were recorded already.
 
-use crate::recorder::ongoing::Ongoing;
+use crate::recorder::ongoing::{Ongoing, Shelved};
+use crate::recorder::sample::Unselected;
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, Recorder, System, SystemState};
 use bytes::Bytes;
@@ -9,14 +10,17 @@ use inferlog_record::{Id, Pseudonym, SystemName};
 use lru::LruCache;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Decisions that are remembered; of others the log is asked.
 pub const DECISIONS_REMEMBERED_MAX: usize = 4096;
 /// Events that are remembered by their caller's id.
 pub const EVENTS_REMEMBERED_MAX: usize = 16_384;
+/// Content of decisions that were not selected that is remembered, bytes.
+const SHELVED_BYTES_MAX: usize = 32 << 20;
 /// Locks that writes of callers' own ids take turns at, by decision.
 const TURNS: usize = 64;
 
@@ -26,12 +30,21 @@ pub(crate) struct Desk {
     /// By SHA-256 of the decision and the caller's id.
     events: Mutex<LruCache<[u8; 32], Done>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
+    shelf: Mutex<Shelf>,
+}
+
+/// Content of decisions that were not selected, oldest first.
+#[derive(Default)]
+struct Shelf {
+    content: VecDeque<(Weak<tokio::sync::Mutex<Option<Unselected>>>, usize)>,
+    bytes: usize,
 }
 
 #[derive(Clone)]
 struct Kept {
     system: Arc<SystemState>,
     steps: Arc<Mutex<Steps>>,
+    unselected: Option<Shelved>,
 }
 
 /// An event that was recorded under a caller's own id.
@@ -51,6 +64,7 @@ impl Default for Desk {
             decisions: table(DECISIONS_REMEMBERED_MAX),
             events: table(EVENTS_REMEMBERED_MAX),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            shelf: Mutex::default(),
         }
     }
 }
@@ -59,8 +73,29 @@ impl Recorder {
     /// Remembers a decision, so that what is added to it later needs no search of the log. Costs little; the least recently
     /// used one is forgotten for it beyond [`DECISIONS_REMEMBERED_MAX`].
     pub fn remember(&self, ongoing: &Ongoing) {
-        let kept = Kept { system: ongoing.system.state.clone(), steps: ongoing.steps.clone() };
+        let (steps, unselected) = (ongoing.steps.clone(), ongoing.unselected.clone());
+        let kept = Kept { system: ongoing.system.state.clone(), steps, unselected };
         self.inner.desk.decisions.lock().put(ongoing.id(), kept);
+    }
+
+    /// Remembers a decision that was not selected, so that it can be recorded should a person act on it. The content of the oldest is
+    /// forgotten for it beyond [`SHELVED_BYTES_MAX`].
+    pub(super) fn shelve(&self, ongoing: &Ongoing) {
+        self.remember(ongoing);
+        let Some(new) = &ongoing.unselected else { return };
+        let mut shelf = self.inner.desk.shelf.lock();
+        let bytes = new.try_lock().ok().and_then(|new| new.as_ref().map(Unselected::bytes)).unwrap_or(0);
+        shelf.bytes += bytes;
+        shelf.content.push_back((Arc::downgrade(new), bytes));
+        while shelf.bytes > SHELVED_BYTES_MAX {
+            let Some((oldest, bytes)) = shelf.content.pop_front() else { return };
+            shelf.bytes -= bytes;
+            let oldest = oldest.upgrade();
+            // One that is being recorded at this moment is gone from here anyway.
+            if let Some(mut unselected) = oldest.as_ref().and_then(|oldest| oldest.try_lock().ok()) {
+                unselected.iter_mut().for_each(Unselected::forget_content);
+            }
+        }
     }
 
     /// A decision to add to, however long ago it was recorded: from memory, else from the logs of this node, older epochs
@@ -113,8 +148,8 @@ impl Recorder {
     }
 
     fn recall(&self, decision: Id) -> Option<Ongoing> {
-        let Kept { system, steps } = self.inner.desk.decisions.lock().get(&decision).cloned()?;
-        Some(Ongoing { system: System { inner: self.inner.clone(), state: system }, steps })
+        let Kept { system, steps, unselected } = self.inner.desk.decisions.lock().get(&decision).cloned()?;
+        Some(Ongoing { system: System { inner: self.inner.clone(), state: system }, steps, unselected })
     }
 
     async fn resume(&self, decision: Id, only: Option<&SystemName>) -> Result<Ongoing, RecordError> {
@@ -130,6 +165,15 @@ impl Recorder {
                     return Ok(ongoing);
                 }
                 let ongoing = Ongoing::new(system, steps);
+                self.remember(&ongoing);
+                return Ok(ongoing);
+            }
+        }
+        for system in self.systems().await {
+            let is_asked = only.is_none_or(|name| name == system.name());
+            if let Some(unselected) = system.may_have_passed_over(decision).filter(|_| is_asked) {
+                let steps = Unselected::no_steps(decision, unselected.class.clone());
+                let ongoing = Ongoing::new(system, steps).unselected(unselected);
                 self.remember(&ongoing);
                 return Ok(ongoing);
             }

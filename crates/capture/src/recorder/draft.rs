@@ -13,6 +13,8 @@ pub struct NewDecision {
     pub opened: NewEvent,
     /// What the request says of steps that came before it: of tools that were called, say.
     pub more: Vec<NewEvent>,
+    /// Whether further exchanges may join it: then it is recorded in any case, whatever a policy samples.
+    pub may_be_joined: bool,
 }
 
 /// An event to be recorded.
@@ -76,7 +78,7 @@ impl NewDecision {
     /// A decision about nobody in particular.
     pub fn new(opened: impl Into<NewEvent>) -> Self {
         let (subjects, more) = (Vec::new(), Vec::new());
-        Self { subjects, opened: opened.into(), more }
+        Self { subjects, opened: opened.into(), more, may_be_joined: false }
     }
 }
 
@@ -132,15 +134,16 @@ pub fn bare(events: &[NewEvent]) -> Vec<NewEvent> {
         matches!(event.body, Body::Inference(_) | Body::Output(_) | Body::DecisionClosed(_))
             || matches!(&event.body, Body::Delivery(body) if body.end.is_some())
     };
-    events.iter().filter(ends).map(NewEvent::without_content).collect()
+    events.iter().filter(ends).map(|event| event.without_content(Why::NotStored)).collect()
 }
 
 impl NewEvent {
-    fn without_content(&self) -> Self {
+    /// The same without its content, for this reason.
+    pub(crate) fn without_content(&self, why: Why) -> Self {
         let mut event = self.clone();
         for payload in event.payloads.iter_mut() {
             if let NewContent::Sealed { .. } = payload.content {
-                payload.content = NewContent::Absent(Why::NotStored);
+                payload.content = NewContent::Absent(why);
             }
         }
         if let Some(capture) = event.capture.as_mut().filter(|_| !self.is_bare()) {

@@ -32,6 +32,9 @@ pub enum RecordError {
     /// No log here has the decision that something was to be added to.
     #[error("there is no decision {0} here")]
     NoDecision(Id),
+    /// What was to be added to is a decision that a policy's sampling did not select.
+    #[error("decision {0} was not selected by the sampling policy in force, and is only counted")]
+    NotSelected(Id),
     /// A request for the recorder that cannot be met.
     #[error("{0}")]
     Invalid(String),
@@ -59,6 +62,7 @@ impl RecordError {
             Self::Append(AppendError::Closed) => "log_closed",
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => "not_recordable",
             Self::NoDecision(_) => "no_decision",
+            Self::NotSelected(_) => "not_selected",
             Self::Log(_) | Self::Read(_) => "log_failed",
             Self::Vault(_) => "keystore_failed",
             Self::Disk(_) | Self::Thread(_) => "internal",
@@ -76,6 +80,7 @@ impl RecordError {
                 "it does not fit the record"
             }
             Self::NoDecision(_) => "there is no such decision here",
+            Self::NotSelected(_) => "the decision was not selected by the sampling policy in force",
             Self::Log(_) | Self::Read(_) => "the log cannot be read or written",
             Self::Vault(_) => "the keystore failed",
             Self::Disk(_) | Self::Thread(_) => "the recorder failed",
@@ -102,6 +107,9 @@ impl RecordError {
             }
             Self::NoDecision(_) => {
                 "give the id from the header `inferlog-decision-id` of the answer, to the node that recorded it"
+            }
+            Self::NotSelected(_) => {
+                "nothing is to be done: of such decisions only what a person did about them is recorded"
             }
             Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
             Self::Vault(_) => "look at the keystore and the root key; this process opens it again",

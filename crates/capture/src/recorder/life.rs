@@ -44,11 +44,15 @@ impl System {
         if count > 0 {
             tracing::warn!(system = %self.state.name, count, "decisions that a crash interrupted were closed");
         }
+        if let Some(log) = before.filter(|_| last_end == LastEnd::Unclean) {
+            self.tell_uncounted(self.last_time(log)).await?;
+        }
         self.tell_clock().await
     }
 
     /// Says that recording ends in order.
     pub(crate) async fn stop(&self, reason: StopReason) -> Result<(), RecordError> {
+        self.tell_last_sampling().await?;
         let stopped = RecorderStopped { node: self.inner.node_id(), reason, shard: self.shard() };
         let append = life_append(&self.inner, self.life_event(stopped)?, Flags::RESERVED)?;
         self.state.log.append(vec![append]).await?;

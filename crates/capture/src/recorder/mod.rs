@@ -43,6 +43,7 @@ mod policy;
 mod purge;
 mod refer;
 mod resume;
+mod sample;
 mod scan;
 mod seal;
 mod trail;
@@ -181,6 +182,8 @@ struct SystemState {
     retention: Arc<tokio::sync::Mutex<purge::Memory>>,
     /// What the policy in force takes out of content.
     door: DoorInForce,
+    /// Which decisions the policy in force selects, and how many there were.
+    sampler: sample::Sampler,
 }
 
 struct Inner {

@@ -2,6 +2,7 @@
 
 use crate::recorder::decision::{Decision, Room};
 use crate::recorder::draft::NewEvent;
+use crate::recorder::sample::{Unselected, is_always_kept};
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, System};
 use inferlog_record::{Id, Timestamp};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 /// An exchange whose record is durable, and its decision.
 pub struct Recorded {
     ongoing: Ongoing,
-    index: u64,
+    index: Option<u64>,
 }
 
 /// A decision that more may be added to: exchanges that join it, and events. Cheap to clone.
@@ -19,11 +20,22 @@ pub struct Recorded {
 pub struct Ongoing {
     pub(super) system: System,
     pub(super) steps: Arc<Mutex<Steps>>,
+    /// What is recorded before anything else, of a decision that was not selected.
+    pub(super) unselected: Option<Shelved>,
 }
+
+/// A decision that was not selected; `None` in it once it was recorded.
+pub(super) type Shelved = Arc<tokio::sync::Mutex<Option<Unselected>>>;
 
 impl Ongoing {
     pub(crate) fn new(system: System, steps: Steps) -> Self {
-        Self { system, steps: Arc::new(Mutex::new(steps)) }
+        Self { system, steps: Arc::new(Mutex::new(steps)), unselected: None }
+    }
+
+    /// The same of a decision that was not selected.
+    pub(super) fn unselected(mut self, unselected: Unselected) -> Self {
+        self.unselected = Some(Arc::new(tokio::sync::Mutex::new(Some(unselected))));
+        self
     }
 
     /// The decision's id.
@@ -55,7 +67,23 @@ impl Ongoing {
         self.write(events, Room::Reserved).await
     }
 
-    async fn write(&self, events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
+    async fn write(&self, mut events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
+        let Some(shelved) = &self.unselected else { return self.write_after(events, room).await };
+        let mut shelved = shelved.lock().await;
+        let Some(unselected) = shelved.as_ref() else { return self.write_after(events, room).await };
+        if !is_always_kept(&events) {
+            return Err(RecordError::NotSelected(self.id()));
+        }
+        let steps = unselected.steps(&self.system, self.id())?;
+        self.steps.lock().follow(&steps);
+        events.splice(0..0, unselected.events.clone());
+        let index = self.write_after(events, Room::Ordinary).await?;
+        self.system.count_always(unselected);
+        *shelved = None;
+        Ok(index)
+    }
+
+    async fn write_after(&self, events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
         let mut steps = self.steps.lock().fork();
         let written = self.system.write(&mut steps, events, room).await?;
         self.steps.lock().follow(&steps);
@@ -86,7 +114,7 @@ impl Ongoing {
 }
 
 impl Recorded {
-    pub(super) fn new(ongoing: Ongoing, index: u64) -> Self {
+    pub(super) fn new(ongoing: Ongoing, index: Option<u64>) -> Self {
         Self { ongoing, index }
     }
 
@@ -105,8 +133,8 @@ impl Recorded {
         &self.ongoing
     }
 
-    /// Index of the entry that closed it, in the log of its system.
-    pub fn index(&self) -> u64 {
+    /// Index of the entry that closed it, in the log of its system; `None` if it was not selected, and only counted.
+    pub fn index(&self) -> Option<u64> {
         self.index
     }
 

@@ -119,6 +119,7 @@ impl Recorder {
             ledger_doubtful: AtomicBool::new(false),
             retention: Arc::default(),
             door: DoorInForce::default(),
+            sampler: Default::default(),
         });
         let system = System { inner: self.inner.clone(), state };
         let learning = system.clone();
@@ -240,6 +241,9 @@ async fn tell_clocks(inner: Weak<Inner>) {
         for system in recorder.systems().await {
             let saved = system.save_identities().await;
             saved.unwrap_or_else(|error| tracing::debug!(%error, "left to the next start"));
+            if let Err(error) = system.tell_sampling().await {
+                tracing::debug!(system = %system.state.name, %error, "what was sampled could not be recorded");
+            }
             let _gate = recorder.inner.gate.read().await;
             if recorder.inner.check_open().is_err() {
                 return;

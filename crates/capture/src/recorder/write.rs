@@ -42,8 +42,17 @@ impl Steps {
         subjects: &[bytes::Bytes],
         class: RetentionClass,
     ) -> Result<Self, RecordError> {
+        Self::begin_as(system, system.inner.minter.id()?, subjects, class)
+    }
+
+    /// The same under this id.
+    pub(crate) fn begin_as(
+        system: &System,
+        decision: Id,
+        subjects: &[bytes::Bytes],
+        class: RetentionClass,
+    ) -> Result<Self, RecordError> {
         let inner = &system.inner;
-        let decision = inner.minter.id()?;
         let subjects: Vec<Subject> = subjects
             .iter()
             .map(|person| inner.vault.subject(&system.state.name, person))
@@ -237,13 +246,14 @@ fn record(
             Body::HoldPlaced(placed) => placed.by = Some(steps.keys.name(system, &person)?),
             Body::HoldReleased(released) => released.by = Some(steps.keys.name(system, &person)?),
             Body::Incident(incident) => incident.by = Some(steps.keys.name(system, &person)?),
+            Body::Sampling(sampling) => sampling.approver = Some(steps.keys.name(system, &person)?),
             _ => {}
         }
     }
     if event.kind() == Some(Kind::DecisionOpened) {
         event.role = Some(inner.config.role);
         event.purposes = inner.config.purposes.clone().into();
-        event.sampling = Some(inner.config.sampling.clone());
+        event.sampling = Some(system.sampling_id().unwrap_or_else(|| inner.config.sampling.clone()));
     }
     let mut taken = Taken::default();
     for payload in new.payloads {

@@ -107,7 +107,7 @@ impl Exchange {
         };
         let begun = async {
             let mut step = Step::new(lane, step::ends(&asked))?;
-            let mut keeping = self.begin(&asked, subjects, &mut step).await?;
+            let mut keeping = self.begin(&asked, subjects, &mut step, true).await?;
             if lane.route.opened == Opened::BeforeCall {
                 keeping.opened().await?;
             }

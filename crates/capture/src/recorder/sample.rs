@@ -1,0 +1,356 @@
+//! Sampling: which decisions are recorded, and how many there were.
+//!
+//! A decision is selected, or not, when it begins. One that is not is kept in memory until it ends: if it failed, was refused or
+//! broken off, or a person acted on it, it is recorded as a whole after all; else it is counted. For a while it can still be recorded
+//! should a person act on it later. Counts become `sampling` events: of how many decisions so many were selected. A crash takes the
+//! counts since the last of them with it, and the next start says that the population of that time is unknown.
+
+use crate::recorder::draft::{NewContent, NewEvent};
+use crate::recorder::seal::Keys;
+use crate::recorder::write::{Steps, life_append};
+use crate::recorder::{InForce, RecordError, System};
+use bytes::Bytes;
+use inferlog_log::Flags;
+use inferlog_policy::{Method, Sample};
+use inferlog_record::body::{Body, ExchangeEnd, Guarantee, Outcome, Sampling, SamplingMethod, StepOutcome};
+use inferlog_record::{
+    ClearName, Count, DataClass, Id, MediaType, Millionths, PayloadRole, RetentionClass, Tally, Timestamp,
+    Why,
+};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The kind under which the keystore's key makes digests of decisions' ids: whoever has it can check a selection.
+const DIGEST_KIND: &str = "inferlog/sampling/v1";
+
+/// What a system's sampling has counted since it was last told.
+#[derive(Default)]
+pub(crate) struct Sampler {
+    counts: Mutex<BTreeMap<(ClearName, Option<ClearName>), Counts>>,
+    told: Mutex<Told>,
+}
+
+/// Since when counts are of, and which policies the log says all of since this process began.
+#[derive(Default)]
+struct Told {
+    until: Option<Timestamp>,
+    explained: Vec<ClearName>,
+}
+
+struct Counts {
+    policy: Arc<InForce>,
+    population: u64,
+    selected: u64,
+    always: u64,
+    /// Where systematic selection began.
+    start: u64,
+}
+
+/// A decision that was not selected: what is recorded of it, should it have to be.
+pub(crate) struct Unselected {
+    pub(crate) subjects: Vec<Bytes>,
+    pub(crate) class: RetentionClass,
+    pub(crate) events: Vec<NewEvent>,
+    place: (ClearName, Option<ClearName>),
+}
+
+impl System {
+    /// Says whether a decision that begins is selected, and counts it: `None` if it is, or if there is nothing to select by.
+    pub(crate) fn unselected(&self, decision: Id, opened: &NewEvent) -> Result<Option<Place>, RecordError> {
+        let Some(policy) = self.policy() else { return Ok(None) };
+        let Some(sample) = &policy.policy.sampling else { return Ok(None) };
+        let route = match &opened.body {
+            Body::DecisionOpened(opened) => opened.route.clone(),
+            _ => None,
+        };
+        let (stratum, chance) = chance(sample, route.as_ref());
+        let place = (policy.id.clone(), stratum);
+        let mut counts = self.state.sampler.counts.lock();
+        let start = match (counts.get(&place), &chance) {
+            (Some(counts), _) => counts.start,
+            (None, Chance::Every(_)) => self.random()?,
+            (None, _) => 0,
+        };
+        let counts = counts.entry(place.clone()).or_insert_with(|| Counts {
+            policy: policy.clone(),
+            population: 0,
+            selected: 0,
+            always: 0,
+            start,
+        });
+        counts.population += 1;
+        let is_selected = match chance {
+            Chance::Certain => true,
+            Chance::Every(every) => {
+                counts.start.wrapping_add(counts.population).is_multiple_of(u64::from(every.max(1)))
+            }
+            Chance::Of(probability) => is_below(self.digest(decision), probability),
+        };
+        counts.selected += u64::from(is_selected);
+        Ok((!is_selected).then_some(Place(place)))
+    }
+
+    /// A decision that no log has, that began not later than now, and that the policy in force would not have selected: what a person
+    /// did about it is recorded, though nothing else of it is known any more.
+    pub(crate) fn may_have_passed_over(&self, decision: Id) -> Option<Unselected> {
+        let policy = self.policy()?;
+        let sample = policy.policy.sampling.as_ref()?;
+        let is_past = decision.millis() <= self.now().nanos() / 1_000_000;
+        let digest = || self.digest(decision);
+        let may_be = match &sample.method {
+            Method::Systematic { .. } => true,
+            Method::Bernoulli { probability } => !is_below(digest(), *probability),
+            Method::Stratified { strata } => strata.iter().any(|one| !is_below(digest(), one.probability)),
+        };
+        let place = Place((policy.id.clone(), None));
+        (is_past && may_be).then(|| Unselected::new(place, Vec::new(), self.class_of(None), Vec::new()))
+    }
+
+    fn digest(&self, decision: Id) -> u64 {
+        let digest = self.inner.vault.index_digest(Some(DIGEST_KIND), decision.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        u64::from_be_bytes(first)
+    }
+
+    fn random(&self) -> Result<u64, RecordError> {
+        let mut random = [0; 8];
+        self.inner.env.rng.fill(&mut random)?;
+        Ok(u64::from_be_bytes(random))
+    }
+
+    /// The policy's id, where it samples.
+    pub(crate) fn sampling_id(&self) -> Option<ClearName> {
+        let policy = self.state.policy.read();
+        policy.as_ref().filter(|known| known.policy.sampling.is_some()).map(|known| known.id.clone())
+    }
+
+    /// Counts a decision that is recorded although it was not selected.
+    pub(crate) fn count_always(&self, unselected: &Unselected) {
+        if let Some(counts) = self.state.sampler.counts.lock().get_mut(&unselected.place) {
+            counts.always += 1;
+        }
+    }
+
+    /// Says what was selected since this was last said, if anything was counted; the first time with the policy's own words. The caller
+    /// does not hold the gate.
+    pub(crate) async fn tell_sampling(&self) -> Result<(), RecordError> {
+        self.tell_counts(true).await
+    }
+
+    /// The same when recording ends: the caller holds the gate, and nothing can be sealed.
+    pub(crate) async fn tell_last_sampling(&self) -> Result<(), RecordError> {
+        self.tell_counts(false).await
+    }
+
+    async fn tell_counts(&self, may_seal: bool) -> Result<(), RecordError> {
+        let (taken, now) = (self.take_counts(), self.now());
+        for ((id, stratum), counts) in taken {
+            if counts.population == 0 && counts.always == 0 {
+                continue;
+            }
+            let (from, explains) = {
+                let mut told = self.state.sampler.told.lock();
+                let explains = may_seal && !told.explained.contains(&id);
+                if explains {
+                    told.explained.push(id);
+                }
+                (told.until, explains)
+            };
+            let body = said(&counts, stratum, from, now);
+            let sample = counts.policy.policy.sampling.as_ref().filter(|_| explains);
+            match sample {
+                Some(sample) => self.tell_explained(body, sample).await?,
+                None => {
+                    let _gate = match may_seal {
+                        true => Some(self.inner.gate.read().await),
+                        false => None,
+                    };
+                    self.tell_counted(body).await?;
+                }
+            }
+        }
+        self.state.sampler.told.lock().until = Some(now);
+        Ok(())
+    }
+
+    fn take_counts(&self) -> Vec<((ClearName, Option<ClearName>), Counts)> {
+        let mut counts = self.state.sampler.counts.lock();
+        let taken = counts.iter_mut().map(|(place, counts)| {
+            let start = counts.start.wrapping_add(counts.population);
+            let next = Counts { policy: counts.policy.clone(), population: 0, selected: 0, always: 0, start };
+            (place.clone(), std::mem::replace(counts, next))
+        });
+        taken.collect()
+    }
+
+    async fn tell_counted(&self, body: Sampling) -> Result<(), RecordError> {
+        let append = life_append(&self.inner, self.life_event(body)?, Flags::NONE)?;
+        self.state.log.append(vec![append]).await?;
+        Ok(())
+    }
+
+    async fn tell_explained(&self, body: Sampling, sample: &Sample) -> Result<(), RecordError> {
+        let text = |words: &str| NewContent::Sealed {
+            media_type: MediaType::Text,
+            class: DataClass::Pseudonymous,
+            bytes: Bytes::copy_from_slice(words.as_bytes()),
+        };
+        let mut event = NewEvent::new(body)
+            .with(PayloadRole::SamplingRationale, text(&sample.rationale))
+            .with(PayloadRole::SamplingAcceptance, text(&sample.acceptance));
+        event.reviewer = Some(Bytes::copy_from_slice(sample.approver.as_bytes()));
+        self.tell_sealed(event).await
+    }
+
+    /// Says that nobody knows how many decisions were not selected since the recorder before ended in disorder.
+    pub(crate) async fn tell_uncounted(&self, from: Timestamp) -> Result<(), RecordError> {
+        let now = self.now();
+        self.state.sampler.told.lock().until = Some(now);
+        let Some(policy) = self.policy() else { return Ok(()) };
+        let Some(sample) = &policy.policy.sampling else { return Ok(()) };
+        let (method, probability_millionths) = method(sample, None);
+        let body = Sampling {
+            always: Count(0),
+            approver: None,
+            from: Some(from.min(now)),
+            guarantee: Guarantee::None,
+            method,
+            policy: policy.id.clone(),
+            population: Tally::Unknown,
+            probability_millionths,
+            selected: Count(0),
+            stratum: None,
+            to: Some(now),
+        };
+        self.tell_counted(body).await
+    }
+}
+
+/// Where a decision that was not selected is counted.
+pub(crate) struct Place((ClearName, Option<ClearName>));
+
+impl Unselected {
+    pub(crate) fn new(
+        place: Place,
+        subjects: Vec<Bytes>,
+        class: RetentionClass,
+        events: Vec<NewEvent>,
+    ) -> Self {
+        Self { subjects, class, events, place: place.0 }
+    }
+
+    /// What is recorded under: made now, for of what is not recorded nothing is kept.
+    pub(crate) fn steps(&self, system: &System, decision: Id) -> Result<Steps, RecordError> {
+        Steps::begin_as(system, decision, &self.subjects, self.class.clone())
+    }
+
+    /// Steps of a decision that nothing is recorded of.
+    pub(crate) fn no_steps(decision: Id, class: RetentionClass) -> Steps {
+        Steps::new(decision, class, Keys::destroyed(decision, Vec::new(), None))
+    }
+
+    /// Leaves the content out: that it was not sampled stands in its place.
+    pub(crate) fn forget_content(&mut self) {
+        self.events = self.events.iter().map(|event| event.without_content(Why::NotSampled)).collect();
+    }
+
+    /// Bytes of content that it keeps in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events.iter().map(NewEvent::bytes).sum()
+    }
+
+    /// Takes events that were noted; pieces of an answer are not, which its end holds as a whole.
+    pub(crate) fn note(&mut self, events: Vec<NewEvent>) {
+        let is_piece = |event: &NewEvent| matches!(&event.body, Body::Delivery(body) if body.end.is_none());
+        self.events.extend(events.into_iter().filter(|event| !is_piece(event)));
+    }
+}
+
+/// Whether a decision with these events is always recorded: something in it failed, was refused or broken off, or a person acted.
+pub(crate) fn is_always_kept<'a>(events: impl IntoIterator<Item = &'a NewEvent>) -> bool {
+    events.into_iter().any(|event| match &event.body {
+        Body::DecisionClosed(body) => body.outcome != Outcome::Answered,
+        Body::Inference(body) => body.outcome != StepOutcome::Ok,
+        Body::Retrieval(body) => body.outcome != StepOutcome::Ok,
+        Body::ToolCall(body) => body.outcome != StepOutcome::Ok,
+        Body::Transform(body) => body.outcome != StepOutcome::Ok,
+        Body::Delivery(body) => body.end.is_some_and(|end| end != ExchangeEnd::Complete),
+        Body::Human(_) | Body::BiometricMatch(_) => true,
+        _ => false,
+    })
+}
+
+enum Chance {
+    Certain,
+    Every(u32),
+    Of(Millionths),
+}
+
+/// The stratum and the chance of a decision that came by this route.
+fn chance(sample: &Sample, route: Option<&ClearName>) -> (Option<ClearName>, Chance) {
+    match &sample.method {
+        Method::Systematic { every } => (None, Chance::Every(*every)),
+        Method::Bernoulli { probability } => (None, Chance::Of(*probability)),
+        Method::Stratified { strata } => match strata.iter().find(|stratum| Some(&stratum.route) == route) {
+            Some(stratum) => (Some(stratum.route.clone()), Chance::Of(stratum.probability)),
+            None => (None, Chance::Certain),
+        },
+    }
+}
+
+fn is_below(digest: u64, probability: Millionths) -> bool {
+    let parts = u128::try_from(probability.0.max(0)).unwrap_or(0);
+    u128::from(digest) * 1_000_000 < parts << 64
+}
+
+/// A method as the record names it, and its probability in a stratum.
+fn method(sample: &Sample, stratum: Option<&ClearName>) -> (SamplingMethod, Option<Millionths>) {
+    match &sample.method {
+        Method::Systematic { every } => {
+            (SamplingMethod::Systematic, Some(Millionths(1_000_000 / i64::from((*every).max(1)))))
+        }
+        Method::Bernoulli { probability } => (SamplingMethod::Bernoulli, Some(*probability)),
+        Method::Stratified { strata } => {
+            let own = strata.iter().find(|one| Some(&one.route) == stratum);
+            (SamplingMethod::Stratified, Some(own.map_or(Millionths(1_000_000), |one| one.probability)))
+        }
+    }
+}
+
+fn said(counts: &Counts, stratum: Option<ClearName>, from: Option<Timestamp>, to: Timestamp) -> Sampling {
+    let (method, probability_millionths) = match &counts.policy.policy.sampling {
+        Some(sample) => method(sample, stratum.as_ref()),
+        None => (SamplingMethod::All, None),
+    };
+    Sampling {
+        always: Count(counts.always),
+        approver: None,
+        from: Some(from.unwrap_or(to).min(to)),
+        guarantee: Guarantee::None,
+        method,
+        policy: counts.policy.id.clone(),
+        population: Tally::Known(counts.population),
+        probability_millionths,
+        selected: Count(counts.selected),
+        stratum,
+        to: Some(to),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_below_a_probability_as_often_as_it_says() {
+        assert!(!is_below(0, Millionths(0)) && is_below(u64::MAX, Millionths(1_000_000)));
+        let mut rng = fastrand::Rng::with_seed(7);
+        for millionths in [1_000, 10_000, 250_000, 999_000] {
+            let hits = (0..200_000).filter(|_| is_below(rng.u64(..), Millionths(millionths))).count();
+            let expected = 0.2 * millionths as f64;
+            assert!((hits as f64 - expected).abs() < 5.0 * expected.sqrt() + 5.0, "{millionths}: {hits}");
+        }
+    }
+}
