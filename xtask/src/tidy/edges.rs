@@ -35,11 +35,7 @@ const PARTS: &[Part] = &[
         never: &[],
     },
     Part { name: "index", uses: &["record", "merkle", "disk", "vault", "log"], never: &[] },
-    Part {
-        name: "contract",
-        uses: &["record", "disk", "vault", "log", "capture"],
-        never: &[],
-    },
+    Part { name: "contract", uses: &["record", "disk", "vault", "log", "capture"], never: &[] },
     Part {
         name: "audit",
         uses: &["record", "merkle", "disk", "vault", "log", "registry", "timestamp", "policy"],
