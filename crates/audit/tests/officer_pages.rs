@@ -161,6 +161,13 @@ fn the_time_left_is_counted_to_the_second() {
     assert_eq!(incident.left(Timestamp(due + 5)), TimeLeft::Over(5));
     incident.phase = IncidentPhase::Reported;
     assert_eq!(incident.left(Timestamp(due + 5)), TimeLeft::Stopped);
+    // A word that it is closed is no word that it was reported.
+    let now = Timestamp(due + 100 * DAY_NS);
+    assert_eq!(incident.report_words(now), "closed, no report recorded");
+    let mut closed = sheet(IncidentPhase::Closed).incident;
+    assert_eq!(closed.report_words(now), "reported");
+    closed.due_at = at("2026-11-24T14:00");
+    assert_eq!(closed.report_words(now), "reported 2 h late");
 }
 
 fn personal() -> Personal {

@@ -66,16 +66,24 @@ impl IncidentTold {
             (true, None) => TimeLeft::Over(now.nanos() - self.due_at.nanos()),
         }
     }
-}
 
-impl TimeLeft {
-    /// `12 days left`, `over since 3 h`, `reported`.
-    pub fn to_words(self, phase: IncidentPhase) -> String {
-        match self {
-            Self::Left(left) => format!("{} left", lasted(left)),
-            Self::Over(over) => format!("over since {}", lasted(over)),
-            Self::Stopped => phase.as_str().to_owned(),
+    /// How it stands with the report: `12 days left`, `over since 3 h`, `reported`, `reported 2 h late`, `closed, no report recorded`.
+    pub fn report_words(&self, now: Timestamp) -> String {
+        match (self.left(now), self.reported_at()) {
+            (TimeLeft::Left(left), _) => format!("{} left", lasted(left)),
+            (TimeLeft::Over(over), _) => format!("over since {}", lasted(over)),
+            (TimeLeft::Stopped, None) => "closed, no report recorded".to_owned(),
+            (TimeLeft::Stopped, Some(at)) => match at.nanos().checked_sub(self.due_at.nanos()) {
+                None | Some(0) => "reported".to_owned(),
+                Some(late) => format!("reported {} late", lasted(late)),
+            },
         }
+    }
+
+    /// When it was recorded that it was reported.
+    pub fn reported_at(&self) -> Option<Timestamp> {
+        let reported = self.steps.iter().find(|step| step.phase == IncidentPhase::Reported);
+        reported.map(|step| step.stated.at)
     }
 }
 
@@ -151,7 +159,9 @@ impl IncidentSheet {
         let left = incident.left(self.made_at);
         let (class, sign) = match left {
             TimeLeft::Left(left) if left > 2 * DAY_NS => ("caution", "▲"),
-            TimeLeft::Stopped => ("good", "✓"),
+            TimeLeft::Stopped if incident.reported_at().is_some_and(|at| at <= incident.due_at) => {
+                ("good", "✓")
+            }
             _ => ("bad", "✕"),
         };
         let standing = self.holds.iter().filter(|hold| hold.stands()).count() as u64;
@@ -164,7 +174,7 @@ impl IncidentSheet {
         };
         let pill = format!(
             "<span class=\"pill {class}\"><i aria-hidden=\"true\">{sign}</i> {}</span>",
-            escape(&left.to_words(incident.phase))
+            escape(&incident.report_words(self.made_at))
         );
         let _ = writeln!(
             out,

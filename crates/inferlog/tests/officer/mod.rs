@@ -1,5 +1,7 @@
 //! What the tests of the compliance officer's commands share.
 
+#![allow(unreachable_pub, reason = "a module of tests")]
+
 /// A text in which ids, times, digests and keys are masked, so that two runs give the same.
 pub fn masked(text: &str) -> String {
     without_ids(text).split_inclusive(|c: char| !is_of_a_word(c)).map(word).collect()

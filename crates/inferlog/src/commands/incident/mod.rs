@@ -227,10 +227,11 @@ fn list(args: &ListArgs) -> Result<Verdict, Failure> {
         let style = match left {
             TimeLeft::Left(_) => BOLD,
             TimeLeft::Over(_) => BAD,
-            TimeLeft::Stopped => GOOD,
+            TimeLeft::Stopped if incident.reported_at().is_some() => GOOD,
+            TimeLeft::Stopped => BOLD,
         };
         let due: String = incident.due_at.to_string().chars().take(19).collect();
-        let left = styled(style, left.to_words(incident.phase));
+        let left = styled(style, incident.report_words(now));
         writeln!(
             out,
             "{}  {:<16}  {}",

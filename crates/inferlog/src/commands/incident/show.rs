@@ -126,7 +126,7 @@ fn print(out: &mut impl Write, sheet: &IncidentSheet) -> Result<(), Failure> {
     writeln!(out, "{}", styled(BOLD, format!("Incident {} of {}", incident.incident, incident.system)))?;
     writeln!(out, "  {}, {}", category_words(incident.category), incident.phase)?;
     writeln!(out, "  aware since {}", short(incident.aware_at))?;
-    let left = incident.left(sheet.made_at).to_words(incident.phase);
+    let left = incident.report_words(sheet.made_at);
     writeln!(out, "  report at the latest {} ({} days): {left}", short(incident.due_at), incident.days)?;
     for hold in &sheet.holds {
         let state = match &hold.released {
