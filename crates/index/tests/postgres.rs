@@ -76,13 +76,13 @@ fn a_schema_is_made_once_and_a_newer_one_is_left_alone() {
             scope.spawn(|| database.open().logs().unwrap());
         }
     });
-    assert_eq!(database.ask("SELECT version, cleared FROM inferlog_schema"), ["1|1"]);
+    assert_eq!(database.ask("SELECT version, cleared FROM inferlog_schema"), ["2|1"]);
     add_event(&mut database.open()).unwrap();
     // An older one is derived anew.
     database.ask("UPDATE inferlog_schema SET version = 0; ALTER TABLE event DROP COLUMN rest CASCADE");
     assert_eq!(add_event(&mut database.open()).unwrap(), 1);
-    assert_eq!(database.ask("SELECT max(version), max(cleared) FROM inferlog_schema"), ["1|2"]);
-    database.ask("UPDATE inferlog_schema SET version = 9 WHERE version = 1");
+    assert_eq!(database.ask("SELECT max(version), max(cleared) FROM inferlog_schema"), ["2|2"]);
+    database.ask("UPDATE inferlog_schema SET version = 9 WHERE version = 2");
     let error = database.open().logs().unwrap_err();
     assert!(matches!(error, IndexError::Newer { found: 9, .. }), "{error}");
     assert!(!error.is_passing());

@@ -70,7 +70,7 @@ fn a_follower_that_dies_at_any_call_leaves_whole_batches() {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut deaths = 0;
     loop {
-        let engine = world::dying::Dying::new(SqliteEngine::open(&path).unwrap(), rng.usize(1..60));
+        let engine = world::dying::Dying::new(SqliteEngine::open(&path).unwrap(), rng.usize(1..30));
         match world.follower_of(engine, small()).catch_up(&mut |_| ControlFlow::Continue(())) {
             Ok(caught) => {
                 assert!(caught.is_complete);
