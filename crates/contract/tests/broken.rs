@@ -1,7 +1,7 @@
 //! Stores that break the contract are found: one that forgets to erase, one whose cursor runs ahead, one that keeps a row's older
 //! version.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../../index/tests/world/dying.rs"]
 mod dying;

@@ -1,6 +1,6 @@
 //! SQLite and PostgreSQL pass the suite.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../../index/tests/world/dying.rs"]
 mod dying;

@@ -46,10 +46,10 @@ fn find(source: &Source, from: u64) -> Result<Asked> {
             let (index, bytes) = entry.map_err(|error| unreadable(&source.name.origin, error))?;
             // Everything else need not be parsed.
             let text = std::str::from_utf8(bytes).unwrap_or_default();
-            if text.contains("\"kind\":\"erasure\"") || text.contains("\"kind\":\"purge\"") {
-                if let Ok(entry) = EntryJson::parse(bytes) {
-                    asked.entry(source.position.log, index, &entry);
-                }
+            let is_asking =
+                ["\"kind\":\"erasure\"", "\"kind\":\"purge\""].iter().any(|kind| text.contains(kind));
+            if is_asking && let Ok(entry) = EntryJson::parse(bytes) {
+                asked.entry(source.position.log, index, &entry);
             }
         }
     }
