@@ -143,7 +143,8 @@ fn shown(out: &mut String, content: &PersonalContent) {
             return;
         }
     };
-    let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
+    let longest = SHOWN_BYTES_MAX.min(text.len());
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let _ = writeln!(out, "<pre class=\"code\">{}</pre>", escape(&text[..end]));
     if end < text.len() {
         let _ = writeln!(
