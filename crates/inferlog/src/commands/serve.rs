@@ -1,5 +1,7 @@
 //! `inferlog serve`: the gateway in front of a model server.
 
+mod read;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -8,8 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use inferlog::{Instance, Settings, real_env};
-use inferlog_capture::api::Access;
-use inferlog_capture::config::{self, ConfigError, IndexConfig, ReaderAddress, ReaderConfig};
+use inferlog_capture::config::ReaderAddress;
 use inferlog_capture::gateway::{Gateway, GatewayConfig};
 use inferlog_capture::route::Route;
 use inferlog_record::SystemName;
@@ -20,13 +21,11 @@ use crate::admin::AdminServer;
 use crate::cli::OpenArgs;
 use crate::commands::policy::{configured, without_policy};
 use crate::current::{Current, Keeper};
-use crate::drill::Schedule;
-use crate::followers::{Followers, IndexChoice, Store};
+use crate::followers::IndexChoice;
 use crate::logging::{self, LogForm};
 use crate::output::{Failure, Verdict};
 use crate::reader::{ReaderListener, ReaderServer, TokenPlace};
-use crate::retention::RetentionSchedule;
-use crate::voucher::{Timestamping, TwinAsked, Voucher, Vouching};
+use crate::voucher::{TwinAsked, Voucher};
 
 /// Stand in front of a model server and record every inference.
 ///
@@ -114,9 +113,9 @@ fn raise_descriptor_limit() {
 }
 
 async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
-    let (routes, access, configuration) = routes(&args)?;
-    let followers = followers(&args, &configuration)?;
-    let reader = reader_config(&args, &configuration)?;
+    let (routes, access, configuration) = read::routes(&args)?;
+    let followers = read::followers(&args, &configuration)?;
+    let reader = read::reader_config(&args, &configuration)?;
     // Bound before anything is opened: an address that is taken is told at once.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}: {error}: give another --listen", args.listen))
@@ -125,8 +124,10 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         Some(config) => Some((ReaderListener::bind(&config.listen).await?, config)),
         None => None,
     };
-    let (vouching, timestamping) = (vouching(&args, &configuration)?, timestamping(&args, &configuration)?);
-    let (schedule, retention) = (schedule(&args, &configuration)?, retention(&args, &configuration)?);
+    let (vouching, timestamping) =
+        (read::vouching(&args, &configuration)?, read::timestamping(&args, &configuration)?);
+    let (schedule, retention) =
+        (read::schedule(&args, &configuration)?, read::retention(&args, &configuration)?);
     let policies = match &args.config {
         Some(path) => configured(path, &configuration)?,
         None => Vec::new(),
@@ -158,7 +159,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     if let Some(reader) = &reader {
         tracing::info!("records are read at {}", reader.address());
     }
-    let without: Vec<SystemName> = without_policy(systems(&routes), &current).await;
+    let without: Vec<SystemName> = without_policy(read::systems(&routes), &current).await;
     announce(&args, &routes, listener.local_addr()?, &witnessed, &without);
     voucher.start();
     schedule.start(current.clone());
@@ -221,103 +222,9 @@ fn settings(args: &ServeArgs, configuration: String, routes: &[Route]) -> Settin
     settings.backups.clone_from(&args.backup);
     settings.configuration = configuration;
     if args.new_epoch {
-        settings.new_epochs = systems(routes);
+        settings.new_epochs = read::systems(routes);
     }
     settings
-}
-
-/// The routes, who may attach events, and the text whose digest stands in the record as the configuration's.
-fn routes(args: &ServeArgs) -> Result<(Vec<Route>, Access, String), Failure> {
-    if let Some(path) = &args.config {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-        let env = |name: &str| std::env::var(name).ok();
-        let read = || Ok::<_, ConfigError>((config::routes(&text, &env)?, config::api(&text, &env)?));
-        let (routes, access) =
-            read().map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        return Ok((routes, access, text));
-    }
-    // The command line asks for both where there is no file.
-    let (Some(upstream), Some(system)) = (&args.upstream, &args.system) else {
-        return Err(Failure::new("give --system and --upstream, or --config"));
-    };
-    let header = args.subject_header.as_deref();
-    let text = format!("upstream={upstream} system={system} subject-header={header:?}");
-    Ok((config::routes_from_flags(upstream, system, header)?, Access::default(), text))
-}
-
-/// Where records are read over HTTP: as the command line says, else as the file does.
-fn reader_config(args: &ServeArgs, configuration: &str) -> Result<Option<ReaderConfig>, Failure> {
-    if let Some(listen) = args.reader.clone() {
-        let token = args.reader_token.clone().unwrap_or_default().read().map_err(Failure::new)?;
-        let compliance = args.compliance_token.as_ref().map(TokenPlace::read).transpose();
-        let compliance = compliance.map_err(Failure::new)?;
-        if compliance.as_ref() == Some(&token) {
-            return Err(Failure::new("--compliance-token is the token that reads: give another one"));
-        }
-        return Ok(Some(ReaderConfig { listen, token, compliance, content: true }));
-    }
-    let Some(path) = &args.config else { return Ok(None) };
-    let env = |name: &str| std::env::var(name).ok();
-    config::reader(configuration, &env).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// Who vouches for checkpoints: as the file says, else nobody.
-fn vouching(args: &ServeArgs, configuration: &str) -> Result<Option<Vouching>, Failure> {
-    let Some(path) = &args.config else { return Ok(None) };
-    Vouching::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// Who stamps them with the time: as the file says, else nobody.
-fn timestamping(args: &ServeArgs, configuration: &str) -> Result<Option<Timestamping>, Failure> {
-    let Some(path) = &args.config else { return Ok(None) };
-    Timestamping::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// When what is due is removed: as the file says, else once a day.
-fn retention(args: &ServeArgs, configuration: &str) -> Result<RetentionSchedule, Failure> {
-    let Some(path) = &args.config else { return Ok(RetentionSchedule::default()) };
-    RetentionSchedule::read(configuration)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// What is drilled and when: as the file says, else nothing is.
-fn schedule(args: &ServeArgs, configuration: &str) -> Result<Schedule, Failure> {
-    let Some(path) = &args.config else { return Ok(Schedule::default()) };
-    Schedule::read(configuration).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// What follows the log: as the command line says, else as the file does, else an index in SQLite.
-fn followers(args: &ServeArgs, configuration: &str) -> Result<Followers, Failure> {
-    let file = match &args.config {
-        Some(path) => config::index(configuration)
-            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?,
-        None => IndexConfig::default(),
-    };
-    let mut stores = Vec::new();
-    if args.index.is_empty() {
-        stores.extend(file.sqlite.then_some(Store::Sqlite));
-        for place in &file.postgres {
-            stores.push(Store::parse(place).map_err(Failure::new)?);
-        }
-    }
-    for choice in &args.index {
-        match choice {
-            IndexChoice::Store(store) => stores.push(store.clone()),
-            IndexChoice::None if args.index.len() > 1 => {
-                return Err(Failure::new("--index none stands alone"));
-            }
-            IndexChoice::None => {}
-        }
-    }
-    Ok(Followers::new(stores))
-}
-
-fn systems(routes: &[Route]) -> Vec<SystemName> {
-    let mut systems: Vec<_> = routes.iter().map(|route| route.system.clone()).collect();
-    systems.sort();
-    systems.dedup();
-    systems
 }
 
 /// Says what is served, where the data lies, and what nobody should be mistaken about.
