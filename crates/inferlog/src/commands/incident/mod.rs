@@ -185,7 +185,9 @@ fn close(args: &CloseArgs) -> Result<Verdict, Failure> {
 async fn closed(args: &CloseArgs, door: &mut Door) -> Result<(IncidentDone, Option<usize>), Failure> {
     let done = advance(&args.advance, door, IncidentPhase::Closed).await?;
     let Some(hold) = done.hold else { return Ok((done, None)) };
-    if !(args.release_hold || (!args.keep_hold && !args.advance.json && is_wanted(hold)?)) {
+    let may_ask = !args.keep_hold && !args.advance.json;
+    let release = args.release_hold || (may_ask && is_wanted(hold)?);
+    if !release {
         return Ok((done, None));
     }
     let actor = args.advance.actor.clone();
