@@ -130,21 +130,24 @@ impl Entries {
             || !memory.held.of(&entry).is_empty()
     }
 
-    /// What would go now, and the first of it; `None` if nothing would.
+    /// What would go now, and the first of it; `None` if nothing would. What is kept is counted from the first that goes on.
     pub(super) fn plan(
         &self,
         view: &View,
         memory: &Memory,
     ) -> Result<Option<(PrunedEntries, u64)>, RecordError> {
-        let lowest = Cell::new(u64::MAX);
+        let (lowest, kept) = (Cell::new(u64::MAX), Cell::new(0));
+        // Asked in the order of the log.
         let keep = |index: u64, bytes: &[u8]| {
             let keeps = self.keeps(memory, index, bytes);
-            if !keeps {
-                lowest.set(lowest.get().min(index));
+            match keeps {
+                true => kept.set(kept.get() + u64::from(index > lowest.get())),
+                false => lowest.set(lowest.get().min(index)),
             }
             keeps
         };
         let told = plan_entries(&view.reader, self.upto, &keep)?;
+        let told = PrunedEntries { kept: kept.get(), ..told };
         Ok((told.entries > 0).then_some((told, lowest.get())))
     }
 
