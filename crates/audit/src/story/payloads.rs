@@ -58,10 +58,10 @@ pub(super) fn open(story: &mut Story, gathered: &Gathered, options: &StoryOption
                 continue;
             };
             let why = common.payload(payload, born);
-            if let Some(removed) = payload.removed.as_ref().filter(|_| payload.first.is_none()) {
-                if common.opens(born, payload.payload) {
-                    still.push((removed.completed_at.is_some(), payload.role.clone(), removed.event));
-                }
+            if let Some(removed) = payload.removed.as_ref().filter(|_| payload.first.is_none())
+                && common.opens(born, payload.payload)
+            {
+                still.push((removed.completed_at.is_some(), payload.role.clone(), removed.event));
             }
             // A later event's copy lacks what the first lacks; it is named once.
             if let Some(why) = why.filter(|_| payload.first.is_none()) {

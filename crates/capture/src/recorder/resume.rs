@@ -18,6 +18,8 @@ struct Found {
     first: Option<(KeyId, u32)>,
     last: Option<Id>,
     is_closed: bool,
+    /// Whether a log that it may stand in lacks entries of before.
+    is_pruned: bool,
 }
 
 impl System {
@@ -29,7 +31,7 @@ impl System {
 
     fn resume_blocking(&self, decision: Id) -> Result<Option<Steps>, RecordError> {
         let trail = Trail::new(self, decision)?;
-        let mut found = Found::default();
+        let mut found = Found { is_pruned: trail.is_pruned()?, ..Found::default() };
         trail.walk(|hit| {
             found.take(&hit.entry);
             // What comes after the end says nothing that is needed, and may be years of others' entries away.
@@ -45,6 +47,10 @@ impl System {
         let Some((first, day)) = found.first else {
             if found.subjects.is_empty() {
                 return Keys::new(self, decision, class, Vec::new());
+            }
+            if found.is_pruned {
+                // What led to the person's key went with the content: what comes now is recorded without any.
+                return Ok(Keys::destroyed(decision, found.subjects.iter().copied().collect(), None));
             }
             return Err(RecordError::Invalid(format!(
                 "decision {decision} is about somebody and has no content whose key would lead to theirs: what is added \

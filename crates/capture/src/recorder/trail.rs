@@ -30,6 +30,16 @@ impl Trail {
         Ok(Self { decision, logs })
     }
 
+    /// Whether entries of these logs were purged.
+    pub(crate) fn is_pruned(&self) -> Result<bool, RecordError> {
+        for log in &self.logs {
+            if log.first()? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Visits the decision's entries in the order of the log, until told to stop.
     pub(crate) fn walk(&self, mut visit: impl FnMut(Hit<'_>) -> ControlFlow<()>) -> Result<(), RecordError> {
         let text = self.decision.to_string();

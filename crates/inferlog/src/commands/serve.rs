@@ -155,7 +155,7 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let reader = reader.map(|(listener, config)| ReaderServer::start(listener, config, current.clone()));
     let reader = reader.transpose()?;
     // Whoever reads that it listens may ask it to stop.
-    let (mut stop, mut stop_now) = (Signals::new()?, Signals::new()?);
+    let (stop, stop_now) = (Signals::new()?, Signals::new()?);
     if let Some(reader) = &reader {
         tracing::info!("records are read at {}", reader.address());
     }
@@ -168,6 +168,22 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
     let again = Settings { new_epochs: Vec::new(), policies: Vec::new(), ..settings };
     let keeper = Keeper::start(current.clone(), gateway.clone(), again);
 
+    until_stopped(gateway, listener, stop, stop_now).await?;
+    drop((admin, reader));
+    backups.abort();
+    schedule.stop();
+    retention.stop();
+    keeper.stop().await;
+    close(&current, voucher).await
+}
+
+/// Serves until a signal asks it to end, and requests in progress have ended; an error if a second one did not wait for these.
+async fn until_stopped(
+    gateway: Gateway,
+    listener: TcpListener,
+    mut stop: Signals,
+    mut stop_now: Signals,
+) -> Result<(), Failure> {
     let served = gateway.serve(listener, async move {
         stop.next().await;
         tracing::info!("stopping: requests in progress are finished first; a second signal stops at once");
@@ -177,17 +193,11 @@ async fn serve(args: ServeArgs) -> Result<Verdict, Failure> {
         stop_now.next().await;
     };
     tokio::select! {
-        () = served => {}
-        () = interrupted => {
-            return Err(Failure::new("stopped at once: decisions in progress will be recorded as interrupted by the next start"));
-        }
+        () = served => Ok(()),
+        () = interrupted => Err(Failure::new(
+            "stopped at once: decisions in progress will be recorded as interrupted by the next start",
+        )),
     }
-    drop((admin, reader));
-    backups.abort();
-    schedule.stop();
-    retention.stop();
-    keeper.stop().await;
-    close(&current, voucher).await
 }
 
 /// Ends in order: what is recorded is told first, then followed as far as the time allows.
