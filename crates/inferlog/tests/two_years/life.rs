@@ -27,7 +27,7 @@ impl World {
     /// Eight hours: decisions, and events that come late to older ones.
     pub async fn tick(&mut self, tick: u64) {
         self.clock.advance(Duration::from_secs(86_400 / TICKS));
-        drop(self.instance().recorder.clock_frozen());
+        self.instance().recorder.clock_frozen();
         let count = (self.daily * (tick + 1)).div_ceil(TICKS) - (self.daily * tick).div_ceil(TICKS);
         let system = self.system().await;
         let mut left = count;
