@@ -27,6 +27,7 @@ pub mod person;
 mod policy_page;
 mod receipt;
 mod report;
+pub mod sampling;
 mod select;
 mod story;
 mod verify;

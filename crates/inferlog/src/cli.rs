@@ -11,8 +11,8 @@ use inferlog_vault::RootSource;
 
 use crate::commands::{
     attach, bench, coverage, demo, drill, erase, explain, export, find, followers, hold, incident, keys,
-    models, policy, prompts, query, receipt, reconstruct, retention, serve, show, stats, subject, tail,
-    timestamp, tools, verify, witness,
+    models, policy, prompts, query, receipt, reconstruct, retention, sampling, serve, show, stats, subject,
+    tail, timestamp, tools, verify, witness,
 };
 use crate::output::{self, BAD, Failure, Verdict, styled};
 use crate::query::{WORKER, work};
@@ -69,6 +69,7 @@ enum Command {
     Events(attach::EventsArgs),
     Policy(policy::PolicyArgs),
     Retention(retention::RetentionArgs),
+    Sampling(sampling::SamplingArgs),
     Hold(hold::HoldArgs),
     Incident(incident::IncidentArgs),
     Erase(erase::EraseArgs),
@@ -154,6 +155,7 @@ fn do_as(command: Command) -> ExitCode {
         Command::Events(args) => attach::events(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Retention(args) => retention::run(&args),
+        Command::Sampling(args) => sampling::run(&args),
         Command::Hold(args) => hold::run(&args),
         Command::Incident(args) => incident::run(&args),
         Command::Erase(args) => erase::run(args),

@@ -40,12 +40,16 @@ impl System {
         for waiting in pending {
             waiting.durable().await?;
         }
+        if let Some(log) = before.filter(|_| last_end == LastEnd::Unclean) {
+            self.interrupt_sessions_left(log.size).await?;
+        }
         change.keep();
         if count > 0 {
             tracing::warn!(system = %self.state.name, count, "decisions that a crash interrupted were closed");
         }
-        if let Some(log) = before.filter(|_| last_end == LastEnd::Unclean) {
-            self.tell_uncounted(self.last_time(log)).await?;
+        match before.filter(|_| last_end == LastEnd::Unclean) {
+            Some(log) => self.tell_uncounted(self.last_time(log)).await?,
+            None => self.begin_counting(),
         }
         self.tell_clock().await
     }
@@ -53,6 +57,7 @@ impl System {
     /// Says that recording ends in order.
     pub(crate) async fn stop(&self, reason: StopReason) -> Result<(), RecordError> {
         self.tell_last_sampling().await?;
+        self.interrupt_sessions().await?;
         let stopped = RecorderStopped { node: self.inner.node_id(), reason, shard: self.shard() };
         let append = life_append(&self.inner, self.life_event(stopped)?, Flags::RESERVED)?;
         self.state.log.append(vec![append]).await?;
@@ -135,6 +140,7 @@ impl System {
             event.after = vec![opened.id].into();
             event.retention = opened.retention;
             event.subjects = opened.subjects;
+            event.session = opened.session;
         }
         bare_append(&self.inner, decision, event)
     }

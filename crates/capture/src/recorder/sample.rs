@@ -204,10 +204,15 @@ impl System {
         self.tell_sealed(event).await
     }
 
+    /// What is counted is of the time from now on.
+    pub(crate) fn begin_counting(&self) {
+        self.state.sampler.told.lock().until = Some(self.now());
+    }
+
     /// Says that nobody knows how many decisions were not selected since the recorder before ended in disorder.
     pub(crate) async fn tell_uncounted(&self, from: Timestamp) -> Result<(), RecordError> {
+        self.begin_counting();
         let now = self.now();
-        self.state.sampler.told.lock().until = Some(now);
         let Some(policy) = self.policy() else { return Ok(()) };
         let Some(sample) = &policy.policy.sampling else { return Ok(()) };
         let (method, probability_millionths) = method(sample, None);

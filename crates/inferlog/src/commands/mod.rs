@@ -22,6 +22,7 @@ pub(crate) mod receipt;
 pub(crate) mod reconstruct;
 mod registered;
 pub(crate) mod retention;
+pub(crate) mod sampling;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod stats;
