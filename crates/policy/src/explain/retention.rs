@@ -57,14 +57,12 @@ fn rows(class: &Retention) -> Vec<Row> {
         },
         row("because", legal_basis.clone()),
         match erasure {
-            Erasable::Always => {
-                row("erased on request", "at once, unless a hold covers it: then when the hold is released")
-            }
+            Erasable::Always => row("erased on request", "at once, unless a hold covers it"),
             Erasable::AfterFloor => row(
                 "erased on request",
                 format!(
-                    "only after {floor}, for a legal duty to keep it (Article 17(3)(b) GDPR): the refusal is recorded, and the \
-                     erasure carried out then"
+                    "only after {floor}, for a legal duty to keep it (Article 17(3)(b) GDPR): until then a request is \
+                     withheld or refused, and the record says so"
                 ),
             ),
         },
