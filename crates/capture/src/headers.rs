@@ -1,6 +1,6 @@
 //! Headers: which ones a proxy must not pass on, which ones are recorded, which ones name a request.
 
-use crate::route::{DECISION, DECISION_END};
+use crate::route::{DECISION, DECISION_END, SESSION};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
@@ -80,6 +80,7 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, authority: Option<&Authority>
     join_cookies(headers);
     headers.remove(DECISION);
     headers.remove(DECISION_END);
+    headers.remove(SESSION);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     append_forwarded(headers, peer);
     let asked = || authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());

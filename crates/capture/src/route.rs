@@ -124,6 +124,8 @@ pub enum Streaming {
 pub const DECISION: HeaderName = HeaderName::from_static("inferlog-decision");
 /// The request header by which a caller says that a decision ends with this exchange (`true`).
 pub const DECISION_END: HeaderName = HeaderName::from_static("inferlog-decision-end");
+/// The header of a request that names the period of use that it belongs to, by the id that `session.started` was answered with.
+pub const SESSION: HeaderName = HeaderName::from_static("inferlog-session");
 
 /// What makes several exchanges one decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -44,6 +44,9 @@ fn everything(about: Id) -> Value {
         {"kind": "human", "about": about, "action": "override", "reviewer": "kim@example.org", "before": "Yes.",
          "after": "No.", "reason": "Rule 7"},
         {"kind": "label", "name": "repaid", "origin": "ground_truth", "value": true, "follows": [about], "seq": 4},
+        {"kind": "biometric.match", "started_at": began, "ended_at": ended, "database": "watchlist", "database_version": "7",
+         "database_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "result": "match",
+         "score": 0.9, "input": "AB-12", "record": "entry 9", "verifiers": ["kim@example.org", "lou@example.org"]},
         {"kind": "decision.closed", "outcome": "answered", "ended_at": ended},
     ])
 }
@@ -86,6 +89,8 @@ async fn every_kind_is_recorded_as_it_was_said() {
         ("output", PayloadRole::Explanation, r#"{"shap":[0.1]}"#),
         ("human", PayloadRole::HumanAfter, "No."),
         ("label", PayloadRole::LabelValue, "true"),
+        ("biometric.match", PayloadRole::BiometricInput, "AB-12"),
+        ("biometric.match", PayloadRole::BiometricRecord, "entry 9"),
     ] {
         assert_eq!(text(kind, role), said, "{kind} {role}");
     }
@@ -96,7 +101,7 @@ async fn every_kind_is_recorded_as_it_was_said() {
     {
         assert!(clear.contains(said), "{said}: {clear}");
     }
-    for sealed in ["kim", "conditions", "name with", "doc-7", "Rule"] {
+    for sealed in ["kim", "lou@", "AB-12", "conditions", "name with", "doc-7", "Rule"] {
         assert!(!clear.contains(sealed), "{sealed} stands in clear: {clear}");
     }
     let Body::Human(human) = &find(attached, "human").body else { panic!() };

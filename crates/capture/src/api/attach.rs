@@ -1,7 +1,7 @@
 //! Events attached: their decisions found, repetitions left out, outputs compared, all of one decision written at once.
 
 use super::compare::{self, Words};
-use super::form::{Given, read};
+use super::form::{Batch, Given, read};
 use super::{ApiError, BATCH_EVENTS_MAX};
 use crate::recorder::{Done, NewEvent, Ongoing, RecordError, Recorder};
 use crate::route::Route;
@@ -40,6 +40,9 @@ pub struct Attached {
     /// The decision, where there is one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Id>,
+    /// The session that began or ended, where the batch says that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Id>,
     /// In the order of the batch.
     pub events: Vec<AttachedEvent>,
 }
@@ -74,9 +77,16 @@ struct Group {
 pub async fn attach(recorder: &Recorder, body: Bytes, how: &How) -> Result<Attached, ApiError> {
     let (minting, bytes) = (recorder.clone(), body.len());
     let reading = move || read(&body, &|| minting.mint());
-    let given = match bytes {
+    let batch = match bytes {
         0..=READ_INLINE_BYTES_MAX => reading()?,
         _ => tokio::task::spawn_blocking(reading).await.map_err(RecordError::from)??,
+    };
+    let given = match batch {
+        Batch::Events(given) => given,
+        Batch::Session(said) => {
+            let session = Some(said.tell(recorder, capture(how)).await?);
+            return Ok(Attached { decision: None, session, events: Vec::new() });
+        }
     };
     let total = given.len();
     let groups = find(recorder, given).await?;
@@ -102,7 +112,7 @@ pub async fn attach(recorder: &Recorder, body: Bytes, how: &How) -> Result<Attac
         return Err(error);
     }
     attached.sort_by_key(|(at, _)| *at);
-    Ok(Attached { decision, events: attached.into_iter().map(|(_, event)| event).collect() })
+    Ok(Attached { decision, session: None, events: attached.into_iter().map(|(_, event)| event).collect() })
 }
 
 /// The decisions of a batch, in the order in which it names them.

@@ -1,6 +1,7 @@
 //! A batch of events as it is posted: one event, an array of them, or an object with `events`.
 
 use super::fields::{Fields, plain};
+use super::session::{self, SessionSaid};
 use super::{ApiError, BATCH_BYTES_MAX, BATCH_EVENTS_MAX, CALLER_ID_BYTES_MAX, kinds};
 use crate::recorder::{NewEvent, RecordError};
 use inferlog_record::{Id, SystemName};
@@ -20,6 +21,15 @@ pub(super) struct Given {
     pub(super) event: NewEvent,
 }
 
+/// What is posted at once.
+#[derive(Debug)]
+pub(super) enum Batch {
+    /// What is added to decisions.
+    Events(Vec<Given>),
+    /// That a period of use began or ended.
+    Session(SessionSaid),
+}
+
 /// What is said once for all events of a batch.
 #[derive(Default)]
 struct Common {
@@ -31,7 +41,7 @@ struct Common {
 pub(super) type Mint<'a> = &'a dyn Fn() -> Result<Id, RecordError>;
 
 /// Reads a batch. Nothing is taken of one that is wrong anywhere.
-pub(super) fn read(body: &[u8], mint: Mint<'_>) -> Result<Vec<Given>, ApiError> {
+pub(super) fn read(body: &[u8], mint: Mint<'_>) -> Result<Batch, ApiError> {
     if body.len() > BATCH_BYTES_MAX {
         return Err(ApiError::too_large(format!("send at most {BATCH_BYTES_MAX} bytes at once")));
     }
@@ -68,7 +78,13 @@ pub(super) fn read(body: &[u8], mint: Mint<'_>) -> Result<Vec<Given>, ApiError> 
     if events.is_empty() {
         return Err(ApiError::malformed("there is no event in it"));
     }
-    events.into_iter().map(|(at, raw)| event(raw, at, &common, mint)).collect()
+    if let [(at, raw)] = &events[..]
+        && let Some(said) = session::read(raw, at, common.system.clone())?
+    {
+        return Ok(Batch::Session(said));
+    }
+    let events = events.into_iter().map(|(at, raw)| event(raw, at, &common, mint));
+    Ok(Batch::Events(events.collect::<Result<_, _>>()?))
 }
 
 fn numbered(events: Vec<&RawValue>) -> Vec<(String, &RawValue)> {
@@ -78,6 +94,9 @@ fn numbered(events: Vec<&RawValue>) -> Vec<(String, &RawValue)> {
 fn event(raw: &RawValue, at: String, common: &Common, mint: Mint<'_>) -> Result<Given, ApiError> {
     let mut fields = Fields::read(raw, at)?;
     let kind = fields.text("kind")?;
+    if kind.as_deref().is_some_and(session::is_kind) {
+        return Err(fields.wrong("kind", "is of a session: send it by itself"));
+    }
     let Some(decision) = fields.word("decision")?.or(common.decision) else {
         return Err(fields.wrong("decision", "is missing: give the `inferlog-decision-id` of the answer"));
     };

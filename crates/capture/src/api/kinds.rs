@@ -13,7 +13,7 @@ use inferlog_record::body::{
 use inferlog_record::{Count, Digest, Id, LIST_ITEMS_MAX, MediaType, Millionths, PayloadRole, Why};
 
 /// The kinds that a caller may attach.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "context",
     "retrieval",
     "tool_call",
@@ -23,6 +23,7 @@ pub const KINDS: [&str; 10] = [
     "output",
     "human",
     "label",
+    "biometric.match",
     "decision.closed",
 ];
 
@@ -37,7 +38,7 @@ pub(super) struct Draft<'a, 'm> {
 /// Reads an event of a kind. `decision`, `system` and `id` were read before.
 pub(super) fn read(kind: Option<&str>, fields: Fields<'_>, mint: Mint<'_>) -> Result<NewEvent, ApiError> {
     let mut draft = Draft { fields, names: Names::default(), payloads: Vec::new(), mint };
-    let mut reviewer = None;
+    let (mut reviewer, mut verifiers) = (None, Vec::new());
     let body: Body = match kind {
         Some("context") => draft.context()?.into(),
         Some("retrieval") => draft.retrieval()?.into(),
@@ -51,11 +52,16 @@ pub(super) fn read(kind: Option<&str>, fields: Fields<'_>, mint: Mint<'_>) -> Re
             draft.human()?.into()
         }
         Some("label") => draft.label()?.into(),
+        Some("biometric.match") => {
+            verifiers = draft.verifiers()?;
+            draft.biometric()?.into()
+        }
         Some("decision.closed") => draft.closed()?.into(),
         _ => return Err(draft.fields.wrong("kind", format_args!("write one of {}", KINDS.join(", ")))),
     };
     let mut event = draft.end(body)?;
     event.reviewer = reviewer.map(Into::into);
+    event.verifiers = verifiers;
     Ok(event)
 }
 

@@ -12,6 +12,7 @@
 
 mod access;
 mod attach;
+mod biometric;
 mod calls;
 mod compare;
 mod content;
@@ -19,6 +20,7 @@ mod fields;
 mod form;
 mod kinds;
 mod names;
+mod session;
 
 pub use access::{Access, Denied, TOKEN_BYTES_MIN, Token};
 pub use attach::{Attached, AttachedEvent, How, attach};
@@ -61,6 +63,7 @@ impl From<RecordError> for ApiError {
     fn from(error: RecordError) -> Self {
         let (status, message) = match &error {
             RecordError::NoDecision(_) => (404, format!("{error}: {}", error.advice())),
+            RecordError::Biometric(_) => (422, error.to_string()),
             RecordError::NotSelected(_) => (409, format!("{error}: {}", error.advice())),
             RecordError::Append(inferlog_log::AppendError::Invalid(_))
             | RecordError::Entry(_)

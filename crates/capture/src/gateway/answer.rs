@@ -20,6 +20,9 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response<R
 
 /// The answer where the record failed. Nothing of the model's answer is in it.
 pub(crate) fn not_recorded(failure: &RecordError) -> Response<Reply> {
+    if let RecordError::Biometric(_) = failure {
+        return error(StatusCode::UNPROCESSABLE_ENTITY, failure.code(), &words(failure));
+    }
     let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, failure.code(), &words(failure));
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     answer
@@ -27,6 +30,9 @@ pub(crate) fn not_recorded(failure: &RecordError) -> Response<Reply> {
 
 /// What a client is told where the record failed.
 pub(crate) fn words(failure: &RecordError) -> String {
+    if let RecordError::Biometric(_) = failure {
+        return failure.to_string();
+    }
     format!(
         "this request cannot be recorded, and this route answers nothing unrecorded: {}. What to do: {}",
         failure.summary(),

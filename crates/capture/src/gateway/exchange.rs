@@ -12,7 +12,7 @@ use crate::gateway::verdict::Verdict;
 use crate::gateway::{Inner, Lane, answer, describe, subject, tools};
 use crate::headers;
 use crate::recorder::{NewDecision, RecordError};
-use crate::route::Opened;
+use crate::route::{Opened, SESSION};
 use crate::upstream::{self, UpstreamError, whole};
 use crate::wire::{Call, Operation};
 use bytes::Bytes;
@@ -52,6 +52,8 @@ impl Inner {
         }
         let (end, answer) = match exchange.run(call, request, began).await {
             Ok(ended) => ended,
+            // Refused before the model was called.
+            Err(error @ RecordError::Biometric(_)) => (Some(End::Refused), lane.not_recorded(&error)),
             Err(error) => {
                 tracing::error!(route = %lane.route.name, %error, "a decision could not be recorded and was not answered");
                 (Some(End::NotRecorded), lane.not_recorded(&error))
@@ -150,7 +152,9 @@ impl Exchange {
         if let Some(begun) = begun {
             step.join(&begun);
             let results = tools::results(&self.lane, asked, step)?;
-            let mut events = vec![describe::joined(&self.lane.route, asked, step)];
+            let mut joined = describe::joined(&self.lane.route, asked, step);
+            joined.session = self.session(asked);
+            let mut events = vec![joined];
             events.extend(results);
             let keeping = Keeping::join(&self.lane, &begun.ongoing, events).await?;
             if thread.is_none() {
@@ -171,10 +175,17 @@ impl Exchange {
         step: &mut Step,
         may_be_joined: bool,
     ) -> Result<Keeping, RecordError> {
-        let opened = describe::opening(&self.lane.route, asked, step);
+        let mut opened = describe::opening(&self.lane.route, asked, step);
+        opened.session = self.session(asked);
         let more = tools::results(&self.lane, asked, step)?;
         Keeping::begin(&self.lane, NewDecision { subjects, more, may_be_joined, ..NewDecision::new(opened) })
             .await
+    }
+
+    /// The period of use that the request names, if it is one that goes on.
+    fn session(&self, asked: &Asked) -> Option<Id> {
+        let named = asked.head.headers.get(SESSION)?.to_str().ok()?.parse().ok()?;
+        self.lane.system().is_open_session(named).then_some(named)
     }
 
     pub(crate) fn subjects(&self, asked: &Asked) -> Result<Vec<Bytes>, subject::TooMany> {

@@ -139,7 +139,8 @@ async fn count(
     error: RecordError,
     event: Option<Id>,
 ) -> Result<(), RecordError> {
-    if lane.failure() == Failure::Block {
+    // What a policy refuses is no failure of the record: nothing lets it pass.
+    if lane.failure() == Failure::Block || matches!(error, RecordError::Biometric(_)) {
         return Err(error);
     }
     tracing::debug!(route = %lane.route.name, %error, "an exchange is not recorded");

@@ -273,6 +273,9 @@ impl Lane {
     /// The answer where the record failed. Nothing of the model's answer is in it.
     fn not_recorded(&self, failure: &RecordError) -> Response<Reply> {
         match self.route.wire.is_grpc() {
+            true if matches!(failure, RecordError::Biometric(_)) => {
+                grpc::error(StatusCode::UNPROCESSABLE_ENTITY, &answer::words(failure))
+            }
             true => grpc::error(StatusCode::SERVICE_UNAVAILABLE, &answer::words(failure)),
             false => answer::not_recorded(failure),
         }

@@ -77,6 +77,8 @@ impl System {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
         let NewDecision { subjects, mut opened, more, may_be_joined } = new;
+        self.check_session(opened.session)?;
+        self.check_matches(opened.session, None, std::iter::once(&opened).chain(&more))?;
         let class = match &opened.body {
             Body::DecisionOpened(opened) => self.class_of(opened.route.as_ref()),
             _ => self.class_of(None),
@@ -151,6 +153,8 @@ impl System {
     ) -> Result<(Pending, Firsts), RecordError> {
         let _gate = self.inner.gate.read().await;
         self.inner.check_open()?;
+        self.check_joined(steps, &events)?;
+        self.check_matches(steps.session, Some(steps), &events)?;
         self.hide_names(&mut events)?;
         let mut firsts = Firsts::of(self, steps.decision, &events)?;
         let mut appends = firsts.take();

@@ -29,6 +29,8 @@ pub struct NewEvent {
     /// Identifier of the person who acted, in a `human`, `access` or `risk.accepted` event, as the caller knows them. The log sees a
     /// pseudonym only.
     pub reviewer: Option<Bytes>,
+    /// Identifiers of the persons who verified a `biometric.match`, as the caller knows them. The log sees pseudonyms only.
+    pub verifiers: Vec<Bytes>,
     /// How it was captured.
     pub capture: Option<Capture>,
     /// When the step began.
@@ -41,7 +43,7 @@ pub struct NewEvent {
     pub parent: Option<Id>,
     /// Its place among the events of its source.
     pub seq: Option<Count>,
-    /// The period of use.
+    /// The period of use; that of its decision, if none is named.
     pub session: Option<Id>,
 }
 
@@ -90,6 +92,7 @@ impl NewEvent {
             body: body.into(),
             payloads: Vec::new(),
             reviewer: None,
+            verifiers: Vec::new(),
             capture: None,
             started_at: None,
             ended_at: None,

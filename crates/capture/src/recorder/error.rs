@@ -35,6 +35,9 @@ pub enum RecordError {
     /// What was to be added to is a decision that a policy's sampling did not select.
     #[error("decision {0} was not selected by the sampling policy in force, and is only counted")]
     NotSelected(Id),
+    /// What the policy's biometric profile asks for is missing: everything that is.
+    #[error("the biometric profile of the policy in force asks for more: {0}")]
+    Biometric(String),
     /// A request for the recorder that cannot be met.
     #[error("{0}")]
     Invalid(String),
@@ -63,6 +66,7 @@ impl RecordError {
             Self::Append(AppendError::Invalid(_)) | Self::Entry(_) | Self::Invalid(_) => "not_recordable",
             Self::NoDecision(_) => "no_decision",
             Self::NotSelected(_) => "not_selected",
+            Self::Biometric(_) => "biometric_profile",
             Self::Log(_) | Self::Read(_) => "log_failed",
             Self::Vault(_) => "keystore_failed",
             Self::Disk(_) | Self::Thread(_) => "internal",
@@ -81,6 +85,7 @@ impl RecordError {
             }
             Self::NoDecision(_) => "there is no such decision here",
             Self::NotSelected(_) => "the decision was not selected by the sampling policy in force",
+            Self::Biometric(_) => "it lacks what the biometric profile of the policy in force asks for",
             Self::Log(_) | Self::Read(_) => "the log cannot be read or written",
             Self::Vault(_) => "the keystore failed",
             Self::Disk(_) | Self::Thread(_) => "the recorder failed",
@@ -111,6 +116,7 @@ impl RecordError {
             Self::NotSelected(_) => {
                 "nothing is to be done: of such decisions only what a person did about them is recorded"
             }
+            Self::Biometric(_) => "send it again with what is missing: nothing of it is recorded",
             Self::Log(_) | Self::Read(_) => "run `inferlog verify` on the data directory",
             Self::Vault(_) => "look at the keystore and the root key; this process opens it again",
             Self::Disk(_) | Self::Thread(_) => "look at the log of this process, then restart it",

@@ -19,6 +19,7 @@
 
 mod access;
 mod answer;
+mod biometric;
 mod clock_guard;
 mod decision;
 mod desk;
@@ -49,6 +50,7 @@ mod seal;
 mod trail;
 mod write;
 
+pub use biometric::SESSIONS_OPEN_MAX;
 pub use clock_guard::{AHEAD_MAX, Frozen};
 pub use decision::{Decision, closed, error_payload};
 pub use desk::{DECISIONS_REMEMBERED_MAX, EVENTS_REMEMBERED_MAX};
@@ -83,7 +85,7 @@ use inferlog_record::{ClearName, Digest, Id, Pseudonym, Purpose, Role, SystemNam
 use inferlog_registry::Identities;
 use inferlog_vault::Vault;
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -184,6 +186,8 @@ struct SystemState {
     door: DoorInForce,
     /// Which decisions the policy in force selects, and how many there were.
     sampler: sample::Sampler,
+    /// The periods of use that began and have not ended.
+    sessions: Mutex<BTreeSet<Id>>,
 }
 
 struct Inner {

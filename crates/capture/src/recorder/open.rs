@@ -120,6 +120,7 @@ impl Recorder {
             retention: Arc::default(),
             door: DoorInForce::default(),
             sampler: Default::default(),
+            sessions: Mutex::default(),
         });
         let system = System { inner: self.inner.clone(), state };
         let learning = system.clone();

@@ -17,6 +17,7 @@ struct Found {
     /// The key of its first content, and the UTC day that it is filed under.
     first: Option<(KeyId, u32)>,
     last: Option<Id>,
+    session: Option<Id>,
     is_closed: bool,
     /// Whether a log that it may stand in lacks entries of before.
     is_pruned: bool,
@@ -40,7 +41,8 @@ impl System {
         })?;
         let Some(class) = found.class.take() else { return Ok(None) };
         let keys = self.keys(decision, &class, &found)?;
-        Ok(Some(Steps::resumed(decision, class, keys, found.last, found.is_closed)))
+        let steps = Steps::resumed(decision, class, keys, found.last, found.is_closed);
+        Ok(Some(steps.in_session(found.session)))
     }
 
     fn keys(&self, decision: Id, class: &RetentionClass, found: &Found) -> Result<Keys, RecordError> {
@@ -79,6 +81,7 @@ impl Found {
             });
             self.first = self.first.or_else(|| Some((keys.into_iter().next()?, event.logged_at.day())));
             self.last = Some(event.id);
+            self.session = self.session.or(event.session);
             self.is_closed = match event.kind() {
                 Some(Kind::DecisionClosed) => true,
                 Some(Kind::DecisionJoined) => false,

@@ -24,6 +24,8 @@ pub(crate) struct Steps {
     /// Each role's first content in this exchange, and the event that holds it.
     pub(super) seen: Vec<(PayloadRole, Reference, Id)>,
     last: Option<Id>,
+    /// The period of use that it belongs to.
+    pub(super) session: Option<Id>,
     /// Whether the decision was closed and nothing joined it since.
     is_closed: bool,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Steps {
 pub(crate) struct Mark {
     seen: usize,
     last: Option<Id>,
+    session: Option<Id>,
     is_closed: bool,
 }
 
@@ -63,7 +66,7 @@ impl Steps {
 
     /// A decision that nothing was recorded of in this exchange.
     pub(crate) fn new(decision: Id, class: RetentionClass, keys: Keys) -> Self {
-        Self { decision, class, keys, seen: Vec::new(), last: None, is_closed: false }
+        Self { decision, class, keys, seen: Vec::new(), last: None, session: None, is_closed: false }
     }
 
     /// A decision that was begun before this process was.
@@ -77,28 +80,35 @@ impl Steps {
         Self { last, is_closed, ..Self::new(decision, class, keys) }
     }
 
+    /// The same in this period of use.
+    pub(crate) fn in_session(self, session: Option<Id>) -> Self {
+        Self { session, ..self }
+    }
+
     /// The same decision for another exchange: what one recorded, the other does not refer to.
     pub(crate) fn fork(&self) -> Self {
         let (class, keys) = (self.class.clone(), self.keys.clone());
-        Self { last: self.last, is_closed: self.is_closed, ..Self::new(self.decision, class, keys) }
+        let (last, session, is_closed) = (self.last, self.session, self.is_closed);
+        Self { last, session, is_closed, ..Self::new(self.decision, class, keys) }
     }
 
     /// Goes on after what another exchange of the decision recorded.
     pub(crate) fn follow(&mut self, other: &Self) {
         self.last = other.last.or(self.last);
+        self.session = other.session.or(self.session);
         self.is_closed = other.is_closed;
         self.keys = other.keys.clone();
     }
 
     /// Where it is now.
     pub(crate) fn mark(&self) -> Mark {
-        Mark { seen: self.seen.len(), last: self.last, is_closed: self.is_closed }
+        Mark { seen: self.seen.len(), last: self.last, session: self.session, is_closed: self.is_closed }
     }
 
     /// Forgets what was said since: it was refused.
     pub(crate) fn go_back(&mut self, to: &Mark) {
         self.seen.truncate(to.seen);
-        (self.last, self.is_closed) = (to.last, to.is_closed);
+        (self.last, self.session, self.is_closed) = (to.last, to.session, to.is_closed);
     }
 
     /// Does not go on after what another exchange said and the log refused. Where that was the opening of the decision, there
@@ -106,7 +116,7 @@ impl Steps {
     pub(crate) fn lack(&mut self, other: &Self, before: Option<&Mark>) {
         match before {
             Some(before) if self.last == other.last => {
-                (self.last, self.is_closed) = (before.last, before.is_closed);
+                (self.last, self.session, self.is_closed) = (before.last, before.session, before.is_closed);
             }
             Some(_) => {}
             None => self.is_closed = true,
@@ -233,7 +243,8 @@ fn record(
     event.ended_at = new.ended_at;
     event.parent = new.parent;
     event.seq = new.seq;
-    event.session = new.session;
+    event.session = new.session.or(steps.session);
+    steps.session = steps.session.or(new.session);
     event.retention = steps.class.clone();
     event.subjects = steps.keys.pseudonyms().to_vec().into();
     if let Some(person) = new.reviewer {
@@ -249,6 +260,10 @@ fn record(
             Body::Sampling(sampling) => sampling.approver = Some(steps.keys.name(system, &person)?),
             _ => {}
         }
+    }
+    if let Body::BiometricMatch(found) = &mut event.body {
+        let named = new.verifiers.iter().map(|person| steps.keys.name(system, person));
+        found.verifiers = named.collect::<Result<Vec<_>, _>>()?.into();
     }
     if event.kind() == Some(Kind::DecisionOpened) {
         event.role = Some(inner.config.role);
@@ -266,6 +281,7 @@ fn record(
         event.payloads.push(reference);
     }
     take_out(system, &mut taken, steps, &mut event, sealed)?;
+    system.check_input_kept(&event)?;
     steps.last = Some(event.id);
     match event.kind() {
         Some(Kind::DecisionClosed) => steps.is_closed = true,
