@@ -36,6 +36,8 @@ pub struct Settings {
     pub policies: Vec<String>,
     /// How far ahead of the log a start may find a clock that no time service vouches for, before purging is frozen.
     pub clock_ahead_max: Duration,
+    /// For how long backups are kept that inferlog does not write: certificates of erasure name the day.
+    pub backup_horizon: Option<Duration>,
     /// The rest of the configuration, as text: its digest stands in the record.
     pub configuration: String,
 }
@@ -52,6 +54,7 @@ impl Settings {
             new_epochs: Vec::new(),
             policies: Vec::new(),
             clock_ahead_max: AHEAD_MAX,
+            backup_horizon: None,
             configuration: String::new(),
         }
     }
@@ -159,6 +162,7 @@ impl Instance {
             lapses,
             policies,
             clock_ahead_max,
+            backup_horizon: settings.backup_horizon,
             ..RecorderConfig::new(build, settings.digest())
         };
         let node = node_config(settings);

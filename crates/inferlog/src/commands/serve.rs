@@ -71,6 +71,10 @@ pub(crate) struct ServeArgs {
     /// Keep a copy of the keystore here, brought up to date at start, at erasures and at the end; may be given several times.
     #[arg(long, value_name = "DIR")]
     pub(crate) backup: Vec<PathBuf>,
+    /// For how many days backups of the data directory are kept that others make: certificates of erasure name the day on which the
+    /// last one is gone.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) backup_days: Option<u32>,
     /// The index that follows the log: sqlite (in the data directory), none, or a PostgreSQL database: postgres://USER@HOST/DATABASE, or
     /// env:NAME or file:PATH that holds the URL; may be given several times [default: what the file says, else sqlite]
     #[arg(long, value_name = "PLACE", value_parser = IndexChoice::parse)]
@@ -230,6 +234,7 @@ fn settings(args: &ServeArgs, configuration: String, routes: &[Route]) -> Settin
     settings.org.clone_from(&args.org);
     settings.twins.clone_from(&args.twin);
     settings.backups.clone_from(&args.backup);
+    settings.backup_horizon = args.backup_days.map(|days| Duration::from_secs(86_400 * u64::from(days)));
     settings.configuration = configuration;
     if args.new_epoch {
         settings.new_epochs = read::systems(routes);
