@@ -267,14 +267,17 @@ async fn no_rule_of_the_policy_itself_loses_a_match() {
     let sampling = "[sampling]\nmethod = \"systematic\"\nevery = 5\nrationale = \"x\"\nacceptance = \"x\"\napprover = \"x\"";
     let checked = InForce::read(&text("biometric", sampling)).unwrap().policy.check();
     assert!(format!("{checked:?}").contains("sampling"), "{checked:?}");
-    // A picture that a detector cannot read, where what is unreadable is dropped.
-    let detector =
+    let picture =
         "unreadable = \"drop\"\n[[detector]]\nname = \"mails\"\nkind = \"email\"\naction = \"drop\"";
-    let fs = SimFs::new(6);
-    let (recorder, system) = open(&fs, &text("biometric", detector)).await;
-    let decision = decide(&system, Some(session(&recorder).await)).await.unwrap();
-    let before = events(&fs, &recorder).await.len();
-    let error = post(&recorder, matched(decision, json!({}))).await.unwrap_err();
-    assert!(error.status == 422 && error.message.contains("unreadable"), "{error}");
-    assert_eq!(events(&fs, &recorder).await.len(), before);
+    let name =
+        "[[detector]]\nname = \"lists\"\nkind = \"pattern\"\npattern = \"watch[a-z]+\"\naction = \"drop\"";
+    for (seed, detector, said) in [(6, picture, "unreadable"), (7, name, "in clear")] {
+        let fs = SimFs::new(seed);
+        let (recorder, system) = open(&fs, &text("biometric", detector)).await;
+        let decision = decide(&system, Some(session(&recorder).await)).await.unwrap();
+        let before = events(&fs, &recorder).await.len();
+        let error = post(&recorder, matched(decision, json!({}))).await.unwrap_err();
+        assert!(error.status == 422 && error.message.contains(said), "{error}");
+        assert_eq!(events(&fs, &recorder).await.len(), before);
+    }
 }

@@ -200,13 +200,24 @@ impl System {
         Ok(())
     }
 
-    /// Refuses a match whose input the policy's own rules took out as a whole.
-    pub(super) fn check_input_kept(&self, event: &Event) -> Result<(), RecordError> {
+    /// Refuses a match that the policy's own rules took something out of that the profile asks for.
+    pub(super) fn check_kept(&self, event: &Event) -> Result<(), RecordError> {
         let Body::BiometricMatch(body) = &event.body else { return Ok(()) };
-        let is_input = |role| role == PayloadRole::BiometricInput;
-        let mut inputs = event.payloads.iter().filter(|reference| is_input(reference.role));
-        let is_lost = inputs.any(|reference| matches!(reference.content, Content::Absent(absent) if absent.state == State::Redacted));
-        if body.result == MatchResult::Match && is_lost && self.is_biometric() {
+        if !self.is_biometric() {
+            return Ok(());
+        }
+        let is_hidden = |name: &ClearName| name.is_unlisted();
+        if is_hidden(&body.database) || body.database_version.as_ref().is_some_and(is_hidden) {
+            let what = "a policy whose detectors leave the name and the version of the database in clear";
+            return Err(RecordError::Biometric(what.into()));
+        }
+        let is_lost = event.payloads.iter().any(|reference| match reference.content {
+            Content::Absent(absent) => {
+                reference.role == PayloadRole::BiometricInput && absent.state == State::Redacted
+            }
+            _ => false,
+        });
+        if body.result == MatchResult::Match && is_lost {
             let what =
                 "a policy that does not take `biometric.input` out: see its detectors, and `unreadable`";
             return Err(RecordError::Biometric(what.into()));

@@ -281,7 +281,7 @@ fn record(
         event.payloads.push(reference);
     }
     take_out(system, &mut taken, steps, &mut event, sealed)?;
-    system.check_input_kept(&event)?;
+    system.check_kept(&event)?;
     steps.last = Some(event.id);
     match event.kind() {
         Some(Kind::DecisionClosed) => steps.is_closed = true,

@@ -115,8 +115,11 @@ impl Exchange {
             Ok::<_, RecordError>((step, first, keeping))
         };
         let (step, first, mut keeping) = begun.await.map_err(|error| {
-            lane.metrics.count(End::NotRecorded);
-            tracing::error!(route = %lane.route.name, %error, "a stream could not be recorded and was not answered");
+            let is_refused = matches!(error, RecordError::Biometric(_));
+            lane.metrics.count(if is_refused { End::Refused } else { End::NotRecorded });
+            if !is_refused {
+                tracing::error!(route = %lane.route.name, %error, "a stream could not be recorded and was not answered");
+            }
             Box::new(lane.not_recorded(&error))
         })?;
         let ongoing = match step.thread() {
