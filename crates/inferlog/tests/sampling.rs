@@ -75,7 +75,6 @@ fn the_report_adds_up_what_two_lives_counted() {
     let text = inferlog(&data, &[]);
     assert!(text.contains("bernoulli sampling under the policy credit/7"), "{text}");
     assert!(text.contains("with 95 % confidence"), "{text}");
-    eprintln!("{text}");
     let none: Value = serde_json::from_str(&inferlog(&data, &["--json", "--to", "2020-01-01"])).unwrap();
     assert_eq!(none["sampling"], Value::Array(Vec::new()));
 }
