@@ -83,12 +83,15 @@ fn not_found(found: &mut [(OpenLog, Hits)], decision: Id) -> Result<AuditError> 
     let mut said = Vec::new();
     for (number, (log, hits)) in found.iter().enumerate() {
         let first = log.first()?;
+        if first == 0 || first >= log.size() {
+            continue;
+        }
         let mut began = None;
         log.each(&[first], |_, entry| {
             began = Entry::from_bytes(entry).ok().and_then(|entry| Some(entry.events.first()?.logged_at));
             Ok(())
         })?;
-        if first == 0 || began.is_none_or(|began| decision.millis() > began.nanos() / 1_000_000) {
+        if began.is_none_or(|began| decision.millis() > began.nanos() / 1_000_000) {
             continue;
         }
         let purges = removals.purges().iter().filter(|purge| purge.is_of_entries() && purge.at.0 == number);
