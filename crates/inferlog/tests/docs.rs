@@ -41,8 +41,13 @@ fn every_command_in_the_readme_exists_with_its_flags() {
             block.replace("\\\n", " ").lines().filter_map(|line| line.trim().strip_prefix("inferlog "))
         {
             let words: Vec<&str> = line.split('#').next().unwrap().split_whitespace().collect();
+            // The command and the one below it, as in `policy check FILE`.
+            let named =
+                words.iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            let named = named.take_while(|word| !word.starts_with('-'));
             let help = std::process::Command::new(env!("CARGO_BIN_EXE_inferlog"))
-                .args([words[0], "--help"])
+                .args(named)
+                .arg("--help")
                 .output()
                 .unwrap();
             assert!(help.status.success(), "{line}");
