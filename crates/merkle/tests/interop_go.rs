@@ -99,7 +99,7 @@ fn the_go_verifier_accepts_our_directories_and_finds_each_damage() {
         let output = run(&verifier, &dir, &vkey);
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "size {size}: {told}");
-        let expected = format!("ok size={size} root={}\n", root.to_base64());
+        let expected = format!("ok size={size} first=0 root={}\n", root.to_base64());
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     }
 
