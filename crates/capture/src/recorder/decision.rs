@@ -6,7 +6,7 @@
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::identities::Firsts;
 use crate::recorder::ongoing::{Ongoing, Recorded};
-use crate::recorder::sample::{Unselected, is_always_kept};
+use crate::recorder::sample::Unselected;
 use crate::recorder::write::{Mark, Steps, decision_appends};
 use crate::recorder::{RecordError, Recorder, System};
 use inferlog_log::{Append, AppendError, Appended, Flags, Payloads, Pending};
@@ -65,9 +65,22 @@ pub struct Decision {
 
 enum Opening {
     Waiting(Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>),
-    Settled(Result<Appended, AppendError>),
+    Settled(Result<(), AppendError>),
     /// Not selected by the policy's sampling: nothing is written unless it must be.
     Unselected(Box<Unselected>),
+}
+
+impl Opening {
+    /// Of a decision that was not selected, whose events have their place in the log: what is to be put back if they are refused.
+    fn admit(&mut self) -> Option<Box<Unselected>> {
+        match std::mem::replace(self, Self::Settled(Ok(()))) {
+            Self::Unselected(unselected) => Some(unselected),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 impl System {
@@ -156,6 +169,10 @@ impl System {
         self.check_joined(steps, &events)?;
         self.check_matches(steps.session, Some(steps), &events)?;
         self.hide_names(&mut events)?;
+        if room == Room::Reserved {
+            // A name that was hidden is content now.
+            events.iter_mut().for_each(|event| *event = event.without_content(Why::NotStored));
+        }
         let mut firsts = Firsts::of(self, steps.decision, &events)?;
         let mut appends = firsts.take();
         appends.extend(self.build(steps, events).await?);
@@ -201,7 +218,7 @@ impl Decision {
                 (Err(_), Some(shared)) => shared.steps.lock().lack(&self.steps, self.joined.as_ref()),
                 (Err(_), None) => {}
             }
-            self.opening = Opening::Settled(settled);
+            self.opening = Opening::Settled(settled.map(drop));
         }
         match &self.opening {
             Opening::Settled(Err(error)) => Err(error.clone().into()),
@@ -248,11 +265,12 @@ impl Decision {
 
     async fn end(&mut self, mut events: Vec<NewEvent>, room: Room) -> Result<Recorded, RecordError> {
         self.settle().await;
-        if let Opening::Unselected(unselected) = &self.opening {
-            if !is_always_kept(unselected.events.iter().chain(&events)) {
+        let id = self.id();
+        if let Opening::Unselected(unselected) = &mut self.opening {
+            if !unselected.must_be_kept(&events) {
                 return Ok(self.pass_over(events));
             }
-            self.steps = unselected.steps(&self.system, self.id())?;
+            self.steps = unselected.steps(&self.system, id)?;
             let before = match room {
                 Room::Ordinary => unselected.events.clone(),
                 Room::Reserved => {
@@ -266,17 +284,21 @@ impl Decision {
         }
         let written = self.system.write(&mut self.steps, events, room).await?;
         let before = written.before.clone();
+        // Whoever stops waiting now leaves a decision that was opened: what is said of it next does not open it again.
+        let unselected = self.opening.admit();
         let index = match written.durable().await {
             Ok(appended) => appended.index,
             Err(error) => {
                 self.steps.go_back(&before);
                 self.is_unsure = matches!(error, AppendError::Poisoned(_) | AppendError::Closed);
+                if let Some(unselected) = unselected {
+                    self.opening = Opening::Unselected(unselected);
+                }
                 return Err(error.into());
             }
         };
-        if let Opening::Unselected(unselected) = &self.opening {
-            self.system.count_always(unselected);
-            self.opening = Opening::Settled(Ok(Appended { index }));
+        if let Some(unselected) = unselected {
+            self.system.count_always(&unselected);
         }
         // The log keeps its order: what was queued before is durable too, unless it was refused.
         self.opened().await?;

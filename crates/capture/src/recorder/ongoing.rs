@@ -5,7 +5,8 @@ use crate::recorder::draft::NewEvent;
 use crate::recorder::sample::{Unselected, is_always_kept};
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, System};
-use inferlog_record::{Id, Timestamp};
+use inferlog_log::AppendError;
+use inferlog_record::{Id, Timestamp, Why};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -67,7 +68,16 @@ impl Ongoing {
         self.write(events, Room::Reserved).await
     }
 
-    async fn write(&self, mut events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
+    async fn write(&self, events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
+        if self.unselected.is_none() {
+            return self.write_after(events, room).await;
+        }
+        let ongoing = self.clone();
+        // Whoever stops waiting does not stop it: what is recorded first is recorded once.
+        self.system.inner.runtime.spawn(async move { ongoing.write_shelved(events, room).await }).await?
+    }
+
+    async fn write_shelved(&self, mut events: Vec<NewEvent>, room: Room) -> Result<u64, RecordError> {
         let Some(shelved) = &self.unselected else { return self.write_after(events, room).await };
         let mut shelved = shelved.lock().await;
         let Some(unselected) = shelved.as_ref() else { return self.write_after(events, room).await };
@@ -77,7 +87,14 @@ impl Ongoing {
         let steps = unselected.steps(&self.system, self.id())?;
         self.steps.lock().follow(&steps);
         events.splice(0..0, unselected.events.clone());
-        let index = self.write_after(events, Room::Ordinary).await?;
+        let bare = (room == Room::Reserved)
+            .then(|| events.iter().map(|event| event.without_content(Why::NotStored)).collect());
+        let index = match (self.write_after(events, Room::Ordinary).await, bare) {
+            (Err(RecordError::Append(AppendError::Full(_))), Some(bare)) => {
+                self.write_after(bare, Room::Reserved).await?
+            }
+            (written, _) => written?,
+        };
         self.system.count_always(unselected);
         *shelved = None;
         Ok(index)

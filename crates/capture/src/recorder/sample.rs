@@ -24,10 +24,13 @@ use std::sync::Arc;
 /// The kind under which the keystore's key makes digests of decisions' ids: whoever has it can check a selection.
 const DIGEST_KIND: &str = "inferlog/sampling/v1";
 
+/// A policy's id, and one of its strata.
+type StratumOf = (ClearName, Option<ClearName>);
+
 /// What a system's sampling has counted since it was last told.
 #[derive(Default)]
 pub(crate) struct Sampler {
-    counts: Mutex<BTreeMap<(ClearName, Option<ClearName>), Counts>>,
+    counts: Mutex<BTreeMap<StratumOf, Counts>>,
     told: Mutex<Told>,
 }
 
@@ -40,6 +43,8 @@ struct Told {
 
 struct Counts {
     policy: Arc<InForce>,
+    /// Since when, if that is known.
+    from: Option<Timestamp>,
     population: u64,
     selected: u64,
     always: u64,
@@ -52,7 +57,9 @@ pub(crate) struct Unselected {
     pub(crate) subjects: Vec<Bytes>,
     pub(crate) class: RetentionClass,
     pub(crate) events: Vec<NewEvent>,
-    place: (ClearName, Option<ClearName>),
+    place: StratumOf,
+    /// Whether something happened that is always recorded, whatever is left of what tells of it.
+    must_be_kept: bool,
 }
 
 impl System {
@@ -74,6 +81,7 @@ impl System {
         };
         let counts = counts.entry(place.clone()).or_insert_with(|| Counts {
             policy: policy.clone(),
+            from: self.state.sampler.told.lock().until,
             population: 0,
             selected: 0,
             always: 0,
@@ -139,54 +147,75 @@ impl System {
         self.tell_counts(true).await
     }
 
-    /// The same when recording ends: the caller holds the gate, and nothing can be sealed.
+    /// The same when recording ends: the caller holds the gate, and nothing can be sealed. It has room on a full disk too.
     pub(crate) async fn tell_last_sampling(&self) -> Result<(), RecordError> {
         self.tell_counts(false).await
     }
 
     async fn tell_counts(&self, may_seal: bool) -> Result<(), RecordError> {
-        let (taken, now) = (self.take_counts(), self.now());
-        for ((id, stratum), counts) in taken {
+        let (mut taken, now) = self.take_counts();
+        while let Some((place, counts)) = taken.pop() {
             if counts.population == 0 && counts.always == 0 {
                 continue;
             }
-            let (from, explains) = {
-                let mut told = self.state.sampler.told.lock();
-                let explains = may_seal && !told.explained.contains(&id);
-                if explains {
-                    told.explained.push(id);
-                }
-                (told.until, explains)
-            };
-            let body = said(&counts, stratum, from, now);
-            let sample = counts.policy.policy.sampling.as_ref().filter(|_| explains);
-            match sample {
-                Some(sample) => self.tell_explained(body, sample).await?,
-                None => {
-                    let _gate = match may_seal {
-                        true => Some(self.inner.gate.read().await),
-                        false => None,
-                    };
-                    self.tell_counted(body).await?;
-                }
+            if let Err(error) = self.tell_count(&place, &counts, now, may_seal).await {
+                taken.push((place, counts));
+                self.put_back(taken);
+                return Err(error);
             }
         }
-        self.state.sampler.told.lock().until = Some(now);
         Ok(())
     }
 
-    fn take_counts(&self) -> Vec<((ClearName, Option<ClearName>), Counts)> {
-        let mut counts = self.state.sampler.counts.lock();
-        let taken = counts.iter_mut().map(|(place, counts)| {
-            let start = counts.start.wrapping_add(counts.population);
-            let next = Counts { policy: counts.policy.clone(), population: 0, selected: 0, always: 0, start };
-            (place.clone(), std::mem::replace(counts, next))
-        });
-        taken.collect()
+    async fn tell_count(
+        &self,
+        (id, stratum): &StratumOf,
+        counts: &Counts,
+        now: Timestamp,
+        may_seal: bool,
+    ) -> Result<(), RecordError> {
+        let body = said(counts, stratum.clone(), now);
+        if !may_seal {
+            return self.tell_counted(body, Flags::RESERVED).await;
+        }
+        let is_explained = self.state.sampler.told.lock().explained.contains(id);
+        if let Some(sample) = counts.policy.policy.sampling.as_ref().filter(|_| !is_explained) {
+            self.tell_explained(body, sample).await?;
+            self.state.sampler.told.lock().explained.push(id.clone());
+            return Ok(());
+        }
+        let _gate = self.inner.gate.read().await;
+        self.tell_counted(body, Flags::NONE).await
     }
 
-    async fn tell_counted(&self, body: Sampling) -> Result<(), RecordError> {
-        let append = life_append(&self.inner, self.life_event(body)?, Flags::NONE)?;
+    fn take_counts(&self) -> (Vec<(StratumOf, Counts)>, Timestamp) {
+        let mut counts = self.state.sampler.counts.lock();
+        let now = self.now();
+        let taken = counts.iter_mut().map(|(place, counts)| {
+            let start = counts.start.wrapping_add(counts.population);
+            let (policy, from) = (counts.policy.clone(), Some(now));
+            let next = Counts { policy, from, population: 0, selected: 0, always: 0, start };
+            (place.clone(), std::mem::replace(counts, next))
+        });
+        let taken = taken.collect();
+        self.state.sampler.told.lock().until = Some(now);
+        (taken, now)
+    }
+
+    /// Counts again what could not be told: it is told with what is counted from now on.
+    fn put_back(&self, untold: Vec<(StratumOf, Counts)>) {
+        let mut counts = self.state.sampler.counts.lock();
+        for (place, untold) in untold {
+            let Some(counts) = counts.get_mut(&place) else { continue };
+            counts.population += untold.population;
+            counts.selected += untold.selected;
+            counts.always += untold.always;
+            (counts.from, counts.start) = (untold.from, untold.start);
+        }
+    }
+
+    async fn tell_counted(&self, body: Sampling, flags: Flags) -> Result<(), RecordError> {
+        let append = life_append(&self.inner, self.life_event(body)?, flags)?;
         self.state.log.append(vec![append]).await?;
         Ok(())
     }
@@ -229,12 +258,12 @@ impl System {
             stratum: None,
             to: Some(now),
         };
-        self.tell_counted(body).await
+        self.tell_counted(body, Flags::NONE).await
     }
 }
 
 /// Where a decision that was not selected is counted.
-pub(crate) struct Place((ClearName, Option<ClearName>));
+pub(crate) struct Place(StratumOf);
 
 impl Unselected {
     pub(crate) fn new(
@@ -243,12 +272,19 @@ impl Unselected {
         class: RetentionClass,
         events: Vec<NewEvent>,
     ) -> Self {
-        Self { subjects, class, events, place: place.0 }
+        Self { subjects, class, events, place: place.0, must_be_kept: false }
     }
 
     /// What is recorded under: made now, for of what is not recorded nothing is kept.
     pub(crate) fn steps(&self, system: &System, decision: Id) -> Result<Steps, RecordError> {
-        Steps::begin_as(system, decision, &self.subjects, self.class.clone())
+        let steps = Steps::begin_as(system, decision, &self.subjects, self.class.clone());
+        steps.inspect_err(|error| system.inner.note(error))
+    }
+
+    /// Whether it is recorded, now that these events end it; once it is to be, with fewer of them too.
+    pub(crate) fn must_be_kept(&mut self, events: &[NewEvent]) -> bool {
+        self.must_be_kept |= is_always_kept(self.events.iter().chain(events));
+        self.must_be_kept
     }
 
     /// Steps of a decision that nothing is recorded of.
@@ -324,7 +360,7 @@ fn method(sample: &Sample, stratum: Option<&ClearName>) -> (SamplingMethod, Opti
     }
 }
 
-fn said(counts: &Counts, stratum: Option<ClearName>, from: Option<Timestamp>, to: Timestamp) -> Sampling {
+fn said(counts: &Counts, stratum: Option<ClearName>, to: Timestamp) -> Sampling {
     let (method, probability_millionths) = match &counts.policy.policy.sampling {
         Some(sample) => method(sample, stratum.as_ref()),
         None => (SamplingMethod::All, None),
@@ -332,7 +368,7 @@ fn said(counts: &Counts, stratum: Option<ClearName>, from: Option<Timestamp>, to
     Sampling {
         always: Count(counts.always),
         approver: None,
-        from: Some(from.unwrap_or(to).min(to)),
+        from: Some(counts.from.unwrap_or(to).min(to)),
         guarantee: Guarantee::None,
         method,
         policy: counts.policy.id.clone(),
