@@ -102,6 +102,38 @@ fn whoever_ends_in_the_midst_of_a_purge_goes_on_with_it() {
 }
 
 #[test]
+fn whoever_is_broken_off_claims_no_more_than_the_store_has() {
+    let temp = tempfile::tempdir().unwrap();
+    let (path, copy) = (temp.path().join("index.sqlite"), temp.path().join("copy.sqlite"));
+    let mut world = world_of(9, 1_200, &path);
+    // A purge of entries that was read and not carried out.
+    let said = Purge::new("alpha", 512, 3).say(&mut world);
+    let broken_off = world.follower(&path).catch_up(&mut |_| ControlFlow::Break(())).unwrap();
+    assert_eq!((broken_off.entries, world.cursor("alpha", "index")), (1, said));
+    // A store that loses what was committed last, as a server does at a crash that need not flush commits.
+    let before = world.cursor("beta", "index");
+    std::fs::copy(&path, &copy).unwrap();
+    world.publish(&[("beta", stories(10, 1).remove(0).1)]);
+    let mut lost = false;
+    world
+        .follower(&path)
+        .catch_up(&mut |progress| {
+            if progress.entries == 0 {
+                return ControlFlow::Continue(());
+            }
+            std::fs::rename(&copy, &path).unwrap();
+            for end in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(path.with_file_name(format!("index.sqlite{end}")));
+            }
+            lost = true;
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert!(lost);
+    assert_eq!(world.cursor("beta", "index"), before);
+}
+
+#[test]
 fn a_store_that_comes_back_after_the_purge_has_what_is_left() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("index.sqlite");

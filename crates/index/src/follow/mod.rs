@@ -263,16 +263,28 @@ impl<E: Engine> Follower<E> {
     }
 
     /// Writes the cursors that have moved, behind what they stand for: the store settles first. A crash in between leaves older
-    /// cursors, which only hold purges and erasures back.
+    /// cursors, which only hold purges and erasures back. An error: at the next look again.
     fn settle_cursors(&mut self) {
-        if self.sources.iter().any(|source| source.is_cursor_due(&self.due)) {
-            match self.engine.settle() {
-                Ok(true) => self.sources.iter_mut().for_each(|source| source.store_cursor(&self.due)),
-                // A reader still sees what was deleted, or the store fails: at the next look again.
-                Ok(false) | Err(_) => return,
-            }
+        let is_due = self.sources.iter().any(|source| source.is_cursor_due(&self.due));
+        if is_due && !self.settle().unwrap_or(false) {
+            return;
         }
         self.is_awaited = false;
+    }
+
+    /// False if a reader still sees what was deleted.
+    fn settle(&mut self) -> Result<bool> {
+        if !self.engine.settle()? {
+            return Ok(false);
+        }
+        // A server that was started again may have lost its last commits; and purges that came since the last look are due.
+        let there = self.engine.logs()?;
+        self.due = self.engine.due()?;
+        for source in &mut self.sources {
+            source.fall_back(&there);
+            source.store_cursor(&self.due);
+        }
+        Ok(true)
     }
 
     /// Follows until `stop` says so: looks at the checkpoints every [`POLL_MS`]; after an error it waits longer each time, up to

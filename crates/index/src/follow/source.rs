@@ -154,6 +154,15 @@ impl Source {
         Some(logged.unwrap_or(self.position.newest_ns))
     }
 
+    /// Falls back to where the store is, if that is not as far as was committed.
+    pub(super) fn fall_back(&mut self, there: &[(LogName, Position)]) {
+        let there = there.iter().find(|(name, _)| name.origin == self.name.origin);
+        let there = there.map_or(Position::default(), |(_, position)| *position);
+        if there.next < self.position.next {
+            self.position = there;
+        }
+    }
+
     /// What the cursor may say once the store has settled: nothing of a purge of entries that is not carried out there.
     fn cursor_wanted(&self, due: &[PurgeDue]) -> u64 {
         let log = self.position.log;
