@@ -259,7 +259,10 @@ impl Engine for SqliteEngine {
     }
 
     fn unwrite(&mut self, entries: &[EventNo], decisions: &[EventNo]) -> Result<()> {
-        self.run(|this| removal::unwrite(&this.connection, entries, decisions))
+        self.run(|this| {
+            this.is_wal_due = true;
+            removal::unwrite(&this.connection, entries, decisions)
+        })
     }
 
     fn renumber(&mut self, decisions: &[(EventNo, EventNo)]) -> Result<()> {
