@@ -14,7 +14,9 @@ use bench::Bench;
 use bench::HOUR_NS;
 use faults::{FAULTS, Fault};
 use inferlog_audit::coverage::{Rule, Severity};
-use inferlog_record::body::{AbsentReason, LastEnd, ModelIdentity, RiskAccepted, StopReason};
+use inferlog_record::body::{
+    AbsentReason, Basis, HoldReleased, LastEnd, ModelIdentity, RiskAccepted, StopReason,
+};
 use inferlog_record::{PayloadRole as Role, Pseudonym, Timestamp};
 use world::{DAY_NS, START_NS, name};
 
@@ -85,6 +87,73 @@ fn a_log_with_every_fault_gives_each_and_nothing_else() {
     expected.sort();
     assert!(bench.hour() < 121, "the faults took more than the hour they have");
     assert_eq!(bench.findings(), expected);
+}
+
+/// Payloads past the ceiling that are found, and the decisions that they are of.
+fn past_ceiling(bench: &mut Bench) -> (u64, Vec<String>) {
+    let report = bench.report();
+    let found = report.systems[0].findings.iter().find(|finding| finding.rule == "past-ceiling");
+    found.map_or((0, Vec::new()), |found| (found.count, found.examples.clone()))
+}
+
+#[test]
+fn what_is_past_the_ceiling_is_counted_unless_a_hold_or_an_erasure_has_it() {
+    let mut bench = Bench::new();
+    let decisions = plant::packed(&mut bench, 2);
+    assert_eq!(past_ceiling(&mut bench), (8, decisions.iter().map(ToString::to_string).collect()));
+    let placed = plant::hold_on(&mut bench, decisions[0]);
+    assert_eq!(past_ceiling(&mut bench), (4, vec![decisions[1].to_string()]));
+    bench.life(HoldReleased { basis: Basis::Internal, by: None, hold: placed });
+    assert_eq!(past_ceiling(&mut bench).0, 8, "the hold is gone, and the payloads are not");
+    // The purge says that it took them, and the packs are still there.
+    plant::purged(&mut bench);
+    assert_eq!(past_ceiling(&mut bench).0, 8);
+    // Their one key was destroyed.
+    plant::erased(&mut bench);
+    assert_eq!(past_ceiling(&mut bench).0, 0);
+}
+
+#[test]
+fn age_is_what_the_order_of_the_log_says() {
+    // Stamped two days early by a clock that was off: as old as what follows.
+    let mut bench = Bench::new();
+    plant::ceiling(&mut bench);
+    bench.world.tick(4 * DAY_NS);
+    bench.clean();
+    let now = bench.world.now_ns;
+    bench.world.now_ns -= 3 * DAY_NS;
+    bench.packs = true;
+    bench.clean();
+    bench.packs = false;
+    bench.world.now_ns = now;
+    bench.clean();
+    bench.options.since = Some(Timestamp(now));
+    // Reports are made two days after the time that is set here.
+    bench.world.now_ns -= DAY_NS;
+    assert_eq!(past_ceiling(&mut bench).0, 0);
+    bench.world.now_ns += 2 * DAY_NS;
+    assert_eq!(past_ceiling(&mut bench).0, 4);
+    // A stamp from the future before them makes them younger, until somebody says that it was wrong.
+    let mut bench = Bench::new();
+    bench.world.now_ns += 300 * DAY_NS;
+    bench.clean();
+    bench.world.now_ns -= 300 * DAY_NS;
+    plant::packed(&mut bench, 1);
+    assert_eq!(past_ceiling(&mut bench).0, 0);
+    plant::disregard(&mut bench, 0, 1);
+    assert_eq!(past_ceiling(&mut bench).0, 4);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_told() {
+    let mut bench = Bench::new();
+    plant::packed(&mut bench, 1);
+    let registry = std::path::Path::new(world::DIR).join("registry/index");
+    world::look::overwrite(&bench.sim, &registry, b"nonsense\n");
+    let report = bench.report();
+    assert_eq!(report.systems[0].findings, []);
+    let told = |notice: &String| notice.starts_with("whether payloads are past the policy's ceilings");
+    assert!(report.systems[0].notices.iter().any(told), "{:?}", report.systems[0].notices);
 }
 
 #[test]

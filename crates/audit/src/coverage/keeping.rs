@@ -18,18 +18,19 @@ const HOLD_DAYS_MAX: u64 = 184;
 /// Finds the entries that are judged here by their bytes.
 pub(super) struct KeepingFinder {
     life: LifeFinder,
-    incident: Finder<'static>,
+    others: [Finder<'static>; 2],
 }
 
 impl Default for KeepingFinder {
     fn default() -> Self {
-        Self { life: LifeFinder::default(), incident: Finder::new(br#""kind":"incident""#) }
+        let others = [r#""kind":"incident""#, r#""disregard_first":"#].map(Finder::new);
+        Self { life: LifeFinder::default(), others }
     }
 }
 
 impl KeepingFinder {
     pub(super) fn finds(&self, bytes: &[u8]) -> bool {
-        self.life.finds(bytes) || self.incident.find(bytes).is_some()
+        self.life.finds(bytes) || self.others.iter().any(|finder| finder.find(bytes).is_some())
     }
 }
 

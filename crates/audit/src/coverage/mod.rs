@@ -2,10 +2,12 @@
 //!
 //! [`cover`] reads each log once, in order, and judges as it goes. What a log holds is taken four ways, by when it was logged:
 //! long before the window only acceptances are looked for; in the [`BASELINE_DAYS`] before it also the hours' counts and the system's
-//! life; in the window everything; after it what is still owed of the window's decisions. No clock is read and no index asked:
-//! the same log, window, profiles and `now` give the same report.
+//! life; in the window everything; after it what is still owed of the window's decisions. Where packs are past the ceiling that the
+//! policy in force gives their class, the logs are read once more. No clock is read and no index asked: the same log, registry, window,
+//! profiles and `now` give the same report.
 
 mod accepted;
+mod ceiling;
 mod decisions;
 mod events;
 mod fields;
@@ -37,6 +39,7 @@ pub use usage::{Usage, UsageKey};
 use crate::error::Result;
 use crate::open::OpenLog;
 use crate::select::Select;
+use ceiling::Ceilings;
 use scan::{Ended, Scan};
 
 /// Days before the window that the rhythm of a system is taken from as well.
@@ -90,16 +93,18 @@ pub fn cover(
     let entries_total = systems.values().flatten().map(OpenLog::size).sum();
     let mut so_far = CoverageProgress { entries: 0, entries_total };
     let mut covered = Vec::with_capacity(systems.len());
+    let registry = ceiling::registry(fs, dir);
     for (system, logs) in systems {
         let profile = options.profiles.of(&system);
-        let mut scan = Scan::new(options, &profile, &logs, until)?;
-        for log in &logs {
-            scan.read(log, &mut |entries| {
+        let ceilings = Ceilings::new(&registry, &system, &logs, options.now)?;
+        let mut scan = Scan::new(options, &profile, &logs, until)?.with_ceilings(ceilings);
+        for (number, log) in logs.iter().enumerate() {
+            scan.read(number, log, &mut |entries| {
                 so_far.entries += entries;
                 progress(so_far);
             })?;
         }
-        covered.push(scan.end(system, &logs));
+        covered.push(scan.end(system, &logs)?);
     }
     let since = options.since.map(|since| since.to_string());
     let since = since.or_else(|| covered.iter().filter_map(|system| system.coverage.since.clone()).min());

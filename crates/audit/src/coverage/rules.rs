@@ -182,6 +182,9 @@ rules! {
     ErasureOpen "erasure-open" Critical Nothing "GDPR 17" "profile":
         "an erasure was announced more than a week ago, and no event says that it was completed",
         "see `inferlog erase --status`: a follower that is down holds it up";
+    PastCeiling "past-ceiling" Critical Nothing "GDPR 5(1)(e)" "profile":
+        "payloads are still there after the latest time that the policy in force gives their class, and no hold keeps them",
+        "see `inferlog retention plan` for what keeps the purge from them, and `inferlog retention apply`";
     HoldLong "hold-long" Info Nothing "GDPR 5(1)(e)" "profile":
         "a hold has stood for more than half a year",
         "ask whoever placed it whether it is still needed (`inferlog hold list`, `inferlog hold release`)";

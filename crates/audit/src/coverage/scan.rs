@@ -8,6 +8,7 @@ use inferlog_record::{Entry, Event, Id, Kind, Timestamp};
 use memchr::memmem::Finder;
 
 use super::accepted::Accepted;
+use super::ceiling::Ceilings;
 use super::decisions::Decisions;
 use super::events::Events;
 use super::keeping::{Keeping, KeepingFinder};
@@ -18,6 +19,7 @@ use super::rules::{Finds, Of};
 use super::usage::Counted;
 use super::{BASELINE_DAYS, CoverageOptions, DAY_NS, since};
 use crate::error::Result;
+use crate::fate::At;
 use crate::open::OpenLog;
 
 /// How an entry of a decision begins: its members are sorted (format.md, section 4).
@@ -39,6 +41,7 @@ pub(super) struct Scan<'a> {
     decisions: Decisions<'a>,
     life: Life<'a>,
     keeping: Keeping,
+    ceilings: Option<Ceilings>,
     accepted: Accepted,
     usage: Option<Counted>,
     entries: u64,
@@ -54,7 +57,8 @@ pub(super) struct Ended {
     pub(super) counted: Counted,
 }
 
-struct Finders {
+/// What tells of an entry without reading it as JSON.
+pub(super) struct Finders {
     accepted: Finder<'static>,
     keeping: KeepingFinder,
     logged_at: Finder<'static>,
@@ -108,6 +112,7 @@ impl<'a> Scan<'a> {
             decisions: Decisions::new(profile, now_ns, window.clone()),
             life: Life::new(profile, window, read_from, now_ns),
             keeping: Keeping::new(now_ns),
+            ceilings: None,
             accepted: Accepted::default(),
             usage: options.usage.as_ref().map(|_| Counted::default()),
             entries: 0,
@@ -116,13 +121,25 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Reads a log to its end. `visit` is told how many entries each bundle had.
-    pub(super) fn read(&mut self, log: &OpenLog, visit: &mut dyn FnMut(u64)) -> Result<()> {
+    /// Judges the age of what packs have too; says why it cannot be judged.
+    pub(super) fn with_ceilings(mut self, ceilings: Result<Option<Ceilings>, String>) -> Self {
+        match ceilings {
+            Ok(ceilings) => self.ceilings = ceilings,
+            Err(why) => {
+                let what = format!("whether payloads are past the policy's ceilings is not judged: {why}");
+                self.notices.push(what);
+            }
+        }
+        self
+    }
+
+    /// Reads the log of this number to its end. `visit` is told how many entries each bundle had.
+    pub(super) fn read(&mut self, number: usize, log: &OpenLog, visit: &mut dyn FnMut(u64)) -> Result<()> {
         log.bundles(0, log.size(), |first, bundle| {
             let mut read = 0;
             for (index, entry) in (first..).zip(entries(bundle)) {
                 let entry = entry.map_err(|error| log.malformed(index, error))?;
-                self.entry(entry).map_err(|error| log.malformed(index, error))?;
+                self.entry((number, index), entry).map_err(|error| log.malformed(index, error))?;
                 read += 1;
             }
             visit(read);
@@ -141,10 +158,10 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn entry(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn entry(&mut self, place: At, bytes: &[u8]) -> Result<(), String> {
         let Some(at) = self.finders.time(bytes) else { return Err("it has no time".to_owned()) };
         let region = self.region(at);
-        let own = bytes.strip_prefix(DECISION).and_then(|rest| rest.get(..ID_BYTES));
+        let own = own(bytes);
         // Most of what is not in the window is passed over without being read as JSON.
         let is_read = match (region, own) {
             (Region::Window, _) | (Region::After | Region::Baseline, None) => true,
@@ -158,10 +175,7 @@ impl<'a> Scan<'a> {
                 }
                 false
             }
-            (Region::After, Some(id)) => {
-                let id = std::str::from_utf8(id).ok().and_then(|id| id.parse::<Id>().ok());
-                id.is_some_and(|id| self.decisions.holds(id))
-            }
+            (Region::After, Some(_)) => decision(bytes).is_some_and(|id| self.decisions.holds(id)),
         };
         if !is_read {
             return Ok(());
@@ -169,7 +183,7 @@ impl<'a> Scan<'a> {
         self.entries += u64::from(region == Region::Window);
         let entry = Entry::from_bytes(bytes).map_err(|error| error.to_string())?;
         if entry.of == 1 {
-            self.write(&entry, region);
+            self.write(place, &entry, region);
             return Ok(());
         }
         if entry.part == 1 {
@@ -179,20 +193,20 @@ impl<'a> Scan<'a> {
         self.parts.push(entry);
         if is_last {
             let entry = Entry::join(std::mem::take(&mut self.parts)).map_err(|error| error.to_string())?;
-            self.write(&entry, region);
+            self.write(place, &entry, region);
         }
         Ok(())
     }
 
     /// All that became durable together.
-    fn write(&mut self, entry: &Entry, region: Region) {
+    fn write(&mut self, place: At, entry: &Entry, region: Region) {
         for event in &entry.events {
             if matches!(event.body, Body::RiskAccepted(_)) {
                 self.accepted.take(event);
             }
             match entry.decision {
                 Some(decision) => self.of_decision(decision, event, region),
-                None => self.of_life(event, region),
+                None => self.of_life(place, event, region),
             }
         }
         if let Some(decision) = entry.decision {
@@ -217,7 +231,10 @@ impl<'a> Scan<'a> {
         self.decisions.take(decision, event, in_window, &mut self.finds);
     }
 
-    fn of_life(&mut self, event: &Event, region: Region) {
+    fn of_life(&mut self, place: At, event: &Event, region: Region) {
+        if let Some(ceilings) = &mut self.ceilings {
+            ceilings.learn(place, event);
+        }
         self.keeping.take(event, region == Region::Window, &mut self.finds);
         if region == Region::Before {
             return;
@@ -229,8 +246,14 @@ impl<'a> Scan<'a> {
     }
 
     /// The report of the system, but for what a provider counted and what is accepted.
-    pub(super) fn end(mut self, system: String, logs: &[OpenLog]) -> Ended {
+    ///
+    /// # Errors
+    /// Damage that keeps entries from being read again.
+    pub(super) fn end(mut self, system: String, logs: &[OpenLog]) -> Result<Ended> {
         let routes = self.decisions.end(&mut self.finds);
+        if let Some(ceilings) = &self.ceilings {
+            ceilings.end(&self.finders, logs, &mut self.finds)?;
+        }
         self.keeping.end(&mut self.finds);
         let rhythm = self.life.end(self.first.unwrap_or(self.window.start), &mut self.finds);
         if self.decisions.is_cut {
@@ -270,15 +293,25 @@ impl<'a> Scan<'a> {
             since: Some(Timestamp(self.window.start).to_string()).filter(|_| self.first.is_some()),
             system,
         };
-        Ended { coverage, accepted: self.accepted, counted: self.usage.unwrap_or_default() }
+        Ok(Ended { coverage, accepted: self.accepted, counted: self.usage.unwrap_or_default() })
     }
 }
 
 impl Finders {
     /// When the first event of an entry was logged. No text within an entry can hold the member before it: texts of others are sealed.
-    fn time(&self, entry: &[u8]) -> Option<u64> {
+    pub(super) fn time(&self, entry: &[u8]) -> Option<u64> {
         let start = self.logged_at.find(entry)? + LOGGED_AT.len();
         let text = std::str::from_utf8(entry.get(start..start + TIME_BYTES)?).ok()?;
         text.parse::<Timestamp>().ok().map(Timestamp::nanos)
     }
+}
+
+/// The text of the decision's id that an entry begins with; none in the life of the system.
+fn own(entry: &[u8]) -> Option<&[u8]> {
+    entry.strip_prefix(DECISION).and_then(|rest| rest.get(..ID_BYTES))
+}
+
+/// The decision of an entry.
+pub(super) fn decision(entry: &[u8]) -> Option<Id> {
+    std::str::from_utf8(own(entry)?).ok()?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use inferlog_audit::coverage::{CoverageOptions, CoverageReport, Profile, Profiles, cover};
 use inferlog_disk::Fs;
+use inferlog_disk::sim::SimFs;
 use inferlog_log::{Append, Flags, Payloads};
 use inferlog_record::body::{
     AbsentReason, Body, Context, DecisionOpened, ExchangeEnd, Inference, ModelAbsent, Outcome, Prompt,
@@ -23,10 +24,13 @@ pub const MINUTE_NS: u64 = 60_000_000_000;
 pub const HOUR_NS: u64 = 60 * MINUTE_NS;
 
 pub struct Bench {
+    pub sim: SimFs,
     pub world: World,
     /// Judged by; of the one system.
     pub profile: Profile,
     pub options: CoverageOptions,
+    /// Whether packs have the payloads of what is written.
+    pub packs: bool,
     session: Option<Id>,
 }
 
@@ -41,9 +45,10 @@ pub struct Draft {
 
 impl Bench {
     pub fn new() -> Self {
-        let (_, mut world) = World::sim(8 << 20);
+        let (sim, mut world) = World::sim(8 << 20);
         world.create(SYSTEM);
-        Self { world, profile: Profile::default(), options: CoverageOptions::default(), session: None }
+        let (profile, options) = (Profile::default(), CoverageOptions::default());
+        Self { sim, world, profile, options, packs: false, session: None }
     }
 
     pub fn minutes(&mut self, minutes: u64) {
@@ -151,13 +156,19 @@ impl Bench {
     }
 
     fn append(&self, decision: Option<Id>, entry: &Entry) -> Append {
+        let mut payloads = Payloads::default();
+        for reference in entry.events.iter().flat_map(|event| &event.payloads) {
+            if self.packs && matches!(reference.content, Content::Sealed(_)) {
+                payloads.push(reference.payload.into_bytes(), &[0; 256]);
+            }
+        }
         Append {
             entry: entry.to_bytes().unwrap(),
             decision: decision.map(Id::into_bytes).unwrap_or_default(),
             logged_at_ns: self.world.now_ns,
             flags: Flags::NONE,
             class: "default".into(),
-            payloads: Payloads::default(),
+            payloads,
             births: Vec::new(),
         }
     }

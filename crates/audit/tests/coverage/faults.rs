@@ -345,6 +345,14 @@ pub const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        rule: Rule::PastCeiling,
+        broken: |bench| {
+            packed(bench, 1);
+        },
+        finds: "past-ceiling/default",
+        kept: frozen,
+    },
+    Fault {
         rule: Rule::HoldLong,
         broken: |bench| {
             hold(bench, 200);

@@ -1,20 +1,23 @@
 //! What plants faults, and what is like them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use inferlog_audit::coverage::{Preset, Profile, Usage, UsageCounts};
 use inferlog_record::body::{
     Aspect, Basis, BiometricMatch, Body, Clock, Erasure, ErasurePhase, Gap, GapReason, HoldPlaced, Human,
     HumanAction, Identical, Incident, IncidentCategory, IncidentPhase, LastEnd, MatchResult, OrderKind,
-    Outcome, Output, Prompt, PromptRole, RecorderStarted, RecorderStopped, Scope, StepOutcome, StopReason,
-    SystemChanged, ToolCall, Tri,
+    Outcome, Output, Prompt, PromptRole, Purge, Purged, RecorderStarted, RecorderStopped, Scope, StepOutcome,
+    StopReason, SystemChanged, ToolCall, Tri,
 };
 use inferlog_record::{
-    Count, Digest, Event, Id, KeyId, NodeId, PayloadRole as Role, Pseudonym, Purpose, Tally, Timestamp,
+    Count, Digest, Event, Id, KeyId, NodeId, PayloadRole as Role, Pseudonym, Purpose, RetentionClass, Tally,
+    Timestamp,
 };
+use inferlog_registry::{REGISTRY_DIR, Registration, Registry};
 
 use crate::bench::Bench;
-use crate::world::{DAY_NS, name};
+use crate::world::{DAY_NS, DIR, name};
 
 pub fn gap(bench: &mut Bench, count: Tally) {
     let (from, to) = (Timestamp(bench.world.now_ns), Timestamp(bench.world.now_ns + 1_000));
@@ -225,7 +228,8 @@ pub fn completed(bench: &mut Bench, intent: Id) {
 pub fn hold(bench: &mut Bench, days: u64) -> Id {
     let hold = bench.world.id();
     let basis = Basis::AuthorityOrder;
-    ago(bench, days, HoldPlaced { basis, by: None, hold, incident: None, scope: Scope::default() });
+    let scope = Scope { decisions: vec![bench.world.id()].into(), ..Scope::default() };
+    ago(bench, days, HoldPlaced { basis, by: None, hold, incident: None, scope });
     hold
 }
 
@@ -255,5 +259,89 @@ pub fn changed(bench: &mut Bench, aspect: Aspect) {
         new_digest: Some(Digest([2; 32])),
         old: None,
         old_digest: None,
+    });
+}
+
+/// A policy that allows a day, and nothing has purged.
+pub fn ceiling(bench: &mut Bench) {
+    let text = "system = \"credit\"\nversion = \"2\"\n\n[[class]]\nname = \"default\"\nfloor = \"1 day\"\n\
+                target = \"1 day\"\nceiling = \"1 day\"\nlegal_basis = \"a test\"\n";
+    let registry = Registry::open(bench.world.fs.clone(), &Path::new(DIR).join(REGISTRY_DIR)).unwrap();
+    registry
+        .add(&Registration::policy(name("credit"), name("2"), text), Timestamp(bench.world.now_ns))
+        .unwrap();
+}
+
+/// Decisions whose payloads are in packs, under that policy.
+pub fn packed(bench: &mut Bench, decisions: usize) -> Vec<Id> {
+    ceiling(bench);
+    bench.packs = true;
+    let written = (0..decisions).map(|_| bench.clean()).collect();
+    bench.packs = false;
+    // The next stamp is later: what was written is as old as that.
+    bench.clean();
+    written
+}
+
+/// Decisions that are frozen, each by another scope.
+pub fn frozen(bench: &mut Bench) {
+    let decisions = packed(bench, 2);
+    // Of one of them a later entry alone says whom it is about.
+    let person = Pseudonym::new([0x5a; 16]);
+    let mut late = approve(bench);
+    late.subjects = vec![person].into();
+    bench.events(decisions[1], vec![late]);
+    let by_person = Scope { subjects: vec![person].into(), ..Scope::default() };
+    let by_name = Scope { decisions: vec![decisions[0]].into(), ..Scope::default() };
+    for scope in [by_person, by_name] {
+        let hold = bench.world.id();
+        bench.life(HoldPlaced { basis: Basis::LegalClaim, by: None, hold, incident: None, scope });
+    }
+}
+
+/// A hold on one decision.
+pub fn hold_on(bench: &mut Bench, decision: Id) -> Id {
+    let (hold, basis) = (bench.world.id(), Basis::LegalClaim);
+    let scope = Scope { decisions: vec![decision].into(), ..Scope::default() };
+    bench.life(HoldPlaced { basis, by: None, hold, incident: None, scope });
+    hold
+}
+
+/// A purge of everything so far, that nobody carried out.
+pub fn purged(bench: &mut Bench) {
+    let last = Count(bench.world.size(crate::bench::SYSTEM) - 1);
+    bench.life(Purge {
+        what: Purged::Payloads,
+        bytes: Count(1),
+        class: Some(RetentionClass::default()),
+        entries: Count(0),
+        first: Count(0),
+        holds: Vec::new().into(),
+        kept: Count(0),
+        last,
+        packs: Vec::new().into(),
+        payloads: Count(1),
+        policy: name("credit/2"),
+        policy_sha256: None,
+    });
+}
+
+/// The key of all that the bench seals was destroyed.
+pub fn erased(bench: &mut Bench) {
+    let keys = vec![KeyId { page: 0, slot: 1 }].into();
+    let intent = bench.life(Erasure { keys, ..stated(ErasurePhase::Intent, None) });
+    completed(bench, intent);
+}
+
+/// Somebody says that the stamps of these entries were wrong.
+pub fn disregard(bench: &mut Bench, first: u64, last: u64) {
+    bench.life(Clock {
+        by: None,
+        disregard_first: Some(Count(first)),
+        disregard_last: Some(Count(last)),
+        max_error_ns: None,
+        offset_ns: None,
+        source: name("operator"),
+        synchronised: true,
     });
 }
