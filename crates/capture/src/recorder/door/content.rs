@@ -114,7 +114,11 @@ impl Door {
 
     /// Why a payload cannot be recorded: by which rule.
     fn refuses(&self, rules: &Rules, form: &Form<'_>) -> Option<ClearName> {
-        let is_json = matches!(form, Form::Json(_) | Form::Pieces(..));
+        let is_json = match form {
+            Form::Json(_) => true,
+            Form::Pieces(text, pieces) => stream::is_all(text, pieces),
+            Form::Text(_) | Form::Unreadable => false,
+        };
         if rules.is_strict && !is_json {
             let takes = |at: &&usize| {
                 let rule = &self.capture[**at];

@@ -36,6 +36,22 @@ pub(super) fn pieces(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// What stands between pieces, before the first and after the last.
+fn rests<'a>(text: &'a str, pieces: &'a [Range<usize>]) -> impl Iterator<Item = (usize, &'a str)> {
+    let starts = std::iter::once(0).chain(pieces.iter().map(|piece| piece.end));
+    let ends = pieces.iter().map(|piece| piece.start).chain([text.len()]);
+    starts.zip(ends).filter_map(|(start, end)| Some((start, text.get(start..end)?)))
+}
+
+/// Whether there is nothing in a content but such pieces, and what frames them: no field can be anywhere else.
+pub(super) fn is_all(text: &str, pieces: &[Range<usize>]) -> bool {
+    let is_frame = |line: &str| {
+        matches!(line.trim(), "" | "data:" | "data: [DONE]" | "data:[DONE]")
+            || [":", "event:", "id:", "retry:"].iter().any(|field| line.starts_with(field))
+    };
+    rests(text, pieces).all(|(_, rest)| rest.split(['\n', '\r']).all(is_frame))
+}
+
 /// What is to be replaced in a content of such pieces.
 pub(super) fn search(
     door: &Door,
@@ -145,10 +161,10 @@ fn between(
     (text, pieces): (&str, &[Range<usize>]),
     edits: &mut Edits,
 ) {
-    let starts = std::iter::once(0).chain(pieces.iter().map(|piece| piece.end));
-    let ends = pieces.iter().map(|piece| piece.start).chain([text.len()]);
-    for (start, end) in starts.zip(ends) {
-        let Some(rest) = text.get(start..end).filter(|rest| rest.len() > 8) else { continue };
+    for (start, rest) in rests(text, pieces) {
+        if matches!(rest.trim(), "" | "data:") {
+            continue;
+        }
         for span in rules.search.find(rest, "") {
             let mark = door.take(taken, rules, &span, &rest[span.start..span.end]);
             put(edits, start + span.start..start + span.end, &mark, false);

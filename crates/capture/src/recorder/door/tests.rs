@@ -205,6 +205,49 @@ fn what_echoes_a_text_in_pieces_goes_with_it() {
 }
 
 #[test]
+fn what_stands_in_something_that_goes_whole_goes_with_it() {
+    let rules = "[[capture]]\nname = \"odds\"\nrole = \"output.raw\"\npointer = \"/choices/*/logprobs\"\naction = \"drop\"\n";
+    for (rules, mark) in [("", "email"), (rules, "odds")] {
+        let of = |content: &str| {
+            pass(&door(&format!("{rules}{ALL}")), PayloadRole::OutputRaw, MediaType::Json, content.as_bytes())
+                .0
+        };
+        let whole = r#"{"choices":[{"text":"a@b.de","logprobs":{"tokens":["a@b.de","now"]}}],"end":1}"#;
+        assert_eq!(
+            of(whole),
+            format!(r#"{{"choices":[{{"text":"[email]","logprobs":"[{mark}]"}}],"end":1}}"#)
+        );
+        let streamed = of(&format!("data: {whole}\n\ndata: [DONE]\n\n"));
+        let expected = r#"{"choices":[{"text":"[email]","logprobs":""#;
+        assert!(streamed.starts_with(&format!("data: {expected}[{mark}]\"}}],\"end\":1}}\n")), "{streamed}");
+    }
+}
+
+#[test]
+fn a_field_that_is_left_out_is_in_nothing_that_is_kept() {
+    let door =
+        door("[[capture]]\nname = \"ssn\"\nrole = \"input.raw\"\npointer = \"/ssn\"\naction = \"drop\"\n");
+    let of = |content: &str| pass(&door, PayloadRole::InputRaw, MediaType::EventStream, content.as_bytes()).0;
+    let framed = ": hello\r\nevent: a\r\nid: 7\r\ndata: {\"ssn\":1}\r\n\r\ndata: [DONE]\r\n\r\n";
+    assert_eq!(of(framed), framed.replace("\"ssn\":1", "\"ssn\":\"[ssn]\""));
+    assert_eq!(of("{\"ssn\":1}\n{\"ssn\":2}"), "{\"ssn\":\"[ssn]\"}\n{\"ssn\":\"[ssn]\"}");
+    // Broken off, and written over several lines, of which one is JSON by itself.
+    for broken in [
+        "{\n\"tags\": [\n\"a\"\n],\n\"ssn\": 4711",
+        "data: {}\n\ndata: {\"ssn\":\ndata: 4711}\n\n",
+        "{}\n{\"ssn\":4711,",
+    ] {
+        assert_eq!(of(broken), "redacted", "{broken}");
+    }
+}
+
+#[test]
+fn short_lines_between_pieces_are_read() {
+    let of = |content: &str| pass(&door(ALL), PayloadRole::InputRaw, MediaType::Text, content.as_bytes()).0;
+    assert_eq!(of("{\"a\":1}\n1.2.3.4"), "{\"a\":1}\n[ip]");
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_or_left_out_as_the_policy_says() {
     let png = b"\x89PNG\r\n\x1a\n\xff a@b.de";
     let (keep, drop) = (door(ALL), door(ALL));
