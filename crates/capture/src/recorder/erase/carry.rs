@@ -8,14 +8,15 @@ use inferlog_record::{KeyId, Pseudonym};
 use inferlog_vault::{Erasure, ErasureReport, SubjectRef};
 use std::sync::Arc;
 
-/// An erasure whose intent is durable and whose keys are yet to be destroyed.
+/// An erasure, or a purge, whose intent is durable and whose keys are yet to be destroyed.
 #[derive(Clone)]
 pub(crate) struct Intended {
     pub(super) state: Arc<SystemState>,
     /// The intents, which were told together: at least one.
     pub(super) told: Vec<Told>,
     erasure: Erasure,
-    /// Whether the log says already that it was completed: then it is done again for a restored keystore alone.
+    /// Whether nobody waits for its completion: of a purge, which has none, and where the log tells it already and a restored keystore
+    /// alone needs it done again.
     is_completed: bool,
 }
 
@@ -31,6 +32,11 @@ impl Intended {
             add(told.erasure().ok_or_else(none)?, &mut erasure);
         }
         Ok(Self { state, told, erasure, is_completed: false })
+    }
+
+    /// A purge that was told: what it takes from the vault.
+    pub(crate) fn of_purge(state: Arc<SystemState>, told: Vec<Told>, erasure: Erasure) -> Self {
+        Self { state, told, erasure, is_completed: true }
     }
 
     /// As the ledger has it.
@@ -84,7 +90,7 @@ impl Inner {
     }
 
     /// Destroys the keys. The caller holds the gate alone, and something was made durable since.
-    pub(super) async fn carry_out(&self, intended: &Intended) -> Result<ErasureReport, RecordError> {
+    pub(crate) async fn carry_out(&self, intended: &Intended) -> Result<ErasureReport, RecordError> {
         // Every birth before the intent must be in the pages: what is born there later would come back.
         self.node.integrate().await?;
         let (vault, erasure) = (self.vault.clone(), intended.erasure.clone());

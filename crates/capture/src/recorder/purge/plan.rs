@@ -247,16 +247,11 @@ pub(super) fn again(
     let mut pass = ClassPass::empty(&calendar, &class, range);
     pass.read(view, &calendar, &held)?;
     pass.spare_later(view)?;
-    // Entries of these days were pruned since, all but what is kept: their pages hold what came to be due before.
-    let oldest = calendar
-        .rows(class.as_str())
-        .filter(|(_, row)| row.last > *pass.range.end())
-        .map(|(day, _)| day)
-        .min();
-    let known: BTreeSet<u32> = pass.days.iter().copied().collect();
-    let gone = system.inner.vault.days(system.name(), &class).into_iter();
-    let gone = gone.filter(|day| oldest.is_some_and(|oldest| *day < oldest) && !known.contains(day));
-    pass.days.extend(gone);
+    // Of these days all entries were pruned since, but for what is kept: their pages hold what came to be due before.
+    let later = calendar.rows(class.as_str()).filter(|(_, row)| row.last > *pass.range.end());
+    let stay: BTreeSet<u32> = later.map(|(day, _)| day).chain(pass.days.iter().copied()).collect();
+    let days = system.inner.vault.days(system.name(), &class).into_iter();
+    pass.days.extend(days.filter(|day| !stay.contains(day)));
     view.each(0, *pass.range.end() + 1, class.as_str(), |_, entry, _| {
         if !held.of(entry).is_empty() {
             pass.withhold.extend(entry.keys());

@@ -5,6 +5,7 @@ use super::calendar::Calendar;
 use super::carry::{Entries, Packs, carry_packs, entries_event, erasure, flagged};
 use super::plan::{ClassPass, Memory, again};
 use super::view::View;
+use crate::recorder::erase::Intended;
 use crate::recorder::ledger::Told;
 use crate::recorder::{RecordError, System};
 use inferlog_log::Flags;
@@ -62,6 +63,12 @@ impl System {
             self.inner.check_open()?;
             // What was logged before has a record after it, and the log says what the clock is worth.
             self.tell_clock().await?;
+        }
+        if !self.inner.orders.lock().intended.is_empty() {
+            // Before its packs go too.
+            let _gate = self.inner.gate.write().await;
+            self.inner.check_open()?;
+            self.inner.finish_intended().await?;
         }
         self.inner.node.integrate().await?;
         for _ in 0..PLANS_MAX {
@@ -124,6 +131,7 @@ impl System {
         let _gate = self.inner.gate.write().await;
         let began = Instant::now();
         self.inner.check_open()?;
+        self.inner.finish_intended().await?;
         self.inner.node.integrate().await?;
         let system = self.clone();
         let look = move || {
@@ -142,12 +150,11 @@ impl System {
         }
         let events = passes.iter().map(|pass| flagged(pass.event(&view), Flags::ERASURE)).collect();
         let told = self.tell_permanent(events).await?;
-        let Some(last) = told.last() else { return Ok((memory, true)) };
-        // Every birth before must be in the pages; and from here on a checkpoint says that it is purged.
-        self.inner.node.integrate().await?;
-        let (inner, position) = (self.inner.clone(), (last.log.0, last.index));
+        // What fails from here on this process carries out before it begins another purge or erasure, else the next start.
         let keys = erasure(self.name(), &passes);
-        let report = tokio::task::spawn_blocking(move || inner.vault.erase(&keys, position)).await??;
+        let intended = Intended::of_purge(self.state.clone(), told.clone(), keys);
+        self.inner.orders.lock().intended.push(intended.clone());
+        let report = self.inner.carry_out(&intended).await?;
         done.keys += report.keys_erased as u64;
         done.left.extend(report.leftovers);
         done.events.extend(told.iter().map(|told| told.event.id));
