@@ -9,20 +9,22 @@ mod simulated;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inferlog_capture::recorder::{
-    InForce, NewContent, NewDecision, NewEvent, RecordError, Recorder, RecorderConfig, System, closed,
+    InForce, NewContent, NewDecision, NewEvent, RecordError, Recorder, RecorderConfig, System, bare, closed,
 };
 use inferlog_disk::sim::SimFs;
-use inferlog_log::{NodeConfig, NodeLock};
+use inferlog_log::{AppendError, NodeConfig, NodeLock};
 use inferlog_record::body::{
-    Body, DecisionOpened, Delivery, ExchangeEnd, Human, HumanAction, Label, LabelOrigin, Outcome, Sampling,
-    SamplingMethod,
+    Body, DecisionOpened, Delivery, ErrorCode, ExchangeEnd, Human, HumanAction, Label, LabelOrigin, Outcome,
+    Sampling, SamplingMethod, StepOutcome, ToolCall,
 };
 use inferlog_record::{ClearName, Digest, Entry, Id, Kind, MediaType, PayloadRole, State, Tally};
 use simulated::{DATA, system_name};
 
 const BERNOULLI: &str = "method = \"bernoulli\"\nprobability = 0.25";
+const SELDOM: &str = "method = \"bernoulli\"\nprobability = 0.000001";
 const SYSTEMATIC: &str = "method = \"systematic\"\nevery = 5";
 const STRATIFIED: &str = "method = \"stratified\"\nstrata = [{ route = \"quote\", probability = 0.1 }, { route = \"loan\", probability = 0.5 }]";
 
@@ -36,6 +38,11 @@ fn policy(method: &str) -> InForce {
 }
 
 async fn open(fs: &SimFs, method: &str) -> (Recorder, System) {
+    open_telling(fs, method, Duration::from_secs(3_600)).await
+}
+
+/// The same, which tells its counts as often as this.
+async fn open_telling(fs: &SimFs, method: &str, clock_period: Duration) -> (Recorder, System) {
     let env = simulated::env(fs);
     let lock = NodeLock::take(&*env.fs, Path::new(DATA)).unwrap();
     let vault = simulated::vault(&env, &lock).unwrap();
@@ -43,6 +50,7 @@ async fn open(fs: &SimFs, method: &str) -> (Recorder, System) {
     (node.segment_bytes, node.integrate_ms) = (256 << 10, 3);
     let config = RecorderConfig {
         policies: vec![Arc::new(policy(method))],
+        clock_period,
         ..RecorderConfig::new(ClearName::new("inferlog-test").unwrap(), Digest([7; 32]))
     };
     let recorder = Recorder::open(lock, env, node, vault, config).await.unwrap();
@@ -211,7 +219,7 @@ async fn what_a_person_did_is_recorded_with_all_that_is_still_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_off_and_what_is_not_delivered_is_recorded() {
     let fs = SimFs::new(5);
-    let (recorder, system) = open(&fs, "method = \"bernoulli\"\nprobability = 0.000001").await;
+    let (recorder, system) = open(&fs, SELDOM).await;
     let dropped = system.begin(opening(None)).await.unwrap();
     let dropped_id = dropped.id();
     drop(dropped);
@@ -259,4 +267,129 @@ async fn a_crash_takes_counts_and_the_next_start_says_so() {
     let unknown = entries(&fs, &recorder).await;
     let unknown = self::told(&unknown).iter().filter(|one| one.population == Tally::Unknown).count();
     assert_eq!(unknown, 1, "a clean end leaves nothing unknown");
+}
+
+/// Text that does not compress.
+fn noise(bytes: usize) -> String {
+    let mut rng = fastrand::Rng::with_seed(bytes as u64);
+    std::iter::repeat_with(|| rng.alphanumeric()).take(bytes).collect()
+}
+
+/// Takes what room the disk has: records failures, which are always recorded, until one is refused. How many were begun.
+async fn fill(fs: &SimFs, system: &System) -> u64 {
+    // From here on the keystore has a page for the day's keys.
+    decide(system, None, Outcome::Failed).await;
+    let used: usize = fs.files().values().map(|bytes| bytes.len().next_multiple_of(512)).sum();
+    fs.set_capacity(Some(used as u64));
+    for begun in 1..1_000 {
+        let mut decision = system.begin(opening(None)).await.unwrap();
+        let mut events = end(Outcome::Failed);
+        events[0] =
+            events[0].clone().with(PayloadRole::Error, NewContent::personal(MediaType::Text, noise(20_000)));
+        match decision.finish(events).await {
+            Ok(_) => {}
+            Err(error) => {
+                assert!(matches!(error, RecordError::Append(AppendError::Full(_))), "{error}");
+                return begun + 1;
+            }
+        }
+    }
+    panic!("the disk was never full");
+}
+
+/// Makes room, and waits until the log takes it.
+async fn relieve(fs: &SimFs, recorder: &Recorder) {
+    fs.set_capacity(None);
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while recorder.health().log.stalled.is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_that_found_no_room_are_told_later() {
+    let fs = SimFs::new(8);
+    let (recorder, system) = open_telling(&fs, SELDOM, Duration::from_millis(5)).await;
+    let mut begun = fill(&fs, &system).await;
+    for _ in 0..20 {
+        decide(&system, None, Outcome::Answered).await;
+        begun += 1;
+        // The period after which counts are told passes again and again.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    relieve(&fs, &recorder).await;
+    recorder.close().await.unwrap();
+    let entries = simulated::read(&fs).0;
+    let told = told(&entries);
+    let (population, selected, always) = sums(&told)[&None];
+    assert_eq!((population, selected + always), (begun, recorded(&entries).len() as u64));
+    assert!(told.iter().all(|one| one.from <= one.to));
+    assert!(told.windows(2).all(|two| two[0].to == two[1].from), "no time is told of twice, or not at all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_counts_have_room_on_a_full_disk() {
+    let fs = SimFs::new(9);
+    let (recorder, system) = open(&fs, SELDOM).await;
+    let begun = fill(&fs, &system).await;
+    recorder.close().await.unwrap();
+    drop((recorder, system));
+    fs.set_capacity(None);
+    let (recorder, _) = open(&fs, SELDOM).await;
+    let entries = entries(&fs, &recorder).await;
+    let told = told(&entries);
+    assert_eq!(sums(&told)[&None].0, begun, "and none of them is unknown");
+    let ends = entries.iter().flat_map(|entry| &entry.events);
+    assert!(ends.clone().any(|event| event.kind() == Some(Kind::RecorderStopped)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_be_kept_is_kept_when_the_first_try_finds_no_room() {
+    let fs = SimFs::new(10);
+    let (recorder, system) = open(&fs, SELDOM).await;
+    let ended = || {
+        let failed = NewEvent::new(ToolCall {
+            attempt: None,
+            error: Some(ErrorCode::Timeout),
+            latency_ns: None,
+            name: ClearName::new("ada@example.com").unwrap(),
+            outcome: StepOutcome::Failed,
+            version: None,
+        });
+        let mut events = vec![failed];
+        events.extend(end(Outcome::Answered));
+        let content = NewContent::personal(MediaType::Text, noise(20_000));
+        events[1] = events[1].clone().with(PayloadRole::Error, content);
+        events
+    };
+    let (mut bare_one, mut whole) =
+        (system.begin(opening(None)).await.unwrap(), system.begin(opening(None)).await.unwrap());
+    fill(&fs, &system).await;
+    assert_eq!(bare_one.finish(ended()).await.err().unwrap().code(), "disk_full");
+    assert_eq!(whole.finish(ended()).await.err().unwrap().code(), "disk_full");
+    // What is left of its events does not tell of the tool any more.
+    let recorded = bare_one.finish_bare(bare(&ended())).await.unwrap();
+    assert!(recorded.index().is_some());
+    relieve(&fs, &recorder).await;
+    assert!(whole.finish(ended()).await.unwrap().index().is_some());
+    let (entries, stored) = {
+        recorder.integrate().await.unwrap();
+        simulated::read(&fs)
+    };
+    assert_eq!(kinds(&entries, bare_one.id()), [Kind::DecisionOpened, Kind::DecisionClosed]);
+    let all = [Kind::DecisionOpened, Kind::ToolCall, Kind::DecisionClosed];
+    assert_eq!(kinds(&entries, whole.id()), all, "once");
+    let id = whole.id();
+    drop((bare_one, whole, recorded));
+    recorder.close().await.unwrap();
+    drop((recorder, system));
+    let env = simulated::env(&fs);
+    let lock = NodeLock::take(&*env.fs, Path::new(DATA)).unwrap();
+    let vault = simulated::vault(&env, &lock).unwrap();
+    let of: Vec<_> = stored.iter().filter(|(decision, _)| *decision == id).collect();
+    assert_eq!(of.len(), 2, "what came and what went wrong");
+    assert!(of.iter().all(|(_, stored)| stored.open(&vault).is_ok()), "under a key that the keystore has");
 }
