@@ -54,10 +54,11 @@ impl System {
         self.tell_clock().await
     }
 
-    /// Says that recording ends in order.
+    /// Says that recording ends in order: what was counted, that what is open ends, and that it stopped. All of it has room on a full
+    /// disk. Where something of that cannot be said, the end is not said to be orderly: the next start says what is not known then.
     pub(crate) async fn stop(&self, reason: StopReason) -> Result<(), RecordError> {
-        self.tell_last_sampling().await?;
-        self.interrupt_sessions().await?;
+        let (counted, ended) = (self.tell_last_sampling().await, self.interrupt_sessions().await);
+        counted.and(ended)?;
         let stopped = RecorderStopped { node: self.inner.node_id(), reason, shard: self.shard() };
         let append = life_append(&self.inner, self.life_event(stopped)?, Flags::RESERVED)?;
         self.state.log.append(vec![append]).await?;
