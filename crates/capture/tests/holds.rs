@@ -217,6 +217,33 @@ async fn a_duty_of_law_withholds_until_its_floor_is_over_by_a_clock_that_is_trus
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_ends_no_duty_of_law() {
+    let mut world = World::new(9);
+    let (recorder, system) = world.open().await;
+    recorder.put_in_force(InForce::read(POLICY).unwrap()).await.unwrap();
+    let old = record(&system, &["ada"]).await;
+    world.clock.advance(6 * DAY);
+    let new = record(&system, &["ada"]).await;
+    world.clock.advance(5 * DAY);
+    assert_eq!(withheld(&erase(&recorder, "ada").await), BTreeSet::from([new]));
+    let eve = record(&system, &["eve"]).await;
+    let true_ns = world.clock.now_ns();
+    world.clock.set_now_ns(true_ns + 400 * DAY.as_nanos() as u64);
+    assert_eq!(recorder.resume_withheld().await.unwrap().len(), 0);
+    let plans = recorder.plan_erasure(&Target::Subject(b"eve".to_vec()), None).await.unwrap();
+    assert!(plans[0].is_refused(), "{plans:?}");
+    assert_eq!(erase(&recorder, "eve").await.outcome, Outcome::Refused);
+    assert_eq!((world.opens(&recorder, new).await, world.opens(&recorder, eve).await), ((1, 0), (1, 0)));
+    // Set right again it is still in doubt, until somebody says that it is right.
+    world.clock.set_now_ns(true_ns);
+    world.clock.advance(6 * DAY);
+    assert_eq!(recorder.resume_withheld().await.unwrap().len(), 0);
+    recorder.settle_clock(None, None, Some("kim")).await.unwrap();
+    assert_eq!(recorder.resume_withheld().await.unwrap().len(), 1);
+    assert_eq!((world.opens(&recorder, old).await, world.opens(&recorder, new).await), ((0, 1), (0, 1)));
+}
+
+#[tokio::test]
 async fn a_restored_keystore_is_shown_what_was_withheld_too() {
     for is_released in [false, true] {
         let mut world = World::new(6);

@@ -104,7 +104,7 @@ impl System {
         // Of somebody who became another meanwhile nothing was looked for.
         let scanned = scanned.filter(|_| before == Some(wanted));
         let found = self.look(wanted, scanned).await?;
-        let grounds = Grounds::of(self, request.order, Some(self.now()));
+        let grounds = Grounds::of(self, request.order, self.trusted_now());
         let planned = self.divide(found, grounds, None).await?;
         let mut announcement = Announcement::new(wanted, request, planned);
         if announcement.is_refused() {

@@ -101,6 +101,11 @@ impl Grounds {
 }
 
 impl System {
+    /// By what time floors are over: none is while the clock is in doubt, for what it lets go does not come back.
+    pub(super) fn trusted_now(&self) -> Option<Timestamp> {
+        self.inner.clock_guard.look().is_none().then(|| self.now())
+    }
+
     /// What a request means here; `None` if the person is not known.
     pub(super) fn wanted(&self, target: &Target) -> Result<Option<Wanted>, RecordError> {
         match target {
@@ -171,7 +176,7 @@ impl System {
     ) -> Result<Option<ErasurePlan>, RecordError> {
         let Some(wanted) = self.wanted(target)? else { return Ok(None) };
         let found = self.look(wanted, None).await?;
-        let grounds = Grounds::of(self, order, Some(self.now()));
+        let grounds = Grounds::of(self, order, self.trusted_now());
         let planned = self.divide(found, grounds, None).await?;
         let pseudonym = match wanted {
             Wanted::Subject(subject) => Some(subject.pseudonym),

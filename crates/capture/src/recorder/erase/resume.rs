@@ -63,7 +63,7 @@ impl Recorder {
     }
 
     /// Carries erasures on that were withheld, as far as nothing withholds them any more: holds were released, floors are over.
-    /// The caller trusts the clock with saying that they are.
+    /// No floor is while the clock is in doubt ([`Recorder::clock_frozen`]).
     pub async fn resume_withheld(&self) -> Result<Vec<Erased>, RecordError> {
         self.resume_all(true).await
     }
@@ -170,7 +170,7 @@ impl System {
         };
         // What a ground that was told keeps still, is not free: no log need be searched for that. Other grounds may have come.
         let standing: BTreeSet<Id> = self.holds().into_iter().map(|hold| hold.hold).collect();
-        let now = trusts_clock.then(|| self.now());
+        let now = if trusts_clock { self.trusted_now() } else { None };
         for stated in kept.withheld.iter().filter_map(Told::erasure) {
             let is_held = stated.holds.iter().any(|hold| standing.contains(hold));
             let is_owed = stated.until.is_some_and(|until| now.is_none_or(|now| until > now));

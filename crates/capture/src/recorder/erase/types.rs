@@ -156,7 +156,7 @@ pub struct ErasureStatus {
     pub withheld: Vec<KeyId>,
     /// The holds that withheld keys from it, or for which it was refused.
     pub holds: Vec<Id>,
-    /// When the last legal duty that withholds keys ends, as was known when it was announced.
+    /// The earliest time at which a legal duty to keep the withheld keys may end, as was known when it was announced.
     pub until: Option<Timestamp>,
     /// The earlier intent whose withheld keys it destroys.
     pub resumes: Option<Id>,
