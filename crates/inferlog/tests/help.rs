@@ -45,7 +45,7 @@ const COMMANDS: [&str; 34] = [
 
 /// Commands that are families of commands, which have the examples.
 const FAMILIES: [(&str, &[&str]); 12] = [
-    ("followers", &["rebuild", "skip"]),
+    ("followers", &["rebuild", "skip", "forget"]),
     ("events", &["add", "close"]),
     ("policy", &["check", "explain", "set", "show", "presets"]),
     ("hold", &["place", "release", "list"]),

@@ -90,7 +90,7 @@ struct SkipArgs {
 /// Wait for a follower no more.
 ///
 /// Nothing is purged, and no erasure is complete, before every follower that has a cursor has applied it: one that is not run any more
-/// holds them back. An `alert` event in every log says who was forgotten, and why, before the cursor goes. What the follower's store
+/// holds them back. An `alert` event in every log says who was forgotten, by whom and why, before the cursor goes. What the follower's store
 /// holds is not touched: delete it, for it misses what is erased from now on.
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -105,6 +105,9 @@ struct ForgetArgs {
     /// Why; stands sealed in the log.
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Who has it done, as your organisation knows you; stands sealed beside the reason [default: the environment's USER].
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    actor: Option<String>,
 }
 
 pub(crate) fn run(args: FollowersArgs) -> Result<Verdict, Failure> {
@@ -204,7 +207,8 @@ fn write_waiting(out: &mut impl Write, report: &FollowerReport) -> Result<(), Fa
 }
 
 fn run_forget(args: &ForgetArgs) -> Result<Verdict, Failure> {
-    let asked = ForgetAsked { name: args.name.clone(), reason: args.reason.clone() };
+    let ForgetArgs { name, reason, actor, .. } = args;
+    let asked = ForgetAsked { name: name.clone(), reason: reason.clone(), actor: actor.clone() };
     let done: ForgetDone = tokio::runtime::Runtime::new()?.block_on(async {
         let mut door = Door::open(&args.open).await?;
         let done = door.ask(Act::ForgetFollower(asked)).await;

@@ -13,6 +13,8 @@ use crate::output::Failure;
 pub(crate) struct ForgetAsked {
     pub(crate) name: String,
     pub(crate) reason: String,
+    /// Who has it done.
+    pub(crate) actor: Option<String>,
 }
 
 /// What was done.
@@ -32,7 +34,7 @@ pub(crate) async fn forget(
     followers: &Followers,
     asked: ForgetAsked,
 ) -> Result<ForgetDone, Failure> {
-    let ForgetAsked { name, reason } = asked;
+    let ForgetAsked { name, reason, actor } = asked;
     if followers.reports().iter().any(|report| report.name == name) {
         return Err(Failure::new(format!(
             "the process that serves follows as {name}: take it out of the configuration first"
@@ -45,11 +47,12 @@ pub(crate) async fn forget(
             "no log has a cursor of {name}; `inferlog followers` lists those that have one"
         )));
     };
+    let by = actor.map_or(String::new(), |actor| format!(" by {actor}"));
+    let reason = format!("the follower {name} is forgotten{by}: {reason}");
     let mut events = Vec::new();
     for system in instance.recorder.systems().await {
         let lag = waits.iter().filter(|waits| waits.system == system.name().as_str());
         let left: u64 = lag.map(|waits| waits.size.saturating_sub(waits.cursor)).sum();
-        let reason = format!("the follower {name} is forgotten: {reason}");
         events.push(system.tell_follower_skip(left, &reason).await?.to_string());
     }
     for dir in list_logs(&*fs, &instance.data)? {
