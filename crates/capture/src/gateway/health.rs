@@ -17,11 +17,11 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 impl Inner {
     /// The answer to a path of the gateway's own; `None` for all other paths.
-    pub(crate) fn own(&self, path: &str) -> Option<Response<Reply>> {
+    pub(crate) async fn own(&self, path: &str) -> Option<Response<Reply>> {
         match path {
             "/healthz" => Some(json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))),
             "/readyz" => Some(self.ready()),
-            "/metrics" if self.config.metrics => Some(self.metrics()),
+            "/metrics" if self.config.metrics => Some(self.metrics().await),
             _ => None,
         }
     }
@@ -73,8 +73,8 @@ impl Inner {
         )
     }
 
-    fn metrics(&self) -> Response<Reply> {
-        self.sample();
+    async fn metrics(&self) -> Response<Reply> {
+        self.sample().await;
         match self.metrics.text() {
             Ok(text) => {
                 let mut answer = Response::new(Reply::whole(text));
@@ -86,7 +86,7 @@ impl Inner {
     }
 
     /// Reads what is measured when asked for.
-    fn sample(&self) {
+    async fn sample(&self) {
         let (metrics, recorder) = (&self.metrics, self.recorder());
         let health = recorder.health();
         let Status { poisoned, lag_ns, segments, .. } = health.log;
@@ -111,6 +111,9 @@ impl Inner {
         }
         if let Some(retention) = &self.config.retention {
             metrics.retention.sample((retention.0)());
+        }
+        for system in recorder.systems().await {
+            metrics.incidents.sample(&system);
         }
         for lane in &self.lanes {
             let system = lane.system();

@@ -1,6 +1,7 @@
 //! Metrics, in the text format of Prometheus. Labels are configured names and fixed words; no caller's text is one.
 
 use super::drills::DrillMetrics;
+use super::incidents::IncidentMetrics;
 use super::retention::RetentionMetrics;
 use super::witnesses::{VouchedSample, WitnessMetrics};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -117,6 +118,7 @@ pub(crate) struct Metrics {
     witnesses: WitnessMetrics,
     pub(super) drills: DrillMetrics,
     pub(super) retention: RetentionMetrics,
+    pub(super) incidents: IncidentMetrics,
 }
 
 /// How followers are doing.
@@ -177,6 +179,7 @@ impl Metrics {
             witnesses: WitnessMetrics::default(),
             drills: DrillMetrics::default(),
             retention: RetentionMetrics::default(),
+            incidents: IncidentMetrics::default(),
         };
         metrics.register_requests();
         metrics.register_log();
@@ -184,6 +187,7 @@ impl Metrics {
         metrics.witnesses.register(&mut metrics.registry);
         metrics.drills.register(&mut metrics.registry);
         metrics.retention.register(&mut metrics.registry);
+        metrics.incidents.register(&mut metrics.registry);
         metrics
     }
 

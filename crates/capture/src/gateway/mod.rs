@@ -19,6 +19,7 @@ mod events;
 mod exchange;
 mod grpc;
 mod health;
+mod incidents;
 mod keeping;
 mod metrics;
 mod names;

@@ -244,7 +244,7 @@ impl Drop for Counted {
 
 impl Inner {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, connection: &Connection) -> Response<Reply> {
-        if let Some(own) = self.own(request.uri().path()) {
+        if let Some(own) = self.own(request.uri().path()).await {
             return own;
         }
         if request.uri().path() == events::PATH {

@@ -5,7 +5,7 @@ use crate::recorder::ledger::{Flagged, StandingHold, ToldIncident};
 use crate::recorder::{RecordError, Recorder, System};
 use bytes::Bytes;
 use inferlog_record::body::{Basis, HoldPlaced, HoldReleased, Incident, Scope};
-use inferlog_record::{DataClass, Id, LIST_ITEMS_MAX, MediaType, PayloadRole};
+use inferlog_record::{DataClass, Id, LIST_ITEMS_MAX, MediaType, PayloadRole, Timestamp};
 
 /// A hold to be placed.
 #[derive(Clone, Debug)]
@@ -79,6 +79,11 @@ impl System {
     /// Every incident that was told.
     pub fn incidents(&self) -> Vec<ToldIncident> {
         self.ledger().incidents()
+    }
+
+    /// When the report of an incident is due next; `None` where none is.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.incidents().iter().filter_map(ToldIncident::due_at).min()
     }
 
     /// Says what is known of an incident, or how its handling stands, and waits until that is durable: the event's id. `report` is

@@ -7,6 +7,9 @@ use inferlog_record::{Event, Id, KeyId, Pseudonym, RetentionClass, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
+/// Deadlines count days of 24 hours.
+const DAY_NS: u64 = 86_400 * 1_000_000_000;
+
 /// A hold that was not released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingHold {
@@ -49,6 +52,13 @@ pub struct ToldIncident {
 }
 
 impl ToldIncident {
+    /// Until when its report is due, by the newest event; `None` once it was reported or closed.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let (_, body) = self.events.last().filter(|_| self.phase() == Some(IncidentPhase::Aware))?;
+        let allowed_ns = u64::from(body.days) * DAY_NS;
+        Some(Timestamp(body.aware_at.nanos().saturating_add(allowed_ns)))
+    }
+
     /// Where its handling stands, by the newest event.
     pub fn phase(&self) -> Option<IncidentPhase> {
         self.events.last().map(|(_, body)| body.phase)
