@@ -1,5 +1,5 @@
-//! Stores that break the contract are found: one that forgets to erase, one whose cursor runs ahead, one that keeps a row's older
-//! version.
+//! Stores that break the contract are found: one that forgets to erase, one that forgets it of content alone, one whose cursor runs
+//! ahead, one that keeps a row's older version.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -16,6 +16,7 @@ use sqlite::File;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     ForgetsToErase,
+    ForgetsContent,
     CursorAhead,
     KeepsVersions,
 }
@@ -28,13 +29,26 @@ struct Broken {
 }
 
 impl Broken {
+    /// The table that is not erased from.
+    fn spared(&self) -> Option<&'static str> {
+        match self.fault {
+            Fault::ForgetsToErase => Some("identifier"),
+            Fault::ForgetsContent => Some("content"),
+            Fault::CursorAhead | Fault::KeepsVersions => None,
+        }
+    }
+
     /// What the fault does before a process follows.
     fn before(&mut self, source: &Source<'_>) {
         match self.fault {
-            Fault::ForgetsToErase if self.file.path().exists() => {
-                let sql = "CREATE TABLE IF NOT EXISTS mine AS SELECT * FROM identifier WHERE false; \
-                           INSERT INTO mine SELECT * FROM identifier";
-                Connection::open(self.file.path()).unwrap().execute_batch(sql).unwrap();
+            Fault::ForgetsToErase | Fault::ForgetsContent => {
+                if let Some(table) = self.spared().filter(|_| self.file.path().exists()) {
+                    let sql = format!(
+                        "CREATE TABLE IF NOT EXISTS mine AS SELECT * FROM {table} WHERE false; \
+                         INSERT INTO mine SELECT * FROM {table}"
+                    );
+                    Connection::open(self.file.path()).unwrap().execute_batch(&sql).unwrap();
+                }
             }
             Fault::CursorAhead => {
                 for log in list_logs(&*source.fs, source.data).unwrap() {
@@ -43,16 +57,17 @@ impl Broken {
                 }
             }
             Fault::KeepsVersions => self.versions.extend(self.file.all_bytes()),
-            Fault::ForgetsToErase => {}
         }
     }
 
     /// And what after.
     fn after(&mut self) {
-        if self.fault == Fault::ForgetsToErase {
-            let sql = "CREATE TABLE IF NOT EXISTS mine AS SELECT * FROM identifier WHERE false; \
-                       INSERT OR IGNORE INTO identifier SELECT * FROM mine; DROP TABLE mine";
-            Connection::open(self.file.path()).unwrap().execute_batch(sql).unwrap();
+        if let Some(table) = self.spared() {
+            let sql = format!(
+                "CREATE TABLE IF NOT EXISTS mine AS SELECT * FROM {table} WHERE false; \
+                 INSERT OR IGNORE INTO {table} SELECT * FROM mine; DROP TABLE mine"
+            );
+            Connection::open(self.file.path()).unwrap().execute_batch(&sql).unwrap();
         }
     }
 }
@@ -107,6 +122,7 @@ impl Store for Broken {
 fn each_fault_is_found() {
     for (fault, found) in [
         (Fault::ForgetsToErase, "bytes of an erased person survive"),
+        (Fault::ForgetsContent, "content about an erased person survives"),
         (Fault::CursorAhead, "the cursor is ahead of the store"),
         (Fault::KeepsVersions, "bytes of an erased person survive"),
     ] {
