@@ -8,7 +8,9 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 
 use bundles::Bundle;
+use inferlog::record::Digest;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use support::{REQUEST, World, model};
 
 #[test]
@@ -234,4 +236,43 @@ fn damage_ends_the_writing_and_is_named() {
     assert!(signature.contains("checkpoint"), "{signature}");
     let whole = world.ok(&["export", "bundle", "--decision", &decision, "--output", "b.zip"]);
     assert!(whole.stdout().contains("bundle: 1 decision"));
+}
+
+#[test]
+fn the_policies_in_force_travel_though_nothing_is_disclosed() {
+    let world = World::new();
+    let policy = |version: &str| {
+        let text = format!(
+            "system = \"credit\"\nversion = \"{version}\"\n[[class]]\nname = \"class-{version}\"\n\
+             floor = \"184 days\"\ntarget = \"7 months\"\nlegal_basis = \"Article 26(6)\"\n"
+        );
+        std::fs::write(world.path("policy.toml"), &text).unwrap();
+        world.ok(&["policy", "set", world.path("policy.toml").to_str().unwrap(), "--yes"]);
+        text
+    };
+    let path = |text: &str| format!("shared/{}", Digest(Sha256::digest(text).into()));
+    let serve = world.serve(model(), &[]);
+    let (_, before, _) = serve.infer("4711", REQUEST);
+    // Set while the process serves, then between two.
+    let first = policy("1");
+    let (_, under_first, _) = serve.infer("4711", REQUEST);
+    assert_eq!(serve.stop(), 0);
+    let second = policy("2");
+    let serve = world.serve(model(), &[]);
+    let (_, under_second, _) = serve.infer("4711", REQUEST);
+    assert_eq!(serve.stop(), 0);
+
+    let bundle = |decision: &str| {
+        world.ok(&["export", "bundle", "--decision", decision, "--output", "b.zip"]);
+        let bundle = Bundle::open(&world, "b.zip");
+        bundle.verify(&world);
+        assert!(bundle.contents(decision).is_empty(), "nothing is disclosed");
+        bundle
+    };
+    for (decision, text) in [(&under_first, &first), (&under_second, &second)] {
+        assert_eq!(bundle(decision).read(&path(text)), text.as_bytes());
+    }
+    // What came into force later says nothing of an earlier decision.
+    let early = bundle(&before).paths();
+    assert!(!early.contains(&path(&first)) && !early.contains(&path(&second)), "{early:?}");
 }
