@@ -1,7 +1,8 @@
 //! Carrying a purge out. The order of writes, and what a crash between two leaves:
 //!
 //! 1. the `purge` events of payloads, durable and under a checkpoint: from here on their ranges count as purged; nothing is gone yet. The
-//!    next start finds that the keystore has not seen them, and goes on with 2;
+//!    next start finds that the keystore has not seen them, and goes on with 2; after a failure this process does, before its next purge
+//!    or erasure;
 //! 2. keys: pages of whole days, single keys of days that a range splits. The sealed bytes are there and open to nobody;
 //! 3. packs, what is held first written to `kept/packs`: the next run goes on, for it asks for all that was ever announced;
 //! 4. the `purge` event of entries, likewise;
