@@ -143,9 +143,7 @@ impl System {
             Ok::<_, RecordError>((memory, view, passes, fits))
         };
         let (memory, view, passes, fits) = tokio::task::spawn_blocking(look).await??;
-        let rules = |view: &View| view.policy.as_ref().map(|policy| policy.sha256);
-        let is_same = rules(&view) == rules(planned) && view.followed() >= planned.followed();
-        if !fits || !is_same {
+        if !fits || !view.allows(planned) {
             return Ok((memory, false));
         }
         let events = passes.iter().map(|pass| flagged(pass.event(&view), Flags::ERASURE)).collect();
@@ -224,9 +222,10 @@ impl System {
             let mut memory = memory;
             let now = system.view()?;
             let is_changed = memory.refresh(&now)? || !system.frozen(&now, &memory).is_empty();
-            Ok::<_, RecordError>((memory, is_changed))
+            let is_changed = is_changed || !now.allows(&view);
+            Ok::<_, RecordError>((memory, view, is_changed))
         };
-        let (memory, is_changed) = tokio::task::spawn_blocking(look).await??;
+        let (memory, view, is_changed) = tokio::task::spawn_blocking(look).await??;
         if is_changed {
             // The next run takes what is left.
             return Ok((memory, None));

@@ -51,6 +51,12 @@ impl View {
         self.cursors.iter().map(|(_, next)| *next).min().unwrap_or(u64::MAX).min(self.size)
     }
 
+    /// Whether what was planned as of `before` may still be done: under the same policy, and with nobody who has read less.
+    pub(super) fn allows(&self, before: &Self) -> bool {
+        let rules = |view: &Self| view.policy.as_ref().map(|policy| policy.sha256);
+        rules(self) == rules(before) && self.followed() >= before.followed()
+    }
+
     /// The first entry of a class that no purge of payloads covers yet.
     pub(super) fn done(&self, class: &str) -> u64 {
         let lasts = self.ledger.purges().filter(|told| told.log == self.log).filter_map(|told| {
