@@ -55,7 +55,12 @@ async fn a_follower_that_is_down_is_waited_for_and_named() {
     assert_eq!(world.erasures(&recorder).await, ["intent", "intent"]);
     // Past the first: it is complete; past the second too.
     world.set_cursor("sqlite", status[0].index + 1);
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    for _ in 0..500 {
+        if matches!(recorder.erasures().await.unwrap()[0].phase, Phase::Completed(_)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(world.erasures(&recorder).await, ["intent", "intent", "completed"]);
     world.set_cursor("sqlite", status[1].index + 1);
     assert!(matches!(phase(&recorder).await, Phase::Completed(_)));

@@ -89,20 +89,25 @@ impl Recorder {
         self.complete_alone().await
     }
 
-    /// The caller holds `completing`.
+    /// The caller holds `completing`. One that fails keeps no other back; the first error.
     async fn complete_alone(&self) -> Result<(), RecordError> {
         let waiting = self.inner.orders.lock().waiting.clone();
+        let mut outcome = Ok(());
         for one in waiting {
-            let system = System { inner: self.inner.clone(), state: one.state.clone() };
-            let followers = system.followers_at(one.told.clone()).await?;
-            if followers.iter().any(|follower| follower.next <= one.told.index) {
-                continue;
-            }
-            // In a task of its own: what is durable must get into the ledger.
-            let inner = self.inner.clone();
-            inner.runtime.spawn(async move { system.complete(&one, &followers).await }).await??;
+            outcome = outcome.and(self.complete_one(one).await);
         }
-        Ok(())
+        outcome
+    }
+
+    async fn complete_one(&self, one: Waiting) -> Result<(), RecordError> {
+        let system = System { inner: self.inner.clone(), state: one.state.clone() };
+        let followers = system.followers_at(one.told.clone()).await?;
+        if followers.iter().any(|follower| follower.next <= one.told.index) {
+            return Ok(());
+        }
+        // In a task of its own: what is durable must get into the ledger.
+        let inner = self.inner.clone();
+        inner.runtime.spawn(async move { system.complete(&one, &followers).await }).await?
     }
 }
 
