@@ -178,6 +178,9 @@ impl System {
                 kept.keys.retain(|key| !stated.keys.contains(key));
             }
         }
+        // What went with somebody else's erasure, or was purged, need not be searched for either.
+        let (vault, keys) = (self.inner.vault.clone(), kept.keys);
+        kept.keys = tokio::task::spawn_blocking(move || vault.readable(&keys)).await??;
         if kept.keys.is_empty() {
             return Ok(None);
         }
