@@ -17,8 +17,9 @@ use gateway::{Log, route, serve};
 use grpc::{ANSWER, REQUEST, call, framed, gzipped, trailers};
 use http::{HeaderMap, Response, StatusCode};
 use http2::{AnyBody, connect, post, read, upstream, whole, with_trailers};
+use inferlog_capture::recorder::InForce;
 use inferlog_record::body::Body;
-use inferlog_record::{Content, Level, PayloadRole, violations};
+use inferlog_record::{Content, Level, PayloadRole, RedactionAction, State, violations};
 use std::net::SocketAddr;
 
 const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
@@ -233,4 +234,85 @@ async fn metadata_names_the_person_and_the_decision() {
         ["decision.opened", "inference", "decision.joined", "inference", "output", "decision.closed"]
     );
     assert!(log.only().iter().all(|event| event.subjects.len() == 1), "{:#?}", log.only());
+}
+
+/// One field of a protobuf message, of bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+}
+
+/// A tensor of texts: `BYTES`, typed contents.
+fn texts(words: &str) -> Vec<u8> {
+    let contents = field(5, &field(8, words.as_bytes()));
+    [field(1, b"x"), field(2, b"BYTES"), vec![0x1a, 1, 1], contents].concat()
+}
+
+/// A call whose tensors, parameter and metadata hold an address, and whose tensors hold an account, under this policy.
+async fn called_with_an_address(unreadable: &str) -> (Log, Bytes, Vec<u8>) {
+    const WORDS: &str = "ada@example.com pays from DE89370400440532013000";
+    let dir = tempfile::tempdir().unwrap();
+    let parameter = [field(1, b"to"), field(2, &field(3, b"ada@example.com"))].concat();
+    let asked =
+        [field(1, b"credit"), field(3, b"r-1"), field(4, &parameter), field(5, &texts(WORDS))].concat();
+    let told = [field(1, b"credit"), field(2, b"3"), field(3, b"r-1"), field(5, &texts(WORDS))].concat();
+    let (expected, sent) = (asked.clone(), told.clone());
+    let upstream = upstream(move |request| {
+        let (asked, told) = (expected.clone(), sent.clone());
+        async move {
+            assert_eq!(read(request.into_body()).await.0, framed(&asked));
+            answer(framed(&told), "0", "to ada@example.com")
+        }
+    });
+    let recorder = recording::open(dir.path()).await;
+    let policy = format!(
+        "system = \"s\"\nversion = \"1\"\nunreadable = \"{unreadable}\"\n[[class]]\nname = \"default\"\nfloor = \"184 days\"\n\
+         target = \"1 year\"\nlegal_basis = \"x\"\n[[detector]]\nname = \"mails\"\nkind = \"email\"\naction = \"drop\"\n\
+         [[detector]]\nname = \"ibans\"\nkind = \"iban\"\naction = \"split\"\n"
+    );
+    assert!(recorder.put_in_force(InForce::read(&policy).unwrap()).await.unwrap());
+    let served = serve(recorder, &grpc_route(upstream.await, "")).await;
+    let mut client = connect(served.address, WINDOW).await;
+    let got = client.send_request(call(served.address, INFER, framed(&asked))).await.unwrap();
+    let (body, trailers) = read(got.into_body()).await;
+    assert_eq!((body, &trailers.unwrap()["grpc-status"]), (framed(&told), &"0".parse().unwrap()));
+    drop(client);
+    (served.end(dir.keep()).await, asked.into(), told)
+}
+
+/// What no detector reads is kept or left out whole; what stands beside it is read either way.
+#[tokio::test]
+async fn a_policys_detectors_read_what_is_not_protobuf_and_the_policy_decides_on_the_rest() {
+    for unreadable in ["keep", "drop"] {
+        let (log, asked, told) = called_with_an_address(unreadable).await;
+        assert_eq!(closing(&log), "answered complete - 0");
+        let events = log.only();
+        let raw = [(PayloadRole::InputRaw, &asked[..]), (PayloadRole::OutputRaw, &told[..])];
+        let every =
+            || events.iter().flat_map(|event| event.payloads.iter().map(move |payload| (event, payload)));
+        for (role, said) in raw {
+            let (event, payload) = every().find(|(_, payload)| payload.role == role).unwrap();
+            match unreadable {
+                "keep" => assert_eq!(log.text(event, role).as_bytes(), said),
+                _ => {
+                    assert_eq!(payload.state(), State::Redacted);
+                    let count =
+                        event.redactions.iter().find(|count| count.rule.as_str() == "unreadable").unwrap();
+                    assert_eq!(count.action, RedactionAction::Dropped);
+                }
+            }
+        }
+        let mut marks = 0;
+        for (event, payload) in every().filter(|(_, payload)| payload.state() == State::Present) {
+            if raw.iter().all(|(role, _)| *role != payload.role) {
+                let text = log.text(event, payload.role);
+                assert!(
+                    !text.contains("ada@example.com") && !text.contains("DE8937"),
+                    "{}: {text}",
+                    payload.role.as_str()
+                );
+                marks += text.matches("[mails]").count();
+            }
+        }
+        assert_eq!(marks, 2, "the parameter's and the metadata's");
+    }
 }
