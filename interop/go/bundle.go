@@ -43,8 +43,8 @@ type (
 	}
 )
 
-// checked counts what a bundle was found to hold.
-type checked struct{ files, logs, decisions, entries int }
+// checked counts what a bundle was found to hold, and the contents of decisions whose keys an erasure of it destroyed.
+type checked struct{ files, logs, decisions, entries, erased int }
 
 // unsummed are the files that SHA256SUMS cannot list: two of them state its own hash or that of the page, which are the others.
 var unsummed = map[string]bool{"SHA256SUMS": true, "manifest": true, "report.html": true, "report.note": true}
@@ -59,7 +59,8 @@ func isBundle(name string) bool {
 }
 
 // verifyBundle checks the hash of every file, the signatures of the manifest, the page's note and the checkpoints, and the
-// inclusion proof of every entry. Contents are not opened: `inferlog verify --bundle` and verify.py hold them against their commitments.
+// inclusion proof of every entry; and that nothing is disclosed whose key an erasure destroyed. Contents are not opened:
+// `inferlog verify --bundle` and verify.py hold them against their commitments.
 func verifyBundle(name string, vkeys []string) (found checked, err error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -78,7 +79,7 @@ func verifyBundle(name string, vkeys []string) (found checked, err error) {
 	if err != nil {
 		return found, err
 	}
-	bundle := bundle{files, verifiers}
+	bundle := bundle{files: files, verifiers: verifiers}
 	if found.files, err = bundle.checkSums(); err != nil {
 		return found, err
 	}
@@ -115,10 +116,11 @@ func verifyBundle(name string, vkeys []string) (found checked, err error) {
 type bundle struct {
 	files     fs.FS
 	verifiers []note.Verifier
+	erasures  []erasure
 }
 
 // checkSums holds SHA256SUMS against the files: every one is listed, none is missing.
-func (b bundle) checkSums() (count int, err error) {
+func (b *bundle) checkSums() (count int, err error) {
 	sums, err := fs.ReadFile(b.files, "SHA256SUMS")
 	if err != nil {
 		return 0, err
@@ -158,7 +160,7 @@ func (b bundle) checkSums() (count int, err error) {
 }
 
 // checkNotes opens the checkpoint of every log, and the two notes that state hashes by the key of every log.
-func (b bundle) checkNotes() (trees []tlog.Tree, decisions int, err error) {
+func (b *bundle) checkNotes() (trees []tlog.Tree, decisions int, err error) {
 	var told facts
 	if err := b.readJSON("bundle.json", &told); err != nil {
 		return nil, 0, err
@@ -201,7 +203,7 @@ func (b bundle) checkNotes() (trees []tlog.Tree, decisions int, err error) {
 }
 
 // open reads a signed note that a key of this name signed.
-func (b bundle) open(name, origin string) (string, error) {
+func (b *bundle) open(name, origin string) (string, error) {
 	data, err := fs.ReadFile(b.files, name)
 	if err != nil {
 		return "", err
@@ -225,12 +227,13 @@ func (b bundle) open(name, origin string) (string, error) {
 	return signed.Text, nil
 }
 
-// checkEntries proves every entry of a file; it returns the decision that the file is of.
-func (b bundle) checkEntries(name string, trees []tlog.Tree, found *checked) (string, error) {
+// checkEntries proves every entry of a file and judges what became of the contents; it returns the decision that the file is of.
+func (b *bundle) checkEntries(name string, trees []tlog.Tree, found *checked) (string, error) {
 	var told provedEntries
 	if err := b.readJSON(name, &told); err != nil {
 		return "", err
 	}
+	born := map[string]sealed{}
 	for _, entry := range told.Entries {
 		if entry.Log < 0 || entry.Log >= len(trees) {
 			return "", fmt.Errorf("%s: there is no log %d", name, entry.Log)
@@ -241,17 +244,19 @@ func (b bundle) checkEntries(name string, trees []tlog.Tree, found *checked) (st
 			return "", fmt.Errorf("%s: entry %d of log %d: %w", name, entry.Index, entry.Log, err)
 		}
 		var of struct {
-			Decision string `json:"decision"`
+			Decision string      `json:"decision"`
+			Events   []eventText `json:"events"`
 		}
 		if err := json.Unmarshal([]byte(entry.Entry), &of); err != nil || of.Decision != told.Decision {
 			return "", fmt.Errorf("%s: entry %d of log %d is of decision %q (%v)", name, entry.Index, entry.Log, of.Decision, err)
 		}
 		found.entries++
+		b.take(place{entry.Log, entry.Index}, told.Decision, of.Events, born)
 	}
-	return told.Decision, nil
+	return told.Decision, b.judge(name, told.Decision, born, found)
 }
 
-func (b bundle) readJSON(name string, value interface{}) error {
+func (b *bundle) readJSON(name string, value interface{}) error {
 	data, err := fs.ReadFile(b.files, name)
 	if err != nil {
 		return err

@@ -30,7 +30,14 @@ func writeBundle(t *testing.T, size int64) written {
 	signer, err := note.NewSigner(skey)
 	check(t, err)
 	bundle := written{t.TempDir(), vkey, signer}
+	bundle.fill(t, size, func(n int64) string {
+		return fmt.Sprintf(`{"decision":"%d","events":[{"id":"%d"}],"v":1}`, n%2, n)
+	})
+	return bundle
+}
 
+// fill writes the bundle of a log of these entries, which are of decision 0, of decision 1, or of the system's life.
+func (b written) fill(t *testing.T, size int64, entry func(int64) string) {
 	var hashes []tlog.Hash
 	own := tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
 		for _, index := range indexes {
@@ -38,9 +45,6 @@ func writeBundle(t *testing.T, size int64) written {
 		}
 		return list, nil
 	})
-	entry := func(n int64) string {
-		return fmt.Sprintf(`{"decision":"%d","events":[{"id":"%d"}],"v":1}`, n%2, n)
-	}
 	for n := int64(0); n < size; n++ {
 		stored, err := tlog.StoredHashes(n, []byte(entry(n)), own)
 		check(t, err)
@@ -48,22 +52,28 @@ func writeBundle(t *testing.T, size int64) written {
 	}
 	root, err := tlog.TreeHash(size, own)
 	check(t, err)
-	for decision := int64(0); decision < 2; decision++ {
-		told := provedEntries{Decision: fmt.Sprint(decision)}
-		for n := decision; n < size; n += 2 {
+	for decision, name := range map[string]string{"": "logs/0/system.json", "0": "decisions/0.json", "1": "decisions/1.json"} {
+		told := provedEntries{Decision: decision}
+		for n := int64(0); n < size; n++ {
+			var of struct{ Decision string }
+			check(t, json.Unmarshal([]byte(entry(n)), &of))
+			if of.Decision != decision {
+				continue
+			}
 			proof, err := tlog.ProveRecord(size, n, own)
 			check(t, err)
 			told.Entries = append(told.Entries, provedEntry{Entry: entry(n), Index: n, Proof: proof})
 		}
-		bundle.writeJSON(t, fmt.Sprintf("decisions/%d.json", decision), told)
+		if len(told.Entries) > 0 {
+			b.writeJSON(t, name, told)
+		}
 	}
-	bundle.writeJSON(t, "bundle.json", facts{Decisions: 2, Format: 1, Logs: []logFacts{{origin, root, size}}})
-	bundle.sign(t, "logs/0/checkpoint", fmt.Sprintf("%s\n%d\n%v\n", origin, size, root))
-	write(t, filepath.Join(bundle.dir, "report.html"), []byte("<html></html>"))
-	bundle.sum(t)
-	bundle.state(t, "manifest", "inferlog bundle v1", "SHA256SUMS")
-	bundle.state(t, "report.note", "inferlog bundle report v1", "report.html")
-	return bundle
+	b.writeJSON(t, "bundle.json", facts{Decisions: 2, Format: 1, Logs: []logFacts{{origin, root, size}}})
+	b.sign(t, "logs/0/checkpoint", fmt.Sprintf("%s\n%d\n%v\n", origin, size, root))
+	write(t, filepath.Join(b.dir, "report.html"), []byte("<html></html>"))
+	b.sum(t)
+	b.state(t, "manifest", "inferlog bundle v1", "SHA256SUMS")
+	b.state(t, "report.note", "inferlog bundle report v1", "report.html")
 }
 
 func (b written) writeJSON(t *testing.T, name string, value interface{}) {
@@ -134,7 +144,7 @@ func TestAcceptsBundles(t *testing.T) {
 		bundle := writeBundle(t, size)
 		for _, name := range []string{bundle.dir, bundle.pack(t)} {
 			found, err := verifyBundle(name, []string{bundle.vkey})
-			if err != nil || found != (checked{8, 1, 2, int(size)}) {
+			if err != nil || found != (checked{8, 1, 2, int(size), 0}) {
 				t.Errorf("size %d, %s: %v, %v", size, name, found, err)
 			}
 		}
@@ -210,6 +220,56 @@ func TestBundlesNeedTheLogsOwnKey(t *testing.T) {
 	}
 	if _, err := verifyBundle(filepath.Join(bundle.dir, "none.zip"), []string{bundle.vkey}); err == nil || !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestWhatWasErasedIsNotDisclosed discloses content before and after erasures that name its key or person, withhold it, or come too early.
+func TestWhatWasErasedIsNotDisclosed(t *testing.T) {
+	content := `{"decision":"0","events":[{"id":"a","kind":"inference","payloads":[{"key_id":"1.2","payload":"p"}],"subjects":["ada"]}],"v":1}`
+	other := `{"decision":"1","events":[{"id":"b","kind":"inference","payloads":[{"key_id":"1.3","payload":"q"}]}],"v":1}`
+	life := func(id, body string) string {
+		return fmt.Sprintf(`{"events":[{"body":%s,"id":%q,"kind":"erasure"}],"v":1}`, body, id)
+	}
+	byKey := life("i", `{"keys":["1.2"],"phase":"intent"}`)
+	byPerson := life("i", `{"phase":"intent","subjects":["ada"]}`)
+	table := []struct {
+		entries []string
+		erased  int
+	}{
+		{[]string{content, other, byKey}, 1},
+		{[]string{content, other, byPerson}, 1},
+		{[]string{content, other, life("c", `{"intent":"i","keys":["1.2"],"phase":"completed"}`)}, 1},
+		{[]string{content, other, life("i", `{"keys":["1.2","1.3"]}`)}, 2},
+		{[]string{byKey, content, other}, 0},
+		{[]string{content, other, life("w", `{"intent":"i","keys":["1.2"],"phase":"withheld"}`), byPerson}, 0},
+		{[]string{content, other, life("w", `{"intent":"j","keys":["1.2"],"phase":"withheld"}`), byPerson}, 1},
+		{[]string{content, other, life("i", `{"keys":["1.2"],"phase":"refused"}`)}, 0},
+		{[]string{content, other, life("i", `{"keys":["9.9"],"phase":"intent","subjects":["grace"]}`)}, 0},
+		{[]string{content, other, life("i", `"unreadable"`)}, 0},
+	}
+	for number, row := range table {
+		bundle := writeBundle(t, 1)
+		bundle.fill(t, int64(len(row.entries)), func(n int64) string { return row.entries[n] })
+		found, err := verifyBundle(bundle.dir, []string{bundle.vkey})
+		if err != nil || found.erased != row.erased {
+			t.Errorf("%d: %+v, %v", number, found, err)
+		}
+		write(t, filepath.Join(bundle.dir, "openings/0.json"), []byte(`{"decision":"0","openings":[{"payload":"p"}]}`))
+		bundle.fill(t, int64(len(row.entries)), func(n int64) string { return row.entries[n] })
+		if _, err := verifyBundle(bundle.dir, []string{bundle.vkey}); (err != nil) != (row.erased > 0) {
+			t.Errorf("%d, disclosed: %v", number, err)
+		}
+	}
+}
+
+// TestCountsWhatTheFrozenBundleLost reads the bundle that is kept for ever, of which one content was erased.
+func TestCountsWhatTheFrozenBundleLost(t *testing.T) {
+	frozen := filepath.Join("..", "..", "fixtures", "v1", "bundle")
+	vkey, err := os.ReadFile(filepath.Join(frozen, "log.vkey"))
+	check(t, err)
+	found, err := verifyBundle(filepath.Join(frozen, "good.zip"), []string{strings.TrimSpace(string(vkey))})
+	if err != nil || found != (checked{files: 23, logs: 1, decisions: 2, entries: 16, erased: 1}) {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 

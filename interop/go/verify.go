@@ -30,7 +30,8 @@ func main() {
 			fmt.Fprintln(os.Stderr, "verify:", err)
 			os.Exit(1)
 		}
-		fmt.Printf("ok files=%d logs=%d decisions=%d entries=%d\n", found.files, found.logs, found.decisions, found.entries)
+		fmt.Printf("ok files=%d logs=%d decisions=%d entries=%d erased=%d\n",
+			found.files, found.logs, found.decisions, found.entries, found.erased)
 		return
 	}
 	tree, err := verify(os.Args[1], os.Args[2:])
