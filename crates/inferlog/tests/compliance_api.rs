@@ -107,6 +107,9 @@ fn an_incident_is_opened_watched_and_closed() {
     let (status, opened) = api.json("POST /v1/incidents", &incident);
     assert_eq!(status, 200, "{opened}");
     let path = format!("/v1/incidents/{}", opened["incident"].as_str().unwrap());
+    let bundle = opened["bundle"]["file"].as_str().unwrap();
+    assert!(opened["bundle"]["decisions"].as_u64().unwrap() > 0, "{opened}");
+    world.run(&["verify", "--bundle", bundle]).expect(0);
     let (_, told) = api.json(&format!("GET {path}"), &Value::Null);
     assert_eq!((&told["days"], &told["phase"]), (&10.into(), &"aware".into()), "{told}");
     assert_eq!(api.json("POST /v1/erasures", &json!({ "subject": ALICE })).0, 409, "frozen");

@@ -15,6 +15,7 @@ use inferlog_record::body::{Basis, IncidentPhase};
 use inferlog_record::{Id, SystemName, Timestamp};
 use serde_json::json;
 
+pub(crate) use self::open::bundle_place;
 use crate::admin::{self, Act, Door, HoldAct, IncidentAct, IncidentDone, Words};
 use crate::cli::{DataArg, OpenArgs};
 use crate::commands::erase::FollowHere;

@@ -125,7 +125,7 @@ fn say(args: &OpenIncidentArgs, done: &IncidentDone) -> Result<(), Failure> {
 fn bundle(args: &OpenIncidentArgs, incident: Id) -> Result<(PathBuf, Result<Bundled, String>), Failure> {
     let place = match &args.bundle {
         Some(place) => place.clone(),
-        None => private_dir(&args.open.dir.data.join(BUNDLES))?.join(format!("{incident}.zip")),
+        None => bundle_place(&args.open.dir.data, incident)?,
     };
     let made = of_incident(&args.open, incident, &place).map_err(|error| {
         Failure::new(format!(
@@ -133,6 +133,11 @@ fn bundle(args: &OpenIncidentArgs, incident: Id) -> Result<(PathBuf, Result<Bund
         ))
     })?;
     Ok((place, made))
+}
+
+/// Where the bundle of an incident is put by default, in a directory that its owner alone enters.
+pub(crate) fn bundle_place(data: &Path, incident: Id) -> Result<PathBuf, Failure> {
+    Ok(private_dir(&data.join(BUNDLES))?.join(format!("{incident}.zip")))
 }
 
 /// A directory that its owner alone enters.

@@ -4,6 +4,7 @@
 //! that leaves stops no half of it.
 
 mod bodies;
+mod bundle;
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -206,7 +207,14 @@ impl Reader {
         let aware_at = time("aware_at", &aware_at)?;
         let (freeze, report) = (freeze.read()?, words(report_text)?);
         let asked = IncidentAsked { system, category, aware_at, freeze, report, actor };
-        Ok((StatusCode::OK, self.act(Act::Incident(IncidentAct::Open(asked))).await?))
+        let done: IncidentDone = self.act(Act::Incident(IncidentAct::Open(asked))).await?;
+        let mut told = serde_json::to_value(&done)?;
+        // Whatever becomes of the bundle, the incident is open and its records are frozen.
+        match self.bundle(done.incident).await {
+            Ok(bundle) => told["bundle"] = bundle,
+            Err(why) => (told["bundle"], told["no_bundle"]) = (Value::Null, why.to_string().into()),
+        }
+        Ok((StatusCode::OK, told))
     }
 
     async fn advance(&self, incident: Id, phase: IncidentPhase, body: &[u8]) -> Result<Answer, No> {
