@@ -9,7 +9,7 @@ use super::model::ClockTold;
 use super::parts::{PromptUsed, RegisteredTools};
 use super::reader::Reader;
 use super::rules;
-use crate::story::Place;
+use crate::story::{EntriesPurged, Place};
 
 /// How complete the record of a decision is, by the record's own tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +102,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
             item.why = format!("{}; it may have stood in entries that were purged", item.why);
         }
     }
+    missing.extend(evidence.reader.story.entries_purged.iter().map(entries));
     // What the record itself says first; what a rule adds to the same field of the same step says nothing new.
     let mut seen = BTreeSet::new();
     missing.retain(|item| seen.insert((item.step, item.field.clone(), item.why.clone())));
@@ -119,6 +120,24 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         (false, _) => Completeness::CompleteWithExplainedAbsences,
     };
     Verdict { completeness, opened: evidence.opened, by_law, unexplained, explained, missing, claim: CLAIM }
+}
+
+/// The entries that are gone.
+fn entries(purged: &EntriesPurged) -> MissingItem {
+    MissingItem {
+        step: None,
+        place: None,
+        field: "entries".to_owned(),
+        why: format!(
+            "those of {} before {} are gone but for those kept, {}",
+            purged.log,
+            purged.below,
+            purged.why()
+        ),
+        explained: !purged.by.is_empty(),
+        serves: "12(1)".to_owned(),
+        level: Level::Required.letter(),
+    }
 }
 
 /// What the story found missing: the record's tables held against each event, and each reference that says why it is empty.

@@ -91,16 +91,23 @@ impl<'a> Scan<'a> {
         };
         let mut first: Option<u64> = None;
         for log in logs.iter().filter(|log| log.size() > 0) {
-            let run = log.reader.bundles(0, log.size()).next().transpose();
-            let run = run.map_err(|source| log.unreadable(source))?;
-            let entry = run.as_ref().and_then(|run| entries(run.bytes()).next()?.ok());
-            if let Some(at) = entry.and_then(|entry| finders.time(entry)) {
+            if let Some(at) = finders.time_of(log, 0)? {
                 first = Some(first.map_or(at, |first| first.min(at)));
             }
         }
         let window = since(options, until, first)..until.nanos();
         let read_from = window.start.saturating_sub(BASELINE_DAYS * DAY_NS);
         let now_ns = options.now.nanos();
+        let mut notices = Vec::new();
+        for log in logs {
+            let begin = log.first()?;
+            if begin > 0 && finders.time_of(log, begin)?.is_some_and(|at| at >= window.start) {
+                notices.push(format!(
+                    "{} begins at entry {begin}: what was purged before is neither counted nor judged",
+                    log.origin
+                ));
+            }
+        }
         Ok(Self {
             profile,
             window: window.clone(),
@@ -117,7 +124,7 @@ impl<'a> Scan<'a> {
             usage: options.usage.as_ref().map(|_| Counted::default()),
             entries: 0,
             parts: Vec::new(),
-            notices: Vec::new(),
+            notices,
         })
     }
 
@@ -298,6 +305,14 @@ impl<'a> Scan<'a> {
 }
 
 impl Finders {
+    /// When the first entry that is there at or after `index` was logged.
+    fn time_of(&self, log: &OpenLog, index: u64) -> Result<Option<u64>> {
+        let run = log.reader.bundles(index, log.size()).next().transpose();
+        let run = run.map_err(|source| log.unreadable(source))?;
+        let entry = run.as_ref().and_then(|run| entries(run.bytes()).next()?.ok());
+        Ok(entry.and_then(|entry| self.time(entry)))
+    }
+
     /// When the first event of an entry was logged. No text within an entry can hold the member before it: texts of others are sealed.
     pub(super) fn time(&self, entry: &[u8]) -> Option<u64> {
         let start = self.logged_at.find(entry)? + LOGGED_AT.len();

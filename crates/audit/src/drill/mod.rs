@@ -95,7 +95,7 @@ pub fn drill_system(
     progress: &mut dyn FnMut(DrillStep),
 ) -> Result<SystemReport> {
     if drawn.system.is_empty() {
-        return Ok(SystemReport::unknown(drawn));
+        return Ok(SystemReport::unknown(fs, dir, drawn));
     }
     let select = Select::system(&drawn.system);
     let located = ScanLocator::scan(fs, dir, &select, &drawn.decisions, |entries, total| {
@@ -138,6 +138,7 @@ pub fn drill_system(
 fn lost(error: &AuditError) -> Finding {
     let class = match error {
         AuditError::NoDecision(_) => FindingClass::NotFound,
+        AuditError::DecisionPurged { .. } => FindingClass::Purged,
         _ => FindingClass::Unreadable,
     };
     let entry = match error {
@@ -174,11 +175,13 @@ impl SystemReport {
         }
     }
 
-    /// Of decisions that no log has.
-    fn unknown(drawn: &DrawnSystem) -> Self {
+    /// Of decisions that no log has: there never was one, or its entries were purged.
+    fn unknown(fs: &Arc<dyn Fs>, dir: &Path, drawn: &DrawnSystem) -> Self {
         let mut report = Self::new(drawn);
         for decision in &drawn.decisions {
-            let finding = lost(&AuditError::NoDecision(decision.to_string()));
+            let asked = crate::story::story(fs, dir, *decision, &StoryOptions::default());
+            let error = asked.err().unwrap_or_else(|| AuditError::NoDecision(decision.to_string()));
+            let finding = lost(&error);
             report.take(DecisionDrilled::new(*decision, None, vec![finding], &Checked::default()));
         }
         report

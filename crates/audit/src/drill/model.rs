@@ -226,6 +226,8 @@ macro_rules! classes {
 classes! {
     /// No log under a checkpoint has an entry of the decision.
     NotFound = "not_found" => "Check the id; if the decision was acknowledged, run `inferlog verify` with a checkpoint or receipt that you kept.";
+    /// No log has an entry of the decision any more: entries of its time were purged.
+    Purged = "purged" => "Drill decisions that are younger than the purge; of this one nothing can be told any more.";
     /// Entries cannot be read.
     Unreadable = "unreadable" => "Run `inferlog verify` to locate the damage, and restore the file from a backup.";
     /// An entry is not in the log, or the checkpoint is not to be believed.

@@ -34,8 +34,11 @@ pub(super) fn verdict(report: &DrillReport) -> String {
 pub(super) fn facts(report: &DrillReport) -> Vec<(&'static str, String)> {
     let checked = &report.checked;
     let mut facts = vec![("chosen", chosen(report)), ("proved", proved(report))];
-    let absent =
-        listed(checked.absent.iter().map(|(state, count)| format!("{} {}", grouped(*count), spaced(state))));
+    let absent = listed(checked.absent.iter().map(|(state, count)| match (state.as_str(), count) {
+        ("entries_purged", 1) => "entries purged of 1 decision".to_owned(),
+        ("entries_purged", count) => format!("entries purged of {} decisions", grouped(*count)),
+        (state, count) => format!("{} {}", grouped(*count), spaced(state)),
+    }));
     let absent =
         absent.map_or(String::new(), |absent| format!("; absent, and the record says why: {absent}"));
     facts.push(("opened", format!("{} as committed to{absent}", counted(checked.contents, "content"))));

@@ -8,7 +8,7 @@ use inferlog_record::{Entry, Id};
 
 use super::StoryOptions;
 use super::locate::Located;
-use super::removed::purged_by;
+use super::removed::{purged_by, purged_under};
 use super::search::{Hits, Wanted, look_up, search};
 use super::shared::SharedContent;
 use crate::error::{AuditError, Result};
@@ -95,13 +95,17 @@ fn not_found(found: &mut [(OpenLog, Hits)], decision: Id) -> Result<AuditError> 
             continue;
         }
         let purges = removals.purges().iter().filter(|purge| purge.is_of_entries() && purge.at.0 == number);
-        let by: Vec<String> = purges.map(|purge| purged_by(purge, found).said()).collect();
+        let by: Vec<_> = purges.map(|purge| purged_by(purge, found)).collect();
         let named = match hits.mentions.as_slice() {
             [] => String::new(),
             [one] => format!("; entry {one} names it"),
             [one, ..] => format!("; entry {one} and others name it"),
         };
-        said.push(format!("the log {} begins at entry {first}, {}{named}", log.origin, by.join("; ")));
+        said.push(format!(
+            "the entries of {} before {first} are gone but for those kept, {}{named}",
+            log.origin,
+            purged_under(&by)
+        ));
     }
     let decision = decision.to_string();
     Ok(match said.is_empty() {

@@ -129,12 +129,25 @@ pub(super) fn count(story: &mut Story) {
 impl EntriesPurged {
     /// As sentences.
     pub fn said(&self) -> String {
-        let by: Vec<String> = self.by.iter().map(Removed::said).collect();
-        let by = if by.is_empty() { "no purge that is at hand says why".to_owned() } else { by.join("; ") };
         format!(
-            "the entries of {} before {} are gone but for those kept: {by}. What this decision recorded there cannot be told any more.",
-            self.log, self.below
+            "the entries of {} before {} are gone but for those kept, {}. What this decision recorded there cannot be told any more.",
+            self.log,
+            self.below,
+            self.why()
         )
+    }
+
+    /// The purges behind it, as the end of a sentence.
+    pub fn why(&self) -> String {
+        purged_under(&self.by)
+    }
+}
+
+/// The purges that took entries, as the end of a sentence.
+pub(super) fn purged_under(by: &[Removed]) -> String {
+    match by {
+        [] => "and no purge that is at hand says why".to_owned(),
+        by => by.iter().map(Removed::said).collect::<Vec<_>>().join("; "),
     }
 }
 

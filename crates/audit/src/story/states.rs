@@ -20,6 +20,17 @@ pub(crate) fn mark(state: &str, is_held: bool) -> &'static str {
     known.map_or("?", |(_, mark, _)| mark)
 }
 
+/// A state and why, which says the state once: `missing: no pack holds it`, `purged under the policy …`.
+pub(crate) fn told(state: &str, why: &str) -> String {
+    let state = state.replace('_', " ");
+    match why.strip_prefix(&*state) {
+        Some(rest) if rest.starts_with(' ') => why.to_owned(),
+        // The reason's own word repeats it, and what follows says what it means.
+        Some(rest) if rest.starts_with("_by_policy: ") => format!("{state}{}", &rest["_by_policy".len()..]),
+        _ => format!("{state}: {why}"),
+    }
+}
+
 /// What removed a content, in one sentence; else its reason as the record has it.
 pub(crate) fn why(removed: Option<&Removed>, reason: Option<&str>, problem: Option<&str>) -> String {
     match (removed, reason, problem) {
@@ -62,8 +73,13 @@ impl RedactionTold {
     }
 }
 
+/// What rules did to the contents of an event.
+pub(crate) fn taken_out(redactions: &[RedactionTold]) -> String {
+    redactions.iter().map(RedactionTold::said).collect::<Vec<_>>().join(", ")
+}
+
 impl States {
-    /// `5 present (1 held), 2 erased, 1 purged, 3 missing`; empty where nothing is told of.
+    /// `5 present (1 held), 2 erased, 1 purged, 3 missing, rules took something out 2 times`; empty where nothing is told of.
     pub fn said(&self) -> String {
         let held = if self.held > 0 { format!(" ({} held)", self.held) } else { String::new() };
         let mut parts: Vec<String> =
@@ -77,7 +93,12 @@ impl States {
         ];
         parts.extend(counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")));
         if self.spans_redacted > 0 {
-            parts.push(format!("{} taken out of them by rules", self.spans_redacted));
+            let times = if self.spans_redacted == 1 {
+                "once".to_owned()
+            } else {
+                format!("{} times", self.spans_redacted)
+            };
+            parts.push(format!("rules took something out {times}"));
         }
         parts.join(", ")
     }

@@ -37,18 +37,26 @@ fn about(account: &Account, person: Option<&str>) -> Vec<ExplanationPart> {
             account.identity.subjects.len()
         ),
     };
-    vec![
+    let mut parts = vec![
         Says("This is a draft, made from the system’s log. It is not yet an explanation: the deployer completes it, checks it and answers for it.".to_owned()),
         Says("The log shows what happened. It does not show why a model weighs things as it does, and nothing here claims to.".to_owned()),
         Says(for_whom),
+    ];
+    if !account.entries_purged.is_empty() {
+        parts.push(Says("Entries of this decision were purged when the time was over that a policy gives them, or may have been. Where this draft says that something is not recorded, it may have stood there.".to_owned()));
+    }
+    parts.push(
         Blank("whether Article 86(1) of Regulation (EU) 2024/1689 applies: the decision rests on the output of a high-risk system listed in Annex III (point 2 excepted) and has legal effects on the person or affects them similarly significantly; and whether other law asks for more or for less (Article 86(2) and (3))".to_owned()),
-    ]
+    );
+    parts
 }
 
 fn decision(account: &Account) -> Vec<ExplanationPart> {
     let identity = &account.identity;
-    let when =
-        account.time.began.as_deref().map_or("at a time that is not recorded".to_owned(), words::moment);
+    let when = match account.time.began.as_deref() {
+        Some(began) => format!("on {}", words::moment(began)),
+        None => "at a time that is not recorded".to_owned(),
+    };
     let ended = match identity.outcome.as_deref() {
         Some("answered") => "The system gave an answer.",
         Some("refused") => "The system refused to answer.",
@@ -60,7 +68,7 @@ fn decision(account: &Account) -> Vec<ExplanationPart> {
     let route = identity.route.as_ref().map_or(String::new(), |route| format!(" (route {route})"));
     vec![
         Says(format!(
-            "The system {}{route} was asked on {when}. {ended} The decision’s number is {}.",
+            "The system {}{route} was asked {when}. {ended} The decision’s number is {}.",
             identity.system, identity.decision
         )),
         Blank("who decided, in whose name, and where that person or body can be reached".to_owned()),

@@ -27,9 +27,13 @@ pub(super) fn input(page: &mut Page<'_>) {
 fn stage(page: &mut Page<'_>, role: &str, stage: &[Held]) {
     page.each(stage, "content", |page, held| page.held(Some(held)));
     if stage.is_empty() {
+        let absent = match page.account.entries_purged.is_empty() {
+            true => "Nothing is recorded of this stage.",
+            false => "Nothing of this stage is in the entries that are left.",
+        };
         let _ = writeln!(
             page.out,
-            "<figure><figcaption><b>{}</b></figcaption><p class=\"absent\">Nothing is recorded of this stage.</p></figure>",
+            "<figure><figcaption><b>{}</b></figcaption><p class=\"absent\">{absent}</p></figure>",
             words::role(role)
         );
     }

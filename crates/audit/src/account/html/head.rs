@@ -116,7 +116,11 @@ fn model(account: &Account) -> Row {
 fn when(account: &Account) -> Row {
     let time = &account.time;
     let began = time.began.as_deref().map_or("unknown".to_owned(), words::moment);
-    let took = time.latency_ns.map_or("not ended".to_owned(), |ns| format!("took {}", words::lasted(ns)));
+    let took = match (time.latency_ns, &time.ended) {
+        (Some(ns), _) => format!("took {}", words::lasted(ns)),
+        (None, Some(ended)) => format!("ended {}", words::moment(ended)),
+        (None, None) => "not ended".to_owned(),
+    };
     let clock = match time.clocks.last() {
         Some(clock) if clock.synchronised == Some(true) => match clock.max_error_ns {
             Some(error) => format!("clock synchronised, at most {} off", words::lasted(error)),
@@ -169,6 +173,9 @@ fn record(account: &Account) -> Row {
     }
     if verdict.explained > 0 {
         said.push(format!("{} with a reason", words::counted(verdict.explained as u64, "absent item")));
+    }
+    if !account.entries_purged.is_empty() {
+        said.push("entries of it were purged, or may have been".to_owned());
     }
     if !verdict.opened {
         said.push("contents were not opened".to_owned());

@@ -4,6 +4,7 @@ use super::escape::escape;
 use super::words;
 use crate::account::graph::Tone;
 use crate::account::model::Content;
+use crate::story::states::told;
 
 /// A mark with words.
 pub(super) fn pill(tone: Tone, text: &str) -> String {
@@ -26,7 +27,7 @@ pub(super) fn why_not(content: &Content, opened: bool) -> String {
             format!("Sealed{}: this account was made without the keys.", size.unwrap_or_default())
         }
         ("present", _, None) => "Not opened.".to_owned(),
-        (state, ..) => format!("{}: {}", capital(&words::spaced(state)), content.why()),
+        (state, ..) => capital(&told(state, &content.why())),
     }
 }
 

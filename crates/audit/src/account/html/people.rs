@@ -12,7 +12,11 @@ pub(super) fn humans(page: &mut Page<'_>) {
     let account = page.account;
     page.section("people", "Human oversight", |page| {
         if account.humans.is_empty() {
-            page.paragraph("absent", "No human action is recorded of this decision.");
+            let absent = match account.entries_purged.is_empty() {
+                true => "No human action is recorded of this decision.",
+                false => "No human action is in the entries of this decision that are left.",
+            };
+            page.paragraph("absent", absent);
         }
         for human in &account.humans {
             page.step_heading(human.step, &done_by(human));

@@ -10,8 +10,7 @@ use super::words;
 use crate::account::graph::Tone;
 use crate::account::verdict::MissingItem;
 use crate::report::KeySource;
-use crate::story::RedactionTold;
-use crate::story::states::LEGEND;
+use crate::story::states::{LEGEND, taken_out};
 
 /// Steps beyond which the table is folded.
 const STEPS_OPEN_MAX: usize = 200;
@@ -143,13 +142,8 @@ fn states(page: &mut Page<'_>) {
             ),
         );
         for step in page.account.steps.iter().filter(|step| !step.redactions.is_empty()) {
-            let said: Vec<String> = step.redactions.iter().map(RedactionTold::said).collect();
-            let _ = writeln!(
-                page.out,
-                "<p class=\"dim\">{} {}</p>",
-                step_link(step.number),
-                escape(&said.join(", "))
-            );
+            let said = escape(&taken_out(&step.redactions));
+            let _ = writeln!(page.out, "<p class=\"dim\">{} {said}</p>", step_link(step.number));
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn role(role: &str) -> &str {
         "human.before" => "Before",
         "human.after" => "After",
         "human.reason" => "Reason",
+        "split" => "Taken out and kept apart",
         "label.value" => "Value",
         other => other,
     }

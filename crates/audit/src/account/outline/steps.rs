@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Item, Shown, Tone};
 use crate::account::model::{Account, Content, Held, Step, Why};
+use crate::story::states::{taken_out, told};
 use crate::story::{lasted, tokens, words};
 
 /// Every step in causal order.
@@ -83,10 +84,7 @@ impl Details {
             details.add(transform.step, vec![stage]);
         }
         for step in account.steps.iter().filter(|step| !step.redactions.is_empty()) {
-            details.add(
-                step.number,
-                step.redactions.iter().map(|one| Some(format!("taken out: {}", one.said()))).collect(),
-            );
+            details.add(step.number, vec![Some(format!("taken out: {}", taken_out(&step.redactions)))]);
         }
         for label in &account.labels {
             let about = label.about.map(|about| format!("about #{about}"));
@@ -180,10 +178,7 @@ pub(super) fn shown<'a>(account: &'a Account, held: &Held, again: bool) -> Optio
             (format!("{media_type}{size}, sealed{}", kept(content)), Tone::Quiet)
         }
         ("present", None, None, Some(_)) => (format!("{media_type}, verified{}", kept(content)), Tone::Quiet),
-        (state, ..) => {
-            let state = format!("{} {}: {}", content.mark(), state.replace('_', " "), content.why());
-            (state, Tone::Bad)
-        }
+        (state, ..) => (format!("{} {}", content.mark(), told(state, &content.why())), Tone::Bad),
     };
     // A stream is read by its words.
     let is_stream = matches!(media_type, "text/event-stream" | "application/x-ndjson");

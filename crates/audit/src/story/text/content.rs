@@ -13,7 +13,7 @@ use super::stream::words;
 use super::{TextOptions, shorten};
 use crate::paint::Paint;
 use crate::story::model::{PayloadContent, Story, StoryEvent, StoryPayload};
-use crate::story::states::{kept_by, mark, why};
+use crate::story::states::{kept_by, mark, told, why};
 
 /// Characters of one content that are shown, in a decision of one request and in one of several.
 const CHARS_MAX: usize = 400;
@@ -159,10 +159,12 @@ impl<'s> Contents<'s> {
                 self.paint.dim(&format!("{}, sealed{}", self.described(payload, ""), self.kept(payload)))
             }
             (None, state, ..) => self.paint.bad(&format!(
-                "{} {}: {}",
+                "{} {}",
                 mark(state, false),
-                state.replace('_', " "),
-                why(payload.removed.as_ref(), payload.reason.as_deref(), payload.problem.as_deref())
+                told(
+                    state,
+                    &why(payload.removed.as_ref(), payload.reason.as_deref(), payload.problem.as_deref())
+                )
             )),
         }
     }

@@ -10,7 +10,8 @@ use super::content::Contents;
 use super::says::{fields, says};
 use super::{TextOptions, articles, counted, lasted};
 use crate::paint::Paint;
-use crate::story::model::{RedactionTold, Story, StoryEvent};
+use crate::story::model::{Story, StoryEvent};
+use crate::story::states::taken_out;
 
 /// Writes the steps of a story.
 pub(super) struct Steps<'s> {
@@ -106,8 +107,8 @@ impl<'s> Steps<'s> {
             self.admitted = says;
         }
         if !step.redactions.is_empty() {
-            let said: Vec<String> = step.redactions.iter().map(RedactionTold::said).collect();
-            let _ = writeln!(out, "{indent}{}", self.paint.dim(&format!("taken out: {}", said.join(", "))));
+            let said = taken_out(&step.redactions);
+            let _ = writeln!(out, "{indent}{}", self.paint.dim(&format!("taken out: {said}")));
         }
         self.contents.payloads(out, &indent, step);
     }
