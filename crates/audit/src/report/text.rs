@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Fault, KeySource, LogReport, Report};
 use crate::paint::Paint;
+use crate::story::states::times;
 
 impl Report {
     /// The report as text, with colours for a terminal or without. It never says merely that a log is valid: it says what was
@@ -91,7 +92,7 @@ fn counts(log: &LogReport) -> Vec<String> {
     ];
     parts.extend(counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")));
     if found.spans_redacted > 0 {
-        parts.push(format!("{} taken out of them by rules", found.spans_redacted));
+        parts.push(format!("rules took something out {}", times(found.spans_redacted)));
     }
     if parts.len() > 1 || found.kept > 0 {
         lines.push(format!("payloads: {}", parts.join(", ")));

@@ -68,9 +68,13 @@ pub(crate) fn kept_by(held: &[HeldBy], withheld: &[WithheldFrom]) -> Vec<String>
 impl RedactionTold {
     /// `email: redacted 3 times`.
     pub fn said(&self) -> String {
-        let times = if self.count == 1 { "once".to_owned() } else { format!("{} times", self.count) };
-        format!("{}: {} {times}", self.rule, self.action)
+        format!("{}: {} {}", self.rule, self.action, times(self.count))
     }
+}
+
+/// `once`, `3 times`.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// What rules did to the contents of an event.
@@ -93,12 +97,7 @@ impl States {
         ];
         parts.extend(counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")));
         if self.spans_redacted > 0 {
-            let times = if self.spans_redacted == 1 {
-                "once".to_owned()
-            } else {
-                format!("{} times", self.spans_redacted)
-            };
-            parts.push(format!("rules took something out {times}"));
+            parts.push(format!("rules took something out {}", times(self.spans_redacted)));
         }
         parts.join(", ")
     }
