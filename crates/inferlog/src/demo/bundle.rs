@@ -28,7 +28,7 @@ pub(super) async fn chapter(
     )?;
     let data = demo.data();
     let decision = chosen.decision.ok_or_else(|| Failure::new("the decision has no id"))?.to_string();
-    let file = place(data, scratch);
+    let file = place(data, scratch, "evidence.zip");
     let (bundle, data) = (file.display().to_string(), data.display().to_string());
     let export = [
         "export",
@@ -54,10 +54,10 @@ pub(super) async fn chapter(
     Ok(())
 }
 
-/// Beside the log where that stays, else among what goes with the demo.
-fn place(data: &Path, scratch: &Path) -> PathBuf {
+/// Where a file of this name goes: beside the log where that stays, else among what goes with the demo.
+pub(super) fn place(data: &Path, scratch: &Path, name: &str) -> PathBuf {
     match data.starts_with(scratch) {
-        true => scratch.join("evidence.zip"),
-        false => data.with_extension("evidence.zip"),
+        true => scratch.join(name),
+        false => data.with_extension(name),
     }
 }

@@ -5,6 +5,7 @@
 mod advice;
 mod app;
 mod bundle;
+mod keeping;
 mod questions;
 mod story;
 mod tamper;
@@ -25,6 +26,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::admin::{Act, AdminServer, Form, Reader, act};
+use crate::current::Current;
+use crate::followers::{Followers, Store};
 use crate::http_server::serve;
 use crate::model::ModelServer;
 use crate::output::{self, BOLD, DIM, Failure, styled};
@@ -68,6 +71,8 @@ pub(crate) struct Demo {
     /// Where the application answers customers.
     door: SocketAddr,
     admin: AdminServer,
+    /// What follows the log into the index.
+    followers: Followers,
     tasks: [JoinHandle<()>; 2],
     gateway_task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -108,8 +113,10 @@ impl Demo {
         });
         let application = Application::new(gateway);
         let tasks = [model_task, tokio::spawn(app::serve(application.clone(), asked))];
-        let admin = AdminServer::start(data, instance.clone())?;
-        Ok(Self { instance, model, gateway, application, door, admin, tasks, gateway_task, stop })
+        let followers = Followers::new(vec![Store::Sqlite]);
+        let current = Current::from(instance.clone()).followed(followers.clone()).await;
+        let admin = AdminServer::start(data, current)?;
+        Ok(Self { instance, model, gateway, application, door, admin, followers, tasks, gateway_task, stop })
     }
 
     /// What `show` prints of a decision.
@@ -172,6 +179,7 @@ impl Demo {
         drop(self.admin);
         drop(self.stop);
         self.gateway_task.await?;
+        tokio::task::spawn_blocking(move || self.followers.stop()).await?;
         self.tasks.iter().for_each(JoinHandle::abort);
         Ok(self.instance.recorder.close().await?)
     }

@@ -46,6 +46,11 @@ pub(super) async fn chapter(
 
 /// Runs this program, and tells what it printed.
 pub(super) async fn ask(story: &Story, args: &[&str]) -> Result<(), Failure> {
+    ask_first(story, args, usize::MAX).await
+}
+
+/// The same with the first lines of it.
+pub(super) async fn ask_first(story: &Story, args: &[&str], lines: usize) -> Result<(), Failure> {
     let done = Command::new(std::env::current_exe()?).args(args).output().await?;
     let words = args
         .iter()
@@ -55,6 +60,7 @@ pub(super) async fn ask(story: &Story, args: &[&str]) -> Result<(), Failure> {
         let why = String::from_utf8_lossy(&done.stderr);
         return Err(Failure::new(format!("{command}: {why}")));
     }
-    story.command(command, &String::from_utf8_lossy(&done.stdout))?;
+    let printed = String::from_utf8_lossy(&done.stdout);
+    story.command(command, &printed.lines().take(lines).collect::<Vec<_>>().join("\n"))?;
     Ok(())
 }

@@ -12,13 +12,11 @@ use inferlog_audit::{
 use inferlog_log::{LogDir, LogIdentity, list_logs};
 use inferlog_merkle::VerifierKey;
 use inferlog_record::Id;
-use inferlog_record::body::OrderKind;
 
 use super::story::Story;
 use super::traffic::{self, Exchange, Kind, MIX};
-use super::{Demo, advice, bundle, questions, tamper};
-use crate::admin::{Act, ErasureAct, ErasureAsked, ErasureDone, Target, act};
-use crate::commands::{erase, receipt, verify};
+use super::{Demo, advice, bundle, keeping, questions, tamper};
+use crate::commands::{receipt, verify};
 use crate::output::{DIM, Failure, styled};
 
 /// Shows all of it; `scratch` is a directory for what is made on the way.
@@ -34,7 +32,9 @@ pub(crate) async fn tour(demo: &Demo, scratch: &Path) -> Result<(), Failure> {
     tour.change_a_byte().await?;
     let receipt = tour.prove(chosen).await?;
     bundle::chapter(&mut tour.story, demo, scratch, chosen, &tour.key).await?;
-    tour.erase(chosen, receipt).await?;
+    keeping::policy(&mut tour.story, demo, scratch, chosen).await?;
+    keeping::erasure(&mut tour.story, demo, scratch, chosen, &tour.key).await?;
+    tour.still_proved(receipt).await?;
     tour.conclude()
 }
 
@@ -205,24 +205,8 @@ impl<'a> Tour<'a> {
         Ok(Some(receipt))
     }
 
-    async fn erase(&mut self, chosen: &Exchange, receipt: Option<PathBuf>) -> Result<(), Failure> {
-        self.story.chapter("The applicant asks to be erased")?;
-        let target = Target::Subject(chosen.applicant.clone());
-        let asked = ErasureAsked { target, system: None, order: OrderKind::Request, text: None, actor: None };
-        let erased = act(&self.demo.instance, Act::Erasure(ErasureAct::Erase(asked))).await?;
-        let erased: Vec<ErasureDone> = serde_json::from_value(erased)?;
-        let mut printed = Vec::new();
-        erased.iter().try_for_each(|done| erase::print(&mut printed, done))?;
-        let command = format!("inferlog erase --data {} --subject {} --yes", self.data(), chosen.applicant);
-        self.story.command(command, &String::from_utf8_lossy(&printed))?;
-
-        let told = self.demo.told(chosen.decision, false).await?;
-        let gone: Vec<&str> = told.lines().filter(is_telling).collect();
-        self.story
-            .say("The same decision now (shortened): what stands in clear stays, the content is gone.")?;
-        self.story
-            .command(format!("inferlog show {} --data {}", id(chosen), self.data()), &gone.join("\n"))?;
-
+    /// What was given out before the applicant was erased holds still.
+    async fn still_proved(&mut self, receipt: Option<PathBuf>) -> Result<(), Failure> {
         self.demo.instance.recorder.integrate().await?;
         let report = self.verified(self.demo.data(), true).await?;
         self.story.say("And the record is still the one of which the auditor kept a checkpoint before:")?;
@@ -292,12 +276,6 @@ fn brief(report: &str) -> &str {
 fn verdict(report: &str) -> &str {
     let brief = brief(report).trim_end();
     brief.split_once("\n\n").map_or(brief, |(_, verdict)| verdict)
-}
-
-/// Lines of a decision that tell what an erasure left and took.
-fn is_telling(line: &&str) -> bool {
-    let told = ["outcome ", "model ", "began ", "about ", "input.raw ", "output.raw "];
-    told.iter().any(|start| line.trim_start().starts_with(start)) || line.contains("entries are in the log")
 }
 
 fn sound(report: &Report) -> Result<(), Failure> {

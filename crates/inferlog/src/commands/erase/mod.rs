@@ -22,7 +22,6 @@ use crate::output::{self, Failure, Verdict};
 
 pub(crate) use certificate::check as check_certificate;
 pub(crate) use follow::FollowHere;
-pub(crate) use print::done as print;
 
 /// Time between two looks at an erasure that waits for followers.
 const LOOK_PERIOD: Duration = Duration::from_millis(200);

@@ -86,7 +86,7 @@ fn day(time: Timestamp) -> String {
 }
 
 /// What an erasure did in one system.
-pub(crate) fn done(out: &mut impl Write, done: &ErasureDone) -> io::Result<()> {
+pub(super) fn done(out: &mut impl Write, done: &ErasureDone) -> io::Result<()> {
     if done.outcome == Outcome::Refused {
         writeln!(out, "{} {}: nothing was erased", styled(BAD, "refused"), done.system)?;
         kept(out, &done.withheld)?;
