@@ -161,6 +161,7 @@ fn outside(lines: &mut Lines, horizon: Option<Timestamp>) {
     for what in [
         "copies of the keystore that inferlog does not write, until they are gone",
         "archives of a database's own log, its replicas and its backups",
+        "stores that followed the log once and were forgotten",
         "evidence bundles, exports and answers that were given out before",
         "what stands in clear in the log: times, numbers, configured names, pseudonyms",
     ] {

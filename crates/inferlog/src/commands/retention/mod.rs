@@ -182,7 +182,10 @@ fn print_done(out: &mut impl Write, done: &Purged) -> Result<(), Failure> {
         return Ok(());
     }
     if done.events.is_empty() && done.packs == 0 && done.entries == 0 {
-        writeln!(out, "  nothing is due")?;
+        writeln!(
+            out,
+            "  nothing was removed: nothing is due, or what is due waits (inferlog retention plan says for what)"
+        )?;
         return Ok(());
     }
     writeln!(
