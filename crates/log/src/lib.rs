@@ -15,6 +15,7 @@
 mod append;
 mod bytes;
 mod cursor;
+pub mod derived;
 mod error;
 mod hooks;
 mod identity;

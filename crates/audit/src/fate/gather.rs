@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use inferlog_log::derived;
 use inferlog_record::{Entry, EntryError};
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -39,7 +40,7 @@ impl Removals {
     }
 }
 
-/// The file `ledger` of a log: derived, where every permanent event stands.
+/// The file `ledger` of a log: derived, where every permanent event stands, with its digest. One that does not check is not read.
 #[derive(Deserialize)]
 struct Ledger {
     format: u32,
@@ -59,7 +60,7 @@ pub(crate) fn of_log(
 ) -> Result<()> {
     let size = log.size();
     let ledger = log.reader.fs().read(&log.dir.path().join("ledger")).ok();
-    let ledger = ledger.and_then(|bytes| serde_json::from_slice::<Ledger>(&bytes).ok());
+    let ledger = ledger.and_then(|bytes| serde_json::from_str::<Ledger>(derived::checked(&bytes)?).ok());
     let ledger = ledger.filter(|ledger| ledger.format == 1);
     let mut indices: BTreeSet<u64> = named.iter().copied().filter(|index| *index < size).collect();
     let mut from = 0;

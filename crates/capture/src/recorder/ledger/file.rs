@@ -1,10 +1,10 @@
-//! The file `ledger` beside a log: at which indices its permanent events stand. Derived from the log; one that is missing or
-//! does not fit is made again by reading the log.
+//! The file `ledger` beside a log: at which indices its permanent events stand. Derived from the log; one that is missing, does
+//! not check or does not fit is made again by reading the log.
 
 use super::{Ledger, Told, kept};
 use crate::recorder::RecordError;
 use inferlog_disk::{Fs, replace_file};
-use inferlog_log::{LogDir, LogId, LogReader};
+use inferlog_log::{LogDir, LogId, LogReader, derived};
 use inferlog_record::Entry;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ const FORMAT: u32 = 1;
 
 /// What the file says.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Saved {
     format: u32,
     /// Entries below this index were looked at.
@@ -76,10 +77,16 @@ fn load(reader: &LogReader, size: u64) -> Result<Option<Saved>, RecordError> {
 impl Saved {
     /// What a file says of a log of `size` entries, if it can be that.
     fn parse(bytes: &[u8], size: u64) -> Option<Self> {
-        let saved: Self = serde_json::from_slice(bytes).ok()?;
+        // A figure that a damaged disk changed would hide a hold, and what it keeps would be removed: the file bears its own digest.
+        let saved: Self = serde_json::from_str(derived::checked(bytes)?).ok()?;
         let ascends = saved.events.windows(2).all(|pair| pair[0] < pair[1]);
         let fits = saved.events.last().is_none_or(|last| *last < saved.next);
         (saved.format == FORMAT && saved.next <= size && ascends && fits).then_some(saved)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        let json = serde_json::to_string(self).map_err(|error| RecordError::Invalid(error.to_string()))?;
+        Ok(derived::with_digest(&json))
     }
 }
 
@@ -92,8 +99,7 @@ pub(super) fn save(
 ) -> Result<(), RecordError> {
     let mut events: Vec<u64> = events.collect();
     events.dedup();
-    let saved = serde_json::to_vec(&Saved { format: FORMAT, next, events });
-    let bytes = saved.map_err(|error| RecordError::Invalid(error.to_string()))?;
+    let bytes = Saved { format: FORMAT, next, events }.to_bytes()?;
     Ok(replace_file(fs, &dir.path().join(FILE), &bytes)?)
 }
 
@@ -102,19 +108,47 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test")]
     use super::*;
 
+    const FROZEN: &[u8] = include_bytes!("../../../../../fixtures/v1/capture/ledger");
+
     #[test]
     fn the_frozen_file_is_read_for_ever_and_what_does_not_fit_is_not() {
-        let frozen = include_bytes!("../../../../../fixtures/v1/capture/ledger");
-        let saved = Saved::parse(frozen, 42).unwrap();
+        let saved = Saved::parse(FROZEN, 42).unwrap();
         assert_eq!((saved.next, &saved.events[..]), (42, &[3, 17, 41][..]));
-        assert!(Saved::parse(frozen, 41).is_none(), "of a longer log");
-        let text = std::str::from_utf8(frozen).unwrap();
-        for (from, to) in
-            [("17", "2"), ("41", "42"), ("\"format\":1", "\"format\":2"), ("3,", "3,3,"), ("}", "")]
-        {
-            assert!(Saved::parse(text.replace(from, to).as_bytes(), 100).is_none(), "{from} as {to}");
+        assert_eq!(saved.to_bytes().unwrap(), FROZEN);
+        assert!(Saved::parse(FROZEN, 41).is_none(), "of a longer log");
+        let json = derived::checked(FROZEN).unwrap();
+        for (from, to) in [
+            ("17", "2"),
+            ("41", "42"),
+            ("\"format\":1", "\"format\":2"),
+            ("3,", "3,3,"),
+            ("}", ""),
+            ("}", ",\"also\":1}"),
+        ] {
+            let other = derived::with_digest(&json.replace(from, to));
+            assert!(Saved::parse(&other, 100).is_none(), "{from} as {to}");
         }
-        let again = serde_json::to_vec(&saved).unwrap();
-        assert_eq!(again, frozen);
+    }
+
+    #[test]
+    fn every_byte_that_changed_and_every_line_that_is_lost_is_noticed() {
+        for at in 0..FROZEN.len() {
+            for bit in 0..8 {
+                let mut changed = FROZEN.to_vec();
+                changed[at] ^= 1 << bit;
+                assert!(Saved::parse(&changed, 1 << 40).is_none(), "bit {bit} of byte {at}");
+            }
+            assert!(Saved::parse(&FROZEN[..at], 1 << 40).is_none(), "cut off at {at}");
+        }
+        let lines: Vec<&[u8]> = FROZEN.split_inclusive(|byte| *byte == b'\n').collect();
+        assert_eq!(lines.len(), 2);
+        for line in &lines {
+            assert!(Saved::parse(line, 1 << 40).is_none(), "one line alone");
+        }
+        assert!(Saved::parse(&lines.concat().repeat(2), 1 << 40).is_none(), "twice");
+        let damaged = include_bytes!("../../../../../fixtures/v1/capture/ledger-corrupt");
+        assert!(Saved::parse(damaged, 1 << 40).is_none(), "the index of a hold is lost");
+        let before = include_bytes!("../../../../../fixtures/v1/capture/ledger-no-digest");
+        assert!(Saved::parse(before, 1 << 40).is_none(), "without a digest");
     }
 }

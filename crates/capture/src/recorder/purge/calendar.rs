@@ -15,10 +15,10 @@
 
 use super::entry::Light;
 use crate::recorder::clock_guard::FORWARD_NS_MAX;
+use inferlog_log::derived;
 use inferlog_record::body::Body;
 use inferlog_record::{Entry, Kind, RetentionClass, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -103,20 +103,23 @@ impl Calendar {
     /// Reads the file; `None` if it does not check.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         // A figure that a damaged disk changed would remove what is to be kept: the file bears its own digest.
-        let (json, digest) = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split_once('\n')?;
-        let known: Self = serde_json::from_str(json).ok()?;
-        (known.format == FORMAT && digest == hex_digest(json)).then_some(known)
+        let known: Self = serde_json::from_str(derived::checked(bytes)?).ok()?;
+        (known.format == FORMAT).then_some(known)
     }
 
     /// The file's bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        format!("{json}\n{}\n", hex_digest(&json)).into_bytes()
+        derived::with_digest(&serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The first entry that was not read.
     pub(crate) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The latest stamp that counts.
+    pub(crate) fn newest(&self) -> Timestamp {
+        Timestamp(self.newest_ns)
     }
 
     /// Steps that nobody settled and no time service vouches for, in order.
@@ -235,10 +238,6 @@ impl Calendar {
         let split = self.rows(class.as_str()).filter(|(_, row)| row.first <= last && row.last > last);
         split.map(|(day, row)| (day, row.last)).collect()
     }
-}
-
-fn hex_digest(text: &str) -> String {
-    inferlog_record::Digest(Sha256::digest(text.as_bytes()).into()).to_string()
 }
 
 /// The last moment of a UTC day. No period that begins on the day is over later than the one that begins then.
