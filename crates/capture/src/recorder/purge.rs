@@ -8,6 +8,7 @@
 //! How old an entry is comes from the order of the log (`calendar`), not from its stamp; when it is due from the policy (`due`); what
 //! keeps it from the holds (`held`). `plan` puts these together, `carry` has the order of the writes.
 
+mod ages;
 mod calendar;
 mod carry;
 mod due;
@@ -24,6 +25,7 @@ pub use due::due_at;
 pub use holdings::{ClassHoldings, ClassRule, DayHoldings, Holdings};
 pub use run::Purged;
 
+pub(crate) use ages::Ages;
 pub(crate) use due::MARGIN_NS;
 pub(crate) use plan::Memory;
 
@@ -217,10 +219,7 @@ impl System {
 
     /// Why nothing of its log is removed now.
     fn frozen(&self, view: &View, memory: &Memory) -> Vec<Frozen> {
-        // What stands before a purge was held against the same rule then, and with entries that are gone now.
-        let judged = view.ledger.purges().filter(|told| told.log == view.log).map(|told| told.index).max();
-        let steps = memory.calendar.as_ref().map(|calendar| calendar.steps().to_vec()).unwrap_or_default();
-        let steps = steps.into_iter().filter(|step| judged.is_none_or(|judged| step.index > judged));
+        let steps = memory.calendar.iter().flat_map(|known| ages::steps(&view.ledger, view.log, known));
         let steps = steps.map(|step| Frozen::Step { index: step.index, by_ns: step.by_ns });
         self.inner.clock_guard.look().into_iter().chain(steps).collect()
     }

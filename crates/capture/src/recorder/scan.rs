@@ -2,7 +2,7 @@
 //! and only those that hold it are parsed.
 
 use crate::recorder::RecordError;
-use inferlog_log::LogReader;
+use inferlog_log::{LogId, LogReader};
 use inferlog_record::{Content, Entry, Event, Id, KeyId, Pseudonym, RetentionClass, Timestamp};
 use memchr::memmem::Finder;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +26,12 @@ pub(crate) struct Concerned {
     pub(crate) marks: BTreeSet<Mark>,
 }
 
-/// Class and time of an event, and whom it is about.
+/// Class and time of an event, where it stands, and whom it is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) logged_at: Timestamp,
+    pub(crate) log: LogId,
+    pub(crate) index: u64,
     pub(crate) class: RetentionClass,
     pub(crate) subjects: Vec<Pseudonym>,
 }
@@ -42,14 +44,14 @@ impl Find {
 }
 
 /// Looks for a pseudonym or a decision id in the published log, from where `before` ended.
-pub(crate) fn find(reader: &LogReader, wanted: &str, before: Find) -> Result<Find, RecordError> {
+pub(crate) fn find(reader: &LogReader, log: LogId, wanted: &str, before: Find) -> Result<Find, RecordError> {
     let size = reader.size()?;
     let (mut found, mut failed) = (before, None);
     let finder = Finder::new(wanted);
-    reader.scan(found.next, size, |_, bytes| {
+    reader.scan(found.next, size, |index, bytes| {
         if finder.find(bytes).is_some() {
             match Entry::from_bytes(bytes) {
-                Ok(entry) => note(&entry, wanted, &mut found),
+                Ok(entry) => note(&entry, (log, index), wanted, &mut found),
                 Err(error) => failed = Some(error),
             }
         }
@@ -59,7 +61,7 @@ pub(crate) fn find(reader: &LogReader, wanted: &str, before: Find) -> Result<Fin
     failed.map_or(Ok(found), |error| Err(error.into()))
 }
 
-fn note(entry: &Entry, wanted: &str, found: &mut Find) {
+fn note(entry: &Entry, (log, index): (LogId, u64), wanted: &str, found: &mut Find) {
     let Some(decision) = entry.decision else { return };
     let is_decision = decision.to_string() == wanted;
     let is_subject = |event: &Event| event.subjects.iter().any(|subject| subject.to_string() == wanted);
@@ -71,6 +73,8 @@ fn note(entry: &Entry, wanted: &str, found: &mut Find) {
         concerned.subjects.extend(event.subjects.iter());
         concerned.marks.insert(Mark {
             logged_at: event.logged_at,
+            log,
+            index,
             class: event.retention.clone(),
             subjects: event.subjects.to_vec(),
         });

@@ -36,11 +36,12 @@ pub use types::{
 pub(crate) use carry::Intended;
 pub(crate) use complete::{Waiting, tend};
 
+use crate::recorder::purge::Ages;
 use crate::recorder::{RecordError, Recorder, System};
 use announce::Announcement;
 use inferlog_record::SystemName;
 use inferlog_record::body::OrderKind;
-use plan::{Grounds, Wanted};
+use plan::Wanted;
 
 impl Recorder {
     /// What an erasure on a person's request would do, in every system of this recorder or in the one named. Nothing is changed.
@@ -94,6 +95,7 @@ impl System {
         if let Some(wanted) = before {
             scanned = Some(self.look(wanted, None).await?);
         }
+        let ages = self.grounds(request.order, true, false, Ages::default()).await?.into_ages();
         let _gate = self.inner.gate.write().await;
         // What is queued already has its place before this, and is durable with it: no birth comes from now on.
         self.tell_clock().await?;
@@ -104,7 +106,7 @@ impl System {
         // Of somebody who became another meanwhile nothing was looked for.
         let scanned = scanned.filter(|_| before == Some(wanted));
         let found = self.look(wanted, scanned).await?;
-        let grounds = Grounds::of(self, request.order, self.trusted_now());
+        let grounds = self.grounds(request.order, true, false, ages).await?;
         let planned = self.divide(found, grounds, None).await?;
         let mut announcement = Announcement::new(wanted, request, planned);
         if announcement.is_refused() {

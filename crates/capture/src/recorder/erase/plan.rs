@@ -2,9 +2,10 @@
 
 use super::types::{ErasurePlan, StorePlan, Target, Withheld};
 use crate::recorder::ledger::StandingHold;
-use crate::recorder::scan::{Concerned, Find, find};
+use crate::recorder::purge::Ages;
+use crate::recorder::scan::{Concerned, Find, Mark, find};
 use crate::recorder::{InForce, RecordError, System};
-use inferlog_log::{LogDir, LogReader, list_logs};
+use inferlog_log::{LogDir, LogId, LogIdentity, LogReader, list_logs};
 use inferlog_policy::Erasable;
 use inferlog_record::body::{OrderKind, Refusal, Store};
 use inferlog_record::{Id, KeyId, Pseudonym, Timestamp};
@@ -55,28 +56,33 @@ impl Planned {
 }
 
 /// What keeps a decision from an erasure.
+#[derive(Clone)]
 pub(super) struct Grounds {
     holds: Vec<StandingHold>,
     /// The policy, where its duties count.
     policy: Option<Arc<InForce>>,
     /// By what time floors are over; `None` if no clock is trusted with that.
     now: Option<Timestamp>,
+    /// How old entries are.
+    ages: Ages,
 }
 
 impl Grounds {
-    /// As of now. A duty of law is an exception to a person's right (Article 17(3)(b) GDPR), not to the order of an authority or a
-    /// court, and none for what was recorded without a ground.
-    pub(super) fn of(system: &System, order: OrderKind, now: Option<Timestamp>) -> Self {
-        let counts = matches!(order, OrderKind::Request | OrderKind::Policy);
-        Self { holds: system.holds(), policy: system.policy().filter(|_| counts), now }
+    /// By what time floors are over; `None` if no clock is trusted with that.
+    pub(super) fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// How old entries are, to go on from.
+    pub(super) fn into_ages(self) -> Ages {
+        self.ages
     }
 
     /// Why this decision stays, if it does.
     pub(super) fn why(&self, decision: Id, found: &Concerned) -> Option<Withheld> {
         let covers = |hold: &&StandingHold| {
-            let covers = |mark: &crate::recorder::scan::Mark| {
-                hold.covers(Some(decision), &mark.class, mark.logged_at, &mark.subjects)
-            };
+            let covers =
+                |mark: &Mark| hold.covers(Some(decision), &mark.class, mark.logged_at, &mark.subjects);
             found.marks.iter().any(covers)
         };
         let holds: Vec<Id> = self.holds.iter().filter(covers).map(|hold| hold.hold).collect();
@@ -91,9 +97,10 @@ impl Grounds {
     /// When the last floor is over that keeps the decision: of the newest event of a class that may not be erased before.
     fn until(&self, found: &Concerned) -> Option<Timestamp> {
         let policy = self.policy.as_ref()?;
-        let floor = |mark: &crate::recorder::scan::Mark| {
+        let floor = |mark: &Mark| {
             let class = policy.policy.classes.iter().find(|class| class.class == mark.class)?;
-            (class.erasure == Erasable::AfterFloor).then(|| class.floor.end(mark.logged_at))
+            let from = || self.ages.from(mark.log, mark.index, mark.logged_at);
+            (class.erasure == Erasable::AfterFloor).then(|| class.floor.end(from()))
         };
         let until = found.marks.iter().filter_map(floor).max()?;
         self.now.is_none_or(|now| until > now).then_some(until)
@@ -101,9 +108,38 @@ impl Grounds {
 }
 
 impl System {
-    /// By what time floors are over: none is while the clock is in doubt, for what it lets go does not come back.
+    /// By what time floors are over, as far as this process knows its clock: as late as purges. None is while the clock is in doubt, for
+    /// what it lets go does not come back.
     pub(super) fn trusted_now(&self) -> Option<Timestamp> {
-        self.inner.clock_guard.look().is_none().then(|| self.now())
+        let guard = &self.inner.clock_guard;
+        let is_trusted = guard.look().is_none();
+        is_trusted.then(|| Timestamp(self.now().nanos().saturating_sub(guard.margin_ns())))
+    }
+
+    /// What keeps decisions from an erasure, as of now. A duty of law is an exception to a person's right (Article 17(3)(b) GDPR), not to the
+    /// order of an authority or a court, and none for what was recorded without a ground. Without `trusts_clock` no floor is
+    /// over. Where `is_owed`, one was told before, whatever the policy says now. `before` spares reading what was read.
+    pub(super) async fn grounds(
+        &self,
+        order: OrderKind,
+        trusts_clock: bool,
+        is_owed: bool,
+        before: Ages,
+    ) -> Result<Grounds, RecordError> {
+        let counts = matches!(order, OrderKind::Request | OrderKind::Policy);
+        let policy = self.policy().filter(|_| counts);
+        let has_floor = |policy: &Arc<InForce>| {
+            policy.policy.classes.iter().any(|class| class.erasure == Erasable::AfterFloor)
+        };
+        let asks_ages = trusts_clock && (is_owed || policy.as_ref().is_some_and(has_floor));
+        let (system, holds) = (self.clone(), self.holds());
+        let look = move || {
+            let ages = if asks_ages { before.refresh(&system)? } else { before };
+            let is_trusted = trusts_clock && !(asks_ages && ages.are_in_doubt(&system));
+            let now = if is_trusted { system.trusted_now() } else { None };
+            Ok::<_, RecordError>(Grounds { holds, policy, now, ages })
+        };
+        tokio::task::spawn_blocking(look).await?
     }
 
     /// What a request means here; `None` if the person is not known.
@@ -121,14 +157,16 @@ impl System {
     pub(super) async fn look(&self, wanted: Wanted, before: Option<Find>) -> Result<Find, RecordError> {
         let (fs, dir, log) =
             (self.inner.env.fs.clone(), self.inner.dir.clone(), self.state.log.dir().clone());
+        let present = self.log_id();
         let look = move || {
             let wanted = wanted.text();
             let (is_first, mut found) = (before.is_none(), before.unwrap_or_default());
             let is_older = |other: &LogDir| is_first && other.system() == log.system() && *other != log;
             for older in list_logs(&*fs, &dir)?.into_iter().filter(is_older) {
-                found = find(&LogReader::new(fs.clone(), older), &wanted, found)?.in_the_next_log();
+                let id = LogId::of(&LogIdentity::load(&*fs, &older)?.origin);
+                found = find(&LogReader::new(fs.clone(), older), id, &wanted, found)?.in_the_next_log();
             }
-            find(&LogReader::new(fs, log), &wanted, found)
+            find(&LogReader::new(fs, log), present, &wanted, found)
         };
         tokio::task::spawn_blocking(look).await?
     }
@@ -176,7 +214,7 @@ impl System {
     ) -> Result<Option<ErasurePlan>, RecordError> {
         let Some(wanted) = self.wanted(target)? else { return Ok(None) };
         let found = self.look(wanted, None).await?;
-        let grounds = Grounds::of(self, order, self.trusted_now());
+        let grounds = self.grounds(order, true, false, Ages::default()).await?;
         let planned = self.divide(found, grounds, None).await?;
         let pseudonym = match wanted {
             Wanted::Subject(subject) => Some(subject.pseudonym),

@@ -2,9 +2,10 @@
 
 use super::announce::Announcement;
 use super::carry::Intended;
-use super::plan::{Grounds, Planned, Wanted};
+use super::plan::{Planned, Wanted};
 use super::types::Erased;
 use crate::recorder::ledger::{Announced, Told};
+use crate::recorder::purge::Ages;
 use crate::recorder::{RecordError, Recorder, System, purge};
 use inferlog_record::body::Purged;
 use inferlog_record::{Id, KeyId, Pseudonym, Timestamp};
@@ -26,6 +27,23 @@ struct Kept {
     withheld: Vec<Told>,
     keys: BTreeSet<KeyId>,
     subjects: Vec<Pseudonym>,
+}
+
+impl Kept {
+    /// Leaves the keys that a ground which was told keeps still: a hold that stands, a floor that is not over by `now`.
+    fn leave(&mut self, standing: &BTreeSet<Id>, now: Option<Timestamp>) {
+        for stated in self.withheld.iter().filter_map(Told::erasure) {
+            let is_held = stated.holds.iter().any(|hold| standing.contains(hold));
+            let is_owed = stated.until.is_some_and(|until| now.is_none_or(|now| until > now));
+            if is_held || is_owed {
+                self.keys.retain(|key| !stated.keys.contains(key));
+            }
+        }
+    }
+
+    fn is_owed(&self) -> bool {
+        self.withheld.iter().filter_map(Told::erasure).any(|stated| stated.until.is_some())
+    }
 }
 
 impl Recorder {
@@ -65,6 +83,8 @@ impl Recorder {
     /// Carries erasures on that were withheld, as far as nothing withholds them any more: holds were released, floors are over.
     /// No floor is while the clock is in doubt ([`Recorder::clock_frozen`]).
     pub async fn resume_withheld(&self) -> Result<Vec<Erased>, RecordError> {
+        // What the log says of the clock is read where it is published.
+        self.integrate().await?;
         self.resume_all(true).await
     }
 
@@ -80,8 +100,9 @@ impl Recorder {
             let mut done = Vec::new();
             for system in recorder.systems_of(None).await {
                 let intents: Vec<Id> = system.kept().into_iter().map(|kept| kept.intent.event.id).collect();
+                let mut ages = Ages::default();
                 for intent in intents {
-                    done.extend(system.resume_kept(intent, trusts_clock).await?);
+                    done.extend(system.resume_kept(intent, trusts_clock, &mut ages).await?);
                 }
             }
             recorder.await_followers(&mut done).await?;
@@ -148,48 +169,57 @@ impl System {
     }
 
     /// Carries on what was withheld from this intent, as far as it is free.
-    async fn resume_kept(&self, intent: Id, trusts_clock: bool) -> Result<Vec<Erased>, RecordError> {
+    async fn resume_kept(
+        &self,
+        intent: Id,
+        trusts_clock: bool,
+        ages: &mut Ages,
+    ) -> Result<Vec<Erased>, RecordError> {
         // Whether it is worth to keep everybody waiting.
-        if self.freed(intent, trusts_clock).await?.is_none() {
+        if self.freed(intent, trusts_clock, ages).await?.is_none() {
             return Ok(Vec::new());
         }
         let _gate = self.inner.gate.write().await;
         self.tell_clock().await?;
         self.inner.finish_intended().await?;
         self.inner.node.integrate().await?;
-        match self.freed(intent, trusts_clock).await? {
+        match self.freed(intent, trusts_clock, ages).await? {
             Some(announcement) => self.erase_withheld(announcement).await,
             None => Ok(Vec::new()),
         }
     }
 
     /// What was withheld from this intent and is free now.
-    async fn freed(&self, intent: Id, trusts_clock: bool) -> Result<Option<Announcement>, RecordError> {
+    async fn freed(
+        &self,
+        intent: Id,
+        trusts_clock: bool,
+        ages: &mut Ages,
+    ) -> Result<Option<Announcement>, RecordError> {
         let Some(mut kept) = self.kept().into_iter().find(|kept| kept.intent.event.id == intent) else {
             return Ok(None);
         };
         // What a ground that was told keeps still, is not free: no log need be searched for that. Other grounds may have come.
         let standing: BTreeSet<Id> = self.holds().into_iter().map(|hold| hold.hold).collect();
-        let now = if trusts_clock { self.trusted_now() } else { None };
-        for stated in kept.withheld.iter().filter_map(Told::erasure) {
-            let is_held = stated.holds.iter().any(|hold| standing.contains(hold));
-            let is_owed = stated.until.is_some_and(|until| now.is_none_or(|now| until > now));
-            if is_held || is_owed {
-                kept.keys.retain(|key| !stated.keys.contains(key));
-            }
-        }
+        kept.leave(&standing, if trusts_clock { self.trusted_now() } else { None });
         // What went with somebody else's erasure, or was purged, need not be searched for either.
-        let (vault, keys) = (self.inner.vault.clone(), kept.keys);
+        let (vault, keys) = (self.inner.vault.clone(), std::mem::take(&mut kept.keys));
         kept.keys = tokio::task::spawn_blocking(move || vault.readable(&keys)).await??;
         if kept.keys.is_empty() {
             return Ok(None);
         }
         let Some(order) = kept.intent.erasure().map(|stated| stated.order) else { return Ok(None) };
+        let grounds = self.grounds(order, trusts_clock, kept.is_owed(), std::mem::take(ages)).await?;
+        *ages = grounds.clone().into_ages();
+        // What the log itself says of the clock may put it in doubt.
+        kept.leave(&standing, grounds.now());
+        if kept.keys.is_empty() {
+            return Ok(None);
+        }
         let mut free: BTreeMap<Id, BTreeSet<KeyId>> = BTreeMap::new();
         for subject in kept.subjects {
             let found = self.look(Wanted::Erased(subject), None).await?;
-            let grounds = Grounds::of(self, order, now);
-            free.extend(self.divide(found, grounds, Some(kept.keys.clone())).await?.free);
+            free.extend(self.divide(found, grounds.clone(), Some(kept.keys.clone())).await?.free);
         }
         let planned = Planned { free: free.into_iter().collect(), ..Planned::default() };
         let is_some = !planned.free_keys().is_empty();

@@ -1,12 +1,13 @@
 //! What a purge would remove: read from the calendar, the ledger and the entries that came to be due since the last one.
 
+use super::ages;
 use super::calendar::{Calendar, FILE};
 use super::entry::Light;
 use super::held::{Held, standing_at};
 use super::view::View;
 use crate::recorder::ledger::Told;
 use crate::recorder::{RecordError, System};
-use inferlog_disk::{read_optional, replace_file};
+use inferlog_disk::replace_file;
 use inferlog_log::prune::{PurgedPacks, plan_packs};
 use inferlog_policy::Retention;
 use inferlog_record::{Id, KeyId, RetentionClass};
@@ -48,31 +49,7 @@ pub(super) struct ClassPass {
 impl Memory {
     /// Brings the calendar up to the log, and the holds to what stands. Whether what holds keep changed.
     pub(super) fn refresh(&mut self, view: &View) -> Result<bool, RecordError> {
-        let (first, disregarded) = (view.reader.first()?, view.disregarded());
-        let fits = |calendar: &Calendar| calendar.fits(first, &disregarded, view.size);
-        let known = match self.calendar.take().filter(fits) {
-            Some(known) => Some(known),
-            None => {
-                let path = view.reader.dir().path().join(FILE);
-                let bytes = read_optional(&**view.reader.fs(), &path)?.unwrap_or_default();
-                Calendar::from_bytes(&bytes).filter(fits)
-            }
-        };
-        let mut calendar = known.unwrap_or_else(|| Calendar::new(first, disregarded));
-        let from = calendar.next();
-        let mut failed = None;
-        view.reader.scan(from, view.size, |index, bytes| {
-            // What was kept of a pruned prefix has gaps, and so has the first entry behind it.
-            let is_contiguous = index > first && index == calendar.next();
-            match Light::parse(bytes) {
-                Ok(entry) => calendar.take(index, bytes, &entry, is_contiguous),
-                Err(error) => failed = Some(error),
-            }
-            failed.is_none()
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        let calendar = ages::read(&view.reader, self.calendar.take(), view.disregarded(), view.size)?;
         self.calendar = Some(calendar);
         self.held.refresh(&view.reader, &view.ledger.standing_holds(), view.size)
     }

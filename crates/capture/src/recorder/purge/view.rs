@@ -1,5 +1,6 @@
 //! A log as one run of retention sees it: how far it goes, what the ledger, the policy and the followers say.
 
+use super::ages;
 use super::calendar::{Calendar, last_of};
 use super::due::{due_at, due_before, rule};
 use super::entry::Light;
@@ -106,8 +107,7 @@ impl View {
     }
 
     pub(super) fn disregarded(&self) -> Vec<(u64, u64)> {
-        let ranges = self.ledger.disregarded(self.log);
-        ranges.into_iter().map(|range| (*range.start(), *range.end())).collect()
+        ages::disregarded(&self.ledger, self.log)
     }
 }
 
