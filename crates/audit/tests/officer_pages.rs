@@ -47,7 +47,7 @@ withheld-for: legal_duty
 hold: 019f0000-1111-7222-8333-444455556666
 withheld-until: 2027-05-22T00:00:00.000000000Z
 checked: the keystore holds none of the keys
-store: keystore, 2 pages written anew, 1 keys left out
+store: keystore, pages written anew: 2, keys left out: 1
 root-key: epoch 4, the one before is destroyed
 store: wal, what is left of the keys there is sealed by page keys that are gone
 store: index sqlite, has applied every entry before 81206

@@ -59,7 +59,7 @@ impl Certificate {
         };
         let _ = writeln!(
             out,
-            "<header>\n<p class=\"over\">Erasure certificate</p>\n<h1>The content of {decisions} was made unreadable</h1>\n\
+            "<header>\n<p class=\"over\">Erasure certificate</p>\n<h1 style=\"font-family: inherit\">The content of {decisions} was made unreadable</h1>\n\
              <p class=\"under\">{} · <code>{}</code></p>\n</header>\n<section class=\"verdict\" style=\"margin-bottom: 1.6rem\" aria-label=\"In short\">\n<dl>\n\
              <div><dt>State</dt><dd><span class=\"pill {class}\"><i aria-hidden=\"true\">{sign}</i> {state}</span></dd></div>",
             escape(self.first("system").unwrap_or_default()),
@@ -95,7 +95,7 @@ impl Certificate {
         }
         let _ = writeln!(
             out,
-            "<section>\n<h2>What had to stay</h2>\n<p>The content of {} was not erased. It is when the last ground for keeping it has \
+            "<section>\n<h2>What had to stay</h2>\n<p>The content of {} was not erased. It is erased when the last ground for keeping it has \
              fallen.</p>\n<dl class=\"facts\">",
             counted(withheld, "decision")
         );

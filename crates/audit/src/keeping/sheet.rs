@@ -151,7 +151,7 @@ impl IncidentSheet {
         let incident = &self.incident;
         let _ = writeln!(
             out,
-            "<header>\n<p class=\"over\">Incident sheet</p>\n<h1>{}</h1>\n<p class=\"under\">{} · <code>{}</code></p>\n</header>",
+            "<header>\n<p class=\"over\">Incident sheet</p>\n<h1 style=\"font-family: inherit\">{}</h1>\n<p class=\"under\">{} · <code>{}</code></p>\n</header>",
             escape(category_words(incident.category)),
             escape(&incident.system),
             incident.incident

@@ -133,7 +133,7 @@ fn stores(lines: &mut Lines, facts: &Facts<'_>) {
     let epoch = facts.completed.root_epoch.unwrap_or_default();
     let keystore = match facts.report {
         Some(report) => format!(
-            "keystore, {} pages written anew, {} keys left out",
+            "keystore, pages written anew: {}, keys left out: {}",
             report.pages_rewritten, report.keys_erased
         ),
         None => "keystore, before a restart".to_owned(),
