@@ -11,7 +11,7 @@ use inferlog_vault::{SealContext, open_payload};
 use crate::quick::quick;
 use crate::world::{World, catch_up};
 
-/// Payloads that are opened after every purge.
+/// Payloads that are opened every day.
 const SOME: usize = 40;
 
 /// The log has the entries that it should, and no others.
