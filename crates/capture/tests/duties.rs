@@ -75,8 +75,11 @@ async fn a_duty_of_law_withholds_until_its_floor_is_over_by_a_clock_that_is_trus
     assert_eq!((resumed.len(), resumed[0].outcome.clone(), resumed[0].decisions), (1, Outcome::Completed, 1));
     assert_eq!(world.opens(&recorder, new).await, (0, 1));
     // An order is not a request: the exception is one from a person's right.
-    let ordered = record(&system, &["eve"]).await;
+    let ordered = record(&system, &["eve", "ada"]).await;
     assert_eq!(erase(&recorder, "eve").await.outcome, Outcome::Refused);
+    let eve = Target::Subject(b"eve".to_vec());
+    let plans = recorder.plan_erasure(&eve, None, OrderKind::Court).await.unwrap();
+    assert_eq!((plans[0].decisions, plans[0].shared, plans[0].withheld.len()), (1, 1, 0));
     let order = EraseRequest::new(Target::Subject(b"eve".to_vec()), OrderKind::Court);
     assert_eq!(recorder.erase(order).await.unwrap()[0].outcome, Outcome::Completed);
     assert_eq!(world.opens(&recorder, ordered).await, (0, 1));
@@ -97,7 +100,8 @@ async fn a_clock_that_was_set_ends_no_duty_of_law() {
     let true_ns = world.clock.now_ns();
     world.clock.set_now_ns(true_ns + 400 * DAY.as_nanos() as u64);
     assert_eq!(recorder.resume_withheld().await.unwrap().len(), 0);
-    let plans = recorder.plan_erasure(&Target::Subject(b"eve".to_vec()), None).await.unwrap();
+    let plans =
+        recorder.plan_erasure(&Target::Subject(b"eve".to_vec()), None, OrderKind::Request).await.unwrap();
     assert!(plans[0].is_refused(), "{plans:?}");
     assert_eq!(erase(&recorder, "eve").await.outcome, Outcome::Refused);
     assert_eq!((world.opens(&recorder, new).await, world.opens(&recorder, eve).await), ((1, 0), (1, 0)));
@@ -122,7 +126,8 @@ async fn a_start_with_the_clock_days_ahead_ends_no_duty_of_law() {
     let policy = POLICY.replace("10 days", "4 days");
     recorder.put_in_force(InForce::read(&policy).unwrap()).await.unwrap();
     assert_eq!(recorder.clock_frozen(), None, "a machine may have been off for so long");
-    let plans = recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None).await.unwrap();
+    let plans =
+        recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
     assert!(plans[0].is_refused(), "{plans:?}");
     let refused = erase(&recorder, "ada").await;
     assert_eq!(

@@ -10,7 +10,7 @@ mod simulated;
 use inferlog_capture::recorder::{
     ErasureOutcome as Outcome, ErasurePhase as Phase, Recorder, StorePlan, Target,
 };
-use inferlog_record::body::Store;
+use inferlog_record::body::{OrderKind, Store};
 use keeping::{World, erase, hold_decisions, person, pseudonym, record, release};
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ async fn a_follower_that_is_down_is_waited_for_and_named() {
     let (ada, bob) = (record(&system, &["ada"]).await, record(&system, &["bob"]).await);
     world.set_cursor("sqlite", 3);
     world.set_cursor("lake", 1_000_000);
-    let plan = recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None).await.unwrap();
+    let plan =
+        recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
     let index = |name: &str| StorePlan { store: Store::Index, name: Some(name.into()) };
     assert!(plan[0].stores.contains(&index("sqlite")) && plan[0].stores.contains(&index("lake")));
 

@@ -29,7 +29,8 @@ async fn a_hold_withholds_what_it_covers_and_its_release_lets_it_go() {
     let (shared, bob) = (record(&system, &["ada", "bob"]).await, record(&system, &["bob"]).await);
     let ongoing = recorder.ongoing(held, None).await.unwrap();
     let hold = hold_decisions(&system, &[held, shared]).await;
-    let plan = recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None).await.unwrap();
+    let plan =
+        recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
     assert_eq!((plan.len(), plan[0].decisions, plan[0].shared, plan[0].withheld.len()), (1, 1, 0, 2));
     assert!(!plan[0].is_refused() && plan[0].pseudonym == pseudonym(&recorder, "ada"));
 
@@ -105,7 +106,8 @@ async fn holds_by_person_class_and_time_cover_whole_decisions() {
     let bob = pseudonym(&recorder, "bob").unwrap();
     let plans = async |scope: Scope| {
         let hold = hold(&system, scope).await;
-        let plan = recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None).await.unwrap();
+        let plan =
+            recorder.plan_erasure(&Target::Subject(b"ada".to_vec()), None, OrderKind::Request).await.unwrap();
         let found: BTreeSet<_> = plan[0].withheld.iter().map(|one| one.decision).collect();
         release(&system, hold).await;
         found

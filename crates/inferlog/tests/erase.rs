@@ -53,6 +53,12 @@ fn a_plan_says_what_would_go_and_changes_nothing() {
     unasked.expect(2);
     assert!(unasked.stderr().contains("say --yes") && unasked.stderr().contains("3 decisions"));
     run(&world, &["erase", "--subject", "nobody", "--plan"]).expect(1);
+    // A name that was mistyped is not to look as if there were nothing to erase.
+    for more in ["--plan", "--yes"] {
+        let mistyped = run(&world, &["erase", "--subject", ALICE, "--system", "credits", more]);
+        mistyped.expect(2);
+        assert!(mistyped.stderr().contains("there are: credit"), "{}", mistyped.stderr());
+    }
 }
 
 #[test]

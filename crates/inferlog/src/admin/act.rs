@@ -25,6 +25,7 @@ use super::registry::add;
 use super::retention::RetentionAct;
 use super::risk::RiskAccepted;
 use super::subject::SubjectAct;
+use super::systems::system_of;
 use crate::followers::{Followers, ForgetAsked, SkipAsked, forget, skip};
 use crate::output::Failure;
 use crate::query::PayloadAt;
@@ -218,14 +219,7 @@ pub(crate) async fn act_following(
 
 /// Makes a new signing key for a log that is there: a name that was mistyped makes none.
 async fn rotate(instance: &Instance, name: &SystemName) -> Result<String, Failure> {
-    let systems = instance.recorder.systems().await;
-    match systems.iter().find(|system| system.name() == name) {
-        Some(system) => Ok(system.rotate_signing_key().await?),
-        None => {
-            let known: Vec<_> = systems.iter().map(|system| system.name().as_str()).collect();
-            Err(Failure::new(format!("there is no log of {name} here; there are: {}", known.join(", "))))
-        }
-    }
+    Ok(system_of(instance, name).await?.rotate_signing_key().await?)
 }
 
 /// Tells a decision, its content opened; `None` if there is no such decision. That it was read is durable before it is given.

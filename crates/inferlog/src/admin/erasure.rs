@@ -4,8 +4,7 @@ use inferlog::Instance;
 use inferlog_audit::Select;
 use inferlog_audit::keeping::{ErasureTold, keeping};
 use inferlog_capture::recorder::{
-    EraseRequest, Erased, ErasureOutcome, ErasurePhase, ErasurePlan as RecorderPlan, ErasureStatus,
-    Target as RecorderTarget, Withheld,
+    EraseRequest, Erased, ErasureOutcome, ErasurePhase, ErasureStatus, Target as RecorderTarget, Withheld,
 };
 use inferlog_record::body::{OrderKind, Refusal};
 use inferlog_record::{Id, SystemName, Timestamp};
@@ -13,6 +12,7 @@ use inferlog_vault::OldRoot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::systems::systems_of;
 use super::text::Words;
 use crate::output::Failure;
 
@@ -207,10 +207,8 @@ async fn plan(
     only: Option<&SystemName>,
     order: OrderKind,
 ) -> Result<Vec<ErasurePlan>, Failure> {
-    let mut plans = instance.recorder.plan_erasure(&target.into(), only).await?;
-    if !matches!(order, OrderKind::Request | OrderKind::Policy) {
-        plans.iter_mut().for_each(set_duties_aside);
-    }
+    systems_of(instance, only).await?;
+    let plans = instance.recorder.plan_erasure(&target.into(), only, order).await?;
     let told = plans
         .into_iter()
         .filter(|plan| plan.decisions > 0 || !plan.withheld.is_empty() || plan.pseudonym.is_some());
@@ -234,20 +232,10 @@ async fn plan(
         .collect())
 }
 
-/// Against the order of an authority or a court, and against that of what should not have been recorded, a legal duty to keep keeps
-/// nothing: the plan is of a person's request.
-fn set_duties_aside(plan: &mut RecorderPlan) {
-    let before = plan.withheld.len() as u64;
-    plan.withheld.retain(|one| one.why.contains(&Refusal::Hold));
-    plan.decisions += before - plan.withheld.len() as u64;
-    for one in &mut plan.withheld {
-        one.why.retain(|why| *why == Refusal::Hold);
-        one.until = None;
-    }
-}
-
 async fn erase(instance: &Instance, asked: Asked) -> Result<Vec<ErasureDone>, Failure> {
     let Asked { target, system, order, text, actor } = asked;
+    // A system that was mistyped knows nobody: that is not to look as if there were nothing to erase.
+    systems_of(instance, system.as_ref()).await?;
     let text = text.map(Words::into_bytes);
     let request = EraseRequest { target: target.into(), only: system, order, text, actor };
     Ok(instance.recorder.erase(request).await?.into_iter().map(ErasureDone::from).collect())

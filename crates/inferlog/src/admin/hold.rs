@@ -8,6 +8,7 @@ use inferlog_record::{Id, RetentionClass, SystemName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::systems::system_of;
 use super::text::Words;
 use crate::output::Failure;
 
@@ -144,13 +145,4 @@ async fn release(
     let released = system.release_hold(hold, basis, text.map(Words::into_bytes), actor.as_deref()).await?;
     instance.recorder.integrate().await?;
     Ok(HoldDone { hold, system: system.name().to_string(), scope: None, released: Some(released) })
-}
-
-/// The system of this name; a name that was mistyped makes none.
-pub(super) async fn system_of(instance: &Instance, name: &SystemName) -> Result<System, Failure> {
-    let systems = instance.recorder.systems().await;
-    systems.iter().find(|system| system.name() == name).cloned().ok_or_else(|| {
-        let known: Vec<_> = systems.iter().map(|system| system.name().as_str()).collect();
-        Failure::new(format!("there is no log of {name} here; there are: {}", known.join(", ")))
-    })
 }

@@ -8,7 +8,8 @@ use inferlog_record::{Id, SystemName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hold::{Freeze, Placing, place, system_of};
+use super::hold::{Freeze, Placing, place};
+use super::systems::system_of;
 use super::text::Words;
 use crate::output::Failure;
 

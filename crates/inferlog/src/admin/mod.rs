@@ -23,6 +23,7 @@ mod risk;
 mod server;
 mod socket;
 mod subject;
+mod systems;
 mod text;
 
 pub(crate) use access::{Reader, words};

@@ -4,6 +4,7 @@ use inferlog::Instance;
 use inferlog_record::{ClearName, Id, SystemName, Timestamp, body};
 use serde::{Deserialize, Serialize};
 
+use super::systems::system_of;
 use crate::output::Failure;
 
 /// A finding that is accepted.
@@ -26,14 +27,7 @@ pub(crate) struct RiskAccepted {
 /// Records it in the system's log, and waits until that is durable: the event's id.
 pub(super) async fn accept(instance: &Instance, accepted: RiskAccepted) -> Result<Id, Failure> {
     let RiskAccepted { system, finding, rule, until, reason, actor } = accepted;
-    let systems = instance.recorder.systems().await;
-    let Some(found) = systems.iter().find(|known| *known.name() == system) else {
-        let known: Vec<_> = systems.iter().map(|system| system.name().as_str()).collect();
-        return Err(Failure::new(format!(
-            "there is no log of {system} here; there are: {}",
-            known.join(", ")
-        )));
-    };
+    let found = system_of(instance, &system).await?;
     let accepted = body::RiskAccepted { by: None, finding, rule, until };
     let event = found.tell_accepted(accepted, actor.as_deref(), &reason).await?;
     instance.recorder.integrate().await?;

@@ -8,6 +8,7 @@ use inferlog_record::{Id, Pseudonym, SystemName};
 use serde::{Deserialize, Serialize};
 
 use super::access::{Reader, Reading, record_access};
+use super::systems::systems_of;
 use crate::output::Failure;
 
 /// What is asked about a person.
@@ -69,16 +70,11 @@ pub(crate) async fn find(
     value: String,
     only: Option<&SystemName>,
 ) -> Result<Vec<Known>, Failure> {
-    let names: Vec<SystemName> =
-        instance.recorder.systems().await.iter().map(|system| system.name().clone()).collect();
-    if let Some(only) = only.filter(|only| !names.contains(only)) {
-        let names: Vec<_> = names.iter().map(SystemName::as_str).collect();
-        return Err(Failure::new(format!("there is no log of {only} here; there are: {}", names.join(", "))));
-    }
-    let (vault, only) = (instance.vault.clone(), only.cloned());
+    let systems = systems_of(instance, only).await?;
+    let vault = instance.vault.clone();
     let finding = move || {
         let mut known = Vec::new();
-        for system in names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name)) {
+        for system in systems.iter().map(|system| system.name().clone()) {
             if let Some(subject) = vault.find_subject(&system, value.as_bytes())? {
                 known.push(Known { system, pseudonym: subject.pseudonym() });
             }

@@ -44,16 +44,17 @@ use inferlog_record::body::OrderKind;
 use plan::Wanted;
 
 impl Recorder {
-    /// What an erasure on a person's request would do, in every system of this recorder or in the one named. Nothing is changed.
+    /// What an erasure on this order would do, in every system of this recorder or in the one named. Nothing is changed.
     pub async fn plan_erasure(
         &self,
         target: &Target,
         only: Option<&SystemName>,
+        order: OrderKind,
     ) -> Result<Vec<ErasurePlan>, RecordError> {
         self.integrate().await?;
         let mut plans = Vec::new();
         for system in self.systems_of(only).await {
-            plans.extend(system.plan_erasure(target, OrderKind::Request).await?);
+            plans.extend(system.plan_erasure(target, order).await?);
         }
         Ok(plans)
     }
