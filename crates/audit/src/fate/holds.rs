@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use inferlog_record::{Id, Pseudonym, RetentionClass, Timestamp};
 
-use super::{At, Hold, Removals};
+use super::index::Asks;
+use super::{At, Hold, PurgeTold, Removals};
 
 /// What is known of a decision, or of one event of the system's life, as far as a hold's scope asks for it.
 #[derive(Clone, Debug, Default)]
@@ -43,27 +44,21 @@ impl DecisionFacts {
 }
 
 impl Hold {
-    /// Whether it covers the decision: any scope of its any event.
-    pub fn covers(&self, facts: &DecisionFacts) -> bool {
-        self.scopes.iter().any(|(_, scope)| covers(scope, facts))
-    }
-
-    /// Whether it covered the decision when something else was written: placed before, and not yet released.
-    pub fn covered_at(&self, facts: &DecisionFacts, (at, time): (At, Timestamp)) -> bool {
-        let is_released = self.released.is_some_and(|(released, when)| is_before(released, when, at, time));
-        let placed = self.scopes.iter().filter(|(placed, _)| is_before(*placed, self.placed_at, at, time));
-        !is_released && placed.into_iter().any(|(_, scope)| covers(scope, facts))
-    }
-
     /// Whether it stood when something else was written.
-    pub fn stood_at(&self, (at, time): (At, Timestamp)) -> bool {
-        let is_released = self.released.is_some_and(|(released, when)| is_before(released, when, at, time));
-        !is_released && self.scopes.iter().any(|(placed, _)| is_before(*placed, self.placed_at, at, time))
+    pub fn stood_at(&self, when: (At, Timestamp)) -> bool {
+        self.scopes.iter().any(|(placed, _)| self.stood_by(*placed, when))
+    }
+
+    /// Whether it stood by what was said of it there: placed before, and not yet released.
+    fn stood_by(&self, placed: At, (at, time): (At, Timestamp)) -> bool {
+        let mut releases = self.releases.iter();
+        is_before(placed, self.placed_at, at, time)
+            && !releases.any(|(released, when)| is_before(*released, *when, at, time))
     }
 
     /// Whether it was not released.
     pub fn stands(&self) -> bool {
-        self.released.is_none() && !self.scopes.is_empty()
+        self.releases.is_empty() && !self.scopes.is_empty()
     }
 }
 
@@ -80,13 +75,48 @@ fn covers(scope: &inferlog_record::body::Scope, facts: &DecisionFacts) -> bool {
 }
 
 impl Removals {
-    /// The holds that stand and cover a decision.
-    pub fn standing<'k>(&'k self, facts: &'k DecisionFacts) -> impl Iterator<Item = &'k Hold> {
-        self.holds().filter(|hold| hold.stands() && hold.covers(facts))
+    /// The holds that cover a decision, those released too: any scope of theirs any event of it.
+    pub fn covering(&self, facts: &DecisionFacts) -> impl Iterator<Item = &Hold> {
+        let mut holds: Vec<&Hold> = self.scopes_over(facts).into_iter().map(|(hold, _)| hold).collect();
+        holds.dedup_by_key(|hold| hold.hold);
+        holds.into_iter()
     }
 
-    /// Whether a hold kept a decision when something was written.
-    pub(super) fn was_held(&self, facts: &DecisionFacts, when: (At, Timestamp)) -> bool {
-        self.holds().any(|hold| hold.covered_at(facts, when))
+    /// The holds that stand and cover a decision.
+    pub fn standing(&self, facts: &DecisionFacts) -> impl Iterator<Item = &Hold> {
+        self.covering(facts).filter(|hold| hold.stands())
+    }
+
+    /// The scopes of holds that cover a decision, by hold: each with where it was said.
+    fn scopes_over(&self, facts: &DecisionFacts) -> Vec<(&Hold, At)> {
+        let scopes = &self.index().scopes;
+        if scopes.is_empty() {
+            return Vec::new();
+        }
+        let mut asked = vec![Asks::Other];
+        asked.extend(facts.decision.map(Asks::Decision));
+        asked.extend(facts.subjects().into_iter().map(Asks::Person));
+        let mut found: Vec<(Id, usize)> =
+            asked.iter().filter_map(|asks| scopes.get(asks)).flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        let covering = found.into_iter().filter_map(|(id, number)| {
+            let hold = self.holds.get(&id)?;
+            let (placed, scope) = hold.scopes.get(number)?;
+            covers(scope, facts).then_some((hold, *placed))
+        });
+        covering.collect()
+    }
+
+    /// Those of some purges, in the order of the logs, from which no hold kept a decision.
+    pub(super) fn not_held<'k>(
+        &'k self,
+        facts: &DecisionFacts,
+        purges: Vec<&'k PurgeTold>,
+    ) -> impl Iterator<Item = &'k PurgeTold> {
+        let scopes = if purges.is_empty() { Vec::new() } else { self.scopes_over(facts) };
+        purges.into_iter().filter(move |purge| {
+            !scopes.iter().any(|(hold, placed)| hold.stood_by(*placed, (purge.at, purge.logged_at)))
+        })
     }
 }

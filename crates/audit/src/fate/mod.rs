@@ -7,17 +7,20 @@
 
 mod gather;
 mod holds;
+mod index;
 mod payload;
 mod told;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 
-use inferlog_record::body::{Basis, Body, ErasurePhase, Purged};
+use inferlog_record::body::{Basis, Body, ErasurePhase};
 use inferlog_record::{Event, Id, KeyId, Timestamp};
 
 pub use gather::LifeFinder;
 pub(crate) use gather::of_log;
 pub use holds::{DecisionFacts, EventFacts};
+use index::Index;
 pub use payload::{Birth, Fate, Withholding};
 pub use told::{At, ErasureTold, Hold, PurgeTold, WithheldTold};
 
@@ -30,6 +33,8 @@ pub struct Removals {
     purges: Vec<PurgeTold>,
     holds: BTreeMap<Id, Hold>,
     seen: HashSet<Id>,
+    /// Of all that was learnt so far, once something was asked.
+    index: OnceLock<Index>,
 }
 
 impl Removals {
@@ -42,6 +47,7 @@ impl Removals {
         if !concerns || !self.seen.insert(event.id) {
             return;
         }
+        self.index.take();
         let logged_at = event.logged_at;
         match &event.body {
             Body::Erasure(_) => self.learn_erasure(at, event),
@@ -56,7 +62,7 @@ impl Removals {
                 hold.scopes.push((at, body.scope.clone()));
             }
             Body::HoldReleased(body) => {
-                self.hold(body.hold, body.basis, logged_at).released = Some((at, logged_at));
+                self.hold(body.hold, body.basis, logged_at).releases.push((at, logged_at));
             }
             _ => {}
         }
@@ -99,12 +105,16 @@ impl Removals {
             incident: None,
             scopes: Vec::new(),
             placed_at: at,
-            released: None,
+            releases: Vec::new(),
         })
     }
 
     /// Takes what another has learnt.
     pub fn merge(&mut self, other: Self) {
+        if other.is_empty() {
+            return;
+        }
+        self.index.take();
         self.erasures.extend(other.erasures.into_iter().filter(|told| !self.seen.contains(&told.event)));
         self.purges.extend(other.purges.into_iter().filter(|told| !self.seen.contains(&told.event)));
         for (intent, told) in other.withheld {
@@ -115,7 +125,11 @@ impl Removals {
             let own = self.holds.entry(id).or_insert_with(|| Hold { scopes: Vec::new(), ..hold.clone() });
             own.placed_at = own.placed_at.min(hold.placed_at);
             own.incident = own.incident.or(hold.incident);
-            own.released = own.released.max(hold.released);
+            for release in hold.releases {
+                if !own.releases.contains(&release) {
+                    own.releases.push(release);
+                }
+            }
             for scope in hold.scopes {
                 if !own.scopes.contains(&scope) {
                     own.scopes.push(scope);
@@ -137,7 +151,11 @@ impl Removals {
 
     /// The completion of an intent.
     pub fn completion(&self, intent: Id) -> Option<&ErasureTold> {
-        self.erasures.iter().find(|told| told.phase == ErasurePhase::Completed && told.intent == intent)
+        self.erasures.get(*self.index().completed.get(&intent)?)
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(self))
     }
 
     /// What was withheld from an intent.
@@ -158,11 +176,5 @@ impl Removals {
     /// A hold by its id.
     pub fn hold_of(&self, id: Id) -> Option<&Hold> {
         self.holds.get(&id)
-    }
-
-    /// The first purge of entries that took an entry.
-    pub fn entry_purge(&self, at: At) -> Option<&PurgeTold> {
-        let purges = self.purges.iter().filter(|purge| purge.body.what == Purged::Entries);
-        purges.filter(|purge| purge.covers(at)).min_by_key(|purge| purge.at)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use inferlog_record::body::{Purged, Refusal};
+use inferlog_record::body::Refusal;
 use inferlog_record::{Id, KeyId, Pseudonym, RetentionClass, Timestamp};
 
 use super::{At, DecisionFacts, ErasureTold, PurgeTold, Removals};
@@ -61,38 +61,51 @@ impl Removals {
 
     /// The first erasure that destroyed the payload's key: its intent, where that is at hand.
     pub fn erasure_of(&self, birth: &Birth<'_>) -> Option<&ErasureTold> {
-        let taken = self.erasures.iter().filter(|told| told.takes(birth) && !self.spares(told, birth.key));
-        taken.min_by_key(|told| (told.logged_at, told.at))
+        let index = self.index();
+        let of_persons = birth.subjects.iter().filter_map(|person| index.by_person.get(person));
+        let named = index.by_key.get(&birth.key).into_iter().chain(of_persons);
+        let told = |rank: usize| self.erasures.get(*index.destroying.get(rank)?);
+        let takes = |rank: &usize| {
+            let is_taken = |told: &ErasureTold| told.is_later(birth) && !self.spares(told.intent, birth.key);
+            told(*rank).is_some_and(is_taken)
+        };
+        named.filter_map(|ranks| ranks.iter().copied().find(takes)).min().and_then(told)
     }
 
     /// The first purge that removed the payload.
     pub fn purge_of(&self, birth: &Birth<'_>) -> Option<&PurgeTold> {
-        self.purges_over(birth.at, birth.class)
-            .filter(|purge| !self.was_held(birth.facts, (purge.at, purge.logged_at)))
-            .min_by_key(|purge| purge.at)
+        let mut purges: Vec<&PurgeTold> = self.purges_over(birth.at, birth.class).collect();
+        purges.sort_by_key(|purge| purge.at);
+        self.not_held(birth.facts, purges).next()
     }
 
     /// The purges of payloads that cover what this entry holds, whether or not a hold kept it from them.
     pub fn purges_over(&self, at: At, class: &RetentionClass) -> impl Iterator<Item = &PurgeTold> {
-        self.purges.iter().filter(move |purge| {
-            purge.body.what == Purged::Payloads
-                && purge.body.class.as_ref().is_none_or(|purged| purged == class)
-                && purge.covers(at)
-        })
+        let found = self.index().purges.get(&at.0).map(|ranges| ranges.over(at.1)).unwrap_or_default();
+        let purges = found.into_iter().filter_map(|number| self.purges.get(number));
+        purges.filter(move |purge| purge.body.class.as_ref().is_none_or(|purged| purged == class))
     }
 
     /// The erasures that would have taken the payload and withheld it, and did not resume since.
     pub fn withholdings(&self, birth: &Birth<'_>) -> Vec<Withholding> {
-        let mut found: Vec<Withholding> = Vec::new();
-        for told in self.erasures.iter().filter(|told| told.destroys()) {
-            for withheld in self.withheld(told.intent).iter().filter(|one| one.keys.contains(&birth.key)) {
+        let (index, mut found) = (self.index(), Vec::new());
+        let Some(withheld) = index.withheld.get(&birth.key) else { return found };
+        let of_intent = |(intent, which)| {
+            index.by_intent.get(intent).into_iter().flatten().map(move |told| (told, which))
+        };
+        let mut erasures: Vec<(&usize, &Vec<usize>)> = withheld.iter().flat_map(of_intent).collect();
+        erasures.sort_unstable();
+        for (told, which) in erasures {
+            let Some(told) = self.erasures.get(*told).filter(|told| told.is_later(birth)) else { continue };
+            let all = self.withheld(told.intent);
+            for withheld in which.iter().filter_map(|number| all.get(*number)) {
                 let withholding = Withholding {
                     intent: told.intent,
                     refusals: withheld.refusals.clone(),
                     holds: withheld.holds.clone(),
                     until: withheld.until,
                 };
-                if told.precedes_not(birth) && !found.contains(&withholding) {
+                if !found.contains(&withholding) {
                     found.push(withholding);
                 }
             }
@@ -100,29 +113,15 @@ impl Removals {
         found
     }
 
-    fn spares(&self, told: &ErasureTold, key: KeyId) -> bool {
-        self.withheld(told.intent).iter().any(|withheld| withheld.keys.contains(&key))
+    /// Whether an erasure, by its intent, left a key that it would have taken.
+    pub fn spares(&self, intent: Id, key: KeyId) -> bool {
+        self.index().withheld.get(&key).is_some_and(|intents| intents.contains_key(&intent))
     }
 }
 
 impl ErasureTold {
-    fn takes(&self, birth: &Birth<'_>) -> bool {
-        let named = self.keys.contains(&birth.key) || !self.subjects.is_disjoint_from(birth.subjects);
-        self.destroys() && named && self.precedes_not(birth)
-    }
-
     /// Whether it stands after the payload. In another log it is later in any case: keys are the node's.
-    fn precedes_not(&self, birth: &Birth<'_>) -> bool {
+    fn is_later(&self, birth: &Birth<'_>) -> bool {
         self.at.0 != birth.at.0 || self.at.1 > birth.at.1
-    }
-}
-
-trait Disjoint {
-    fn is_disjoint_from(&self, other: &BTreeSet<Pseudonym>) -> bool;
-}
-
-impl Disjoint for std::collections::HashSet<Pseudonym> {
-    fn is_disjoint_from(&self, other: &BTreeSet<Pseudonym>) -> bool {
-        !other.iter().any(|one| self.contains(one))
     }
 }

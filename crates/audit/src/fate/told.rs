@@ -83,8 +83,8 @@ pub struct Hold {
     pub scopes: Vec<(At, Scope)>,
     /// When it was placed.
     pub placed_at: Timestamp,
-    /// Where and when it was released.
-    pub released: Option<(At, Timestamp)>,
+    /// Where and when it was released. Once is enough: what is said later of the same hold does not bring it back.
+    pub releases: Vec<(At, Timestamp)>,
 }
 
 impl ErasureTold {
@@ -115,10 +115,5 @@ impl PurgeTold {
     /// Whether entries themselves were removed.
     pub fn is_of_entries(&self) -> bool {
         self.body.what == Purged::Entries
-    }
-
-    /// Whether an entry is in its range and stands before it.
-    pub fn covers(&self, (log, index): At) -> bool {
-        self.at.0 == log && index < self.at.1 && (self.body.first.0..=self.body.last.0).contains(&index)
     }
 }

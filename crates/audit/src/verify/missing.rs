@@ -58,18 +58,14 @@ pub(super) fn settle(
     let others = others(log, removals, &pending);
     for waits in pending {
         let decision = waits.decision;
-        let spares =
-            |intent| removals.withheld(intent).iter().any(|told| told.keys().any(|key| key == waits.key));
         let mut erased = others.erased.get(&waits.key).into_iter().flatten();
         let holds = decision.and_then(|decision| others.held.get(&decision));
         let is_held = |purge: &PurgeTold| {
-            removals
-                .holds()
-                .filter(|hold| holds.is_some_and(|holds| holds.contains(&hold.hold)))
-                .any(|hold| hold.stood_at((purge.at, purge.logged_at)))
+            let mut holds = holds.into_iter().flatten().filter_map(|hold| removals.hold_of(*hold));
+            holds.any(|hold| hold.stood_at((purge.at, purge.logged_at)))
         };
         let mut purges = removals.purges_over((0, waits.one.index), &waits.class).peekable();
-        if erased.any(|(index, intent)| *index > waits.one.index && !spares(*intent)) {
+        if erased.any(|(index, intent)| *index > waits.one.index && !removals.spares(*intent, waits.key)) {
             counts.erased += 1;
         } else if purges.peek().is_none() {
             report(log, waits.one, &waits.role, UNSAID, counts);
@@ -156,7 +152,7 @@ fn others(log: &Log<'_>, removals: &Removals, pending: &[Pending]) -> Others {
                     subjects: event.subjects.to_vec(),
                 }],
             };
-            for hold in removals.holds().filter(|hold| hold.covers(&facts)) {
+            for hold in removals.covering(&facts) {
                 others.held.entry(decision).or_default().insert(hold.hold);
             }
         }

@@ -38,7 +38,11 @@ pub(super) fn check(log: &Log<'_>, totals: &mut Totals) {
 
 /// Every entry that is gone is in the range of a later purge, and `pruned` says no more than they do.
 fn gone(log: &Log<'_>, totals: &Totals, purges: &[&PurgeTold]) {
-    let covered = |index: u64| purges.iter().any(|purge| purge.covers((0, index)));
+    let spans = spans(purges);
+    let covered = |index: u64| {
+        let before = spans.partition_point(|(first, _)| *first <= index);
+        before.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|(_, last)| index <= *last)
+    };
     let mut run: Option<(u64, u64)> = None;
     let report = |run: Option<(u64, u64)>| {
         if let Some((first, last)) = run {
@@ -79,6 +83,24 @@ fn gone(log: &Log<'_>, totals: &Totals, purges: &[&PurgeTold]) {
     }
 }
 
+/// The entries that purges cover: first and last of runs with something between them, ascending.
+fn spans(purges: &[&PurgeTold]) -> Vec<(u64, u64)> {
+    let before = |purge: &&PurgeTold| {
+        let last = purge.body.last.0.min(purge.at.1.checked_sub(1)?);
+        Some((purge.body.first.0, last)).filter(|(first, last)| first <= last)
+    };
+    let mut all: Vec<(u64, u64)> = purges.iter().filter_map(before).collect();
+    all.sort_unstable();
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for (first, last) in all {
+        match spans.last_mut().filter(|(_, end)| first <= end.saturating_add(1)) {
+            Some((_, end)) => *end = last.max(*end),
+            None => spans.push((first, last)),
+        }
+    }
+    spans
+}
+
 /// A purge's numbers are those of its range, and of what is kept of it.
 fn numbers(
     log: &Log<'_>,
@@ -112,12 +134,16 @@ fn numbers(
             purge.event, log.first
         ));
     }
-    let there: u64 = totals
-        .pruned
+    let bundles = totals.pruned.partition_point(|(number, _)| *number < first / WIDTH)
+        ..totals.pruned.partition_point(|(number, _)| *number <= last / WIDTH);
+    let there: u64 = totals.pruned[bundles]
         .iter()
         .map(|(number, kept)| {
             let indices = (number * WIDTH).max(first)..((number + 1) * WIDTH).min(last + 1);
-            indices.filter(|index| kept.has(index % WIDTH)).count() as u64
+            match indices.end - indices.start {
+                WIDTH => kept.count(),
+                _ => indices.filter(|index| kept.has(index % WIDTH)).count() as u64,
+            }
         })
         .sum();
     let is_last = !after.iter().any(overlaps) && totals.leftovers == 0;
@@ -159,14 +185,12 @@ fn leftovers(log: &Log<'_>, removals: &Removals) {
     if of_payloads().next().is_none() {
         return;
     }
-    let covering = |pack: &PackName, index: u64| {
-        let class = RetentionClass::new(&pack.class).ok()?;
-        removals.purges_over((0, index), &class).max_by_key(|purge| purge.at)
-    };
     for pack in list_packs(&**log.fs, log.dir).unwrap_or_default() {
-        let Some(purge) = covering(&pack, pack.first) else { continue };
+        let Ok(class) = RetentionClass::new(&pack.class) else { continue };
+        let covering = |index: u64| removals.purges_over((0, index), &class);
+        let Some(purge) = covering(pack.first).max_by_key(|purge| purge.at) else { continue };
         let indices = indices(log, &pack);
-        let covered = indices.iter().filter(|index| covering(&pack, **index).is_some()).count();
+        let covered = indices.iter().filter(|index| covering(**index).next().is_some()).count();
         let spans = covered < indices.len();
         let why = match spans {
             true => "the pack holds younger ones too, and goes with them",
