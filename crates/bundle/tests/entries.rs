@@ -229,6 +229,49 @@ fn content_that_was_spared_may_be_disclosed() {
     assert!(!with(vec![event(3, "purge", purge)]), "a hold may have kept it");
 }
 
+/// A hold that is released twice was released the first time.
+#[test]
+fn a_hold_is_over_when_it_is_first_released() {
+    let first = serde_json::from_str::<Value>(&log()[0].1).unwrap()["events"][0].clone();
+    let hold = "01f00000-0000-7000-8000-0000000000aa";
+    let (placed, released) =
+        (json!({"basis": "authority_order", "hold": hold, "scope": {}}), json!({"hold": hold}));
+    let class = log()
+        .iter()
+        .find(|(file, _)| file.starts_with("decisions/"))
+        .map(|(_, entry)| serde_json::from_str::<Value>(entry).unwrap()["events"][0]["retention"].clone());
+    let purge = json!({"class": class, "first": 0, "last": 100, "policy": "p/1", "what": "payloads"});
+    let counts = |life: &[(&str, &Value)]| {
+        let mut log = log();
+        for (number, (kind, body)) in life.iter().enumerate() {
+            let event = json!({
+                "body": body,
+                "id": format!("01f00000-0000-7000-8000-{number:012}"),
+                "kind": kind,
+                "logged_at": first["logged_at"],
+                "retention": "permanent",
+                "system": first["system"],
+            });
+            log.push(("logs/0/system.json".into(), json!({"events": [event], "v": 1}).to_string()));
+        }
+        let mut files = bundle(&log);
+        for (_, bytes) in files.0.iter_mut().filter(|(path, _)| path.starts_with("openings/")) {
+            let mut file: Value = serde_json::from_slice(bytes).unwrap();
+            file["openings"] = json!([]);
+            *bytes = line(&file);
+        }
+        let counts = check(&seal(files), &BUNDLE.1).counts;
+        (counts.purged > 0, counts.held)
+    };
+    let (placed, released, purge) =
+        (("hold.placed", &placed), ("hold.released", &released), ("purge", &purge));
+    assert_eq!(counts(&[purge]), (true, 0));
+    assert_eq!(counts(&[placed, purge]), (false, 1));
+    assert_eq!(counts(&[placed, purge, released]), (false, 0));
+    assert_eq!(counts(&[placed, released, purge]), (true, 0));
+    assert_eq!(counts(&[placed, released, purge, released]), (true, 0));
+}
+
 #[test]
 fn keys_are_lines() {
     let mut files = bundle(&log());

@@ -46,7 +46,8 @@ struct Purge {
 #[derive(Debug, Default)]
 struct Hold {
     placed: Vec<((usize, u64), Scope)>,
-    released: Option<(usize, u64)>,
+    /// Once is enough: what is said later of the same hold does not bring it back.
+    released: Vec<(usize, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +103,7 @@ impl Life {
                 }
                 "hold.released" => {
                     if let Some(HoldBody { hold, .. }) = body(event) {
-                        self.holds.entry(hold).or_default().released = Some(place);
+                        self.holds.entry(hold).or_default().released.push(place);
                     }
                 }
                 "incident" => self.incidents.extend(body(event).map(|IncidentBody { incident }| incident)),
@@ -160,7 +161,7 @@ impl Life {
 
     /// Holds that were placed and not released.
     pub(super) fn held(&self) -> u64 {
-        self.holds.values().filter(|hold| !hold.placed.is_empty() && hold.released.is_none()).count() as u64
+        self.holds.values().filter(|hold| !hold.placed.is_empty() && hold.released.is_empty()).count() as u64
     }
 
     /// Erasures that were announced and, as far as the bundle says, not completed.
@@ -195,7 +196,7 @@ impl Hold {
     /// Whether it kept a decision from what was written there. Of another log it is not known which came first: it kept.
     fn kept(&self, facts: &Facts, at: (usize, u64)) -> bool {
         let is_before = |place: (usize, u64)| place.0 != at.0 || place.1 < at.1;
-        let is_released = self.released.is_some_and(|released| released.0 == at.0 && released.1 < at.1);
+        let is_released = self.released.iter().any(|released| released.0 == at.0 && released.1 < at.1);
         let scopes = self.placed.iter().filter(|(placed, _)| is_before(*placed)).map(|(_, scope)| scope);
         !is_released && scopes.into_iter().any(|scope| facts.is_in(scope))
     }
