@@ -47,7 +47,7 @@ pub struct ClassHoldings {
     pub oldest: Option<Timestamp>,
     /// When the oldest is due, the margin included; past, if it is due now.
     pub next_due: Option<Timestamp>,
-    /// Entries that are older than the class's ceiling.
+    /// Entries of days, by their stamps, that are past the class's ceiling; those that a hold keeps too.
     pub past_ceiling: u64,
     /// By day.
     pub days: Vec<DayHoldings>,
