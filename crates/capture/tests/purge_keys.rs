@@ -8,7 +8,7 @@ mod retaining;
 
 use inferlog_capture::recorder::{EraseRequest, ErasureOutcome, Recorder, System, Target};
 use inferlog_disk::sim::{Call, Fault, Op};
-use inferlog_disk::{Fs, replace_file};
+use inferlog_disk::{Clock, Fs, replace_file};
 use inferlog_record::body::OrderKind;
 use inferlog_record::{Content, Entry, Id, KeyId};
 use retaining::{DAY, World, decide, hold};
@@ -51,13 +51,44 @@ impl Life {
         }
         let held: Vec<Id> = decisions[..360].iter().step_by(50).copied().collect();
         hold(&system, &held).await;
-        recorder.integrate().await.unwrap();
-        let mut keys: BTreeMap<Id, BTreeSet<KeyId>> = BTreeMap::new();
-        for (_, entry) in world.entries() {
-            let Some(decision) = entry.decision else { continue };
-            keys.entry(decision).or_default().extend(named(&entry));
+        let mut life = Self { world, recorder, system, held, keys: BTreeMap::new() };
+        life.note().await;
+        life
+    }
+
+    /// So many decisions of the class that comes to be due on each of these days.
+    async fn pass(&self, days: u32, count: u32) {
+        for _ in 0..days {
+            for _ in 0..count {
+                decide(&self.system, "short", "bob").await.unwrap();
+            }
+            self.world.clock.advance(DAY);
         }
-        Self { world, recorder, system, held, keys }
+    }
+
+    /// Notes the keys that the newest log names.
+    async fn note(&mut self) {
+        self.recorder.integrate().await.unwrap();
+        for (_, entry) in self.world.entries() {
+            let Some(decision) = entry.decision else { continue };
+            self.keys.entry(decision).or_default().extend(named(&entry));
+        }
+    }
+
+    /// Purges, and puts the keystore of before in its place: what opens is the same.
+    async fn purge_and_restore(mut self) {
+        self.note().await;
+        let (all, before) = (self.open(), self.keystore());
+        assert_eq!(all.len(), self.keys.values().flatten().count(), "everything opens");
+        self.purge().await;
+        assert!(self.world.first() > 0, "entries went");
+        let open = self.open();
+        assert!(!open.is_empty() && open.len() < all.len());
+        let life = self.restore(Some(&before)).await;
+        assert_eq!(life.open(), open);
+        let epoch = life.recorder.vault().root_epoch();
+        let life = life.restore(None).await;
+        assert_eq!((life.recorder.vault().root_epoch(), life.open()), (epoch, open));
     }
 
     async fn purge(&self) {
@@ -173,4 +204,40 @@ async fn keys_that_a_purge_could_not_destroy_go_before_anything_else_does() {
         let life = life.restore(None).await;
         assert_eq!((life.recorder.vault().root_epoch(), life.open()), (epoch, open));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_pruned_entries_go_of_a_day_that_the_purge_split() {
+    let mut world = World::new(3);
+    let (recorder, system) = world.open().await.unwrap();
+    let life = Life { world, recorder, system, held: Vec::new(), keys: BTreeMap::new() };
+    life.pass(1, 360).await;
+    // Stamped on the day before, and recorded a day later.
+    let right = life.world.clock.now_ns();
+    life.world.clock.set_now_ns(right - DAY.as_nanos() as u64 * 9 / 8);
+    let life = life.restore(None).await;
+    for _ in 0..3 {
+        decide(&life.system, "short", "ada").await.unwrap();
+    }
+    life.world.clock.set_now_ns(right);
+    let life = life.restore(None).await;
+    life.pass(11, 2).await;
+    life.purge_and_restore().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_pruned_entries_go_where_an_older_epoch_has_keys_of_the_same_days() {
+    let mut world = World::new(4);
+    let (recorder, system) = world.open().await.unwrap();
+    let mut life = Life { world, recorder, system, held: Vec::new(), keys: BTreeMap::new() };
+    for _ in 0..5 {
+        decide(&life.system, "short", "ada").await.unwrap();
+    }
+    life.note().await;
+    let older = life.open();
+    life.recorder.node().new_epoch("credit").unwrap();
+    let life = life.restore(None).await;
+    life.pass(13, 150).await;
+    assert!(!older.is_empty() && older.is_subset(&life.open()));
+    life.purge_and_restore().await;
 }

@@ -7,7 +7,7 @@ use inferlog_record::{KeyId, RetentionClass, SystemName};
 use crate::aead::Key;
 use crate::error::{Result, VaultError};
 use crate::page::SLOTS_MAX;
-use crate::page::header::Topic;
+use crate::page::header::{Scope, Topic};
 use crate::table::PageKey;
 use crate::vault::{Admin, Inner, Vault};
 
@@ -105,6 +105,11 @@ impl Vault {
         let mut days: Vec<u32> = days.collect();
         days.sort_unstable();
         days
+    }
+
+    /// The numbers of the pages that decisions' keys of a system, class and day are in, in order.
+    pub fn pages(&self, scope: &Scope) -> Vec<u32> {
+        self.inner.allocation.lock().pages(&Topic::Decisions(scope.clone()))
     }
 }
 

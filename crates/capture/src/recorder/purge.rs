@@ -324,6 +324,8 @@ impl ClassPlan {
 /// the logs with the erasures, and before anybody records. The caller holds the gate alone, and every birth before the
 /// announcement is in the pages.
 pub(crate) async fn carry_out(system: &System, announced: &Told) -> Result<(), RecordError> {
+    // Of what is in the pages, all that an entry names is published: nothing else is told from what is gone.
+    system.inner.node.integrate().await?;
     let (system, announced) = (system.clone(), announced.clone());
     tokio::task::spawn_blocking(move || run::carry_out_keys(&system, &announced)).await?
 }

@@ -8,9 +8,11 @@ use super::view::View;
 use crate::recorder::ledger::Told;
 use crate::recorder::{RecordError, System};
 use inferlog_disk::replace_file;
+use inferlog_log::LogReader;
 use inferlog_log::prune::{PurgedPacks, plan_packs};
 use inferlog_policy::Retention;
 use inferlog_record::{Id, KeyId, RetentionClass};
+use inferlog_vault::Scope;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -133,6 +135,32 @@ impl ClassPass {
         }
     }
 
+    /// Takes of the pages of days that others have keys in too, what no entry names any more, of whatever log: of what was pruned since.
+    fn take_unnamed(&mut self, system: &System, view: &View, days: BTreeSet<u32>) -> Result<(), RecordError> {
+        if days.is_empty() {
+            return Ok(());
+        }
+        let scope = |day: &u32| Scope { system: system.name().clone(), class: self.class.clone(), day: *day };
+        let pages: HashSet<u32> = days.iter().flat_map(|day| system.inner.vault.pages(&scope(day))).collect();
+        for (_, dir) in view.ledger.logs() {
+            let reader = LogReader::new(view.reader.fs().clone(), dir.clone());
+            let mut failed = None;
+            reader.scan(0, reader.size()?, |_, bytes| {
+                match Light::parse(bytes) {
+                    Ok(entry) => {
+                        let stays = |key: &KeyId| pages.contains(&key.page) && !self.keys.contains(key);
+                        self.withhold.extend(entry.keys().filter(stays));
+                    }
+                    Err(error) => failed = Some(error),
+                }
+                failed.is_none()
+            })?;
+            failed.map_or(Ok(()), Err)?;
+        }
+        self.days.extend(days);
+        Ok(())
+    }
+
     /// Reads the entries of the range, and those before it that have keys in the same pages.
     fn read(&mut self, view: &View, calendar: &Calendar, held: &Held) -> Result<(), RecordError> {
         let (name, done, due) = (self.class.clone(), *self.range.start(), *self.range.end() + 1);
@@ -207,8 +235,8 @@ impl ClassPass {
     }
 }
 
-/// The keys of a purge that was announced before: of what is left of its entries, and of days that were logged before all that is left.
-/// The holds are those that stood then.
+/// The keys of a purge that was announced before: of what is left of its entries, of days that were logged before all that is left, and
+/// of days that it reached into whatever no entry names. The holds are those that stood then. Everything that was recorded is published.
 pub(super) fn again(
     system: &System,
     view: &View,
@@ -224,18 +252,27 @@ pub(super) fn again(
     let mut pass = ClassPass::empty(&calendar, &class, range);
     pass.read(view, &calendar, &held)?;
     pass.spare_later(view)?;
-    // Of these days all entries were pruned since, but for what is kept: their pages hold what came to be due before.
-    let later = calendar.rows(class.as_str()).filter(|(_, row)| row.last > *pass.range.end());
-    let stay: BTreeSet<u32> = later.map(|(day, _)| day).chain(pass.days.iter().copied()).collect();
-    let days = system.inner.vault.days(system.name(), &class).into_iter();
-    pass.days.extend(days.filter(|day| !stay.contains(day)));
     view.each(0, *pass.range.end() + 1, class.as_str(), |_, entry, _| {
         if !held.of(entry).is_empty() {
             pass.withhold.extend(entry.keys());
         }
     })?;
-    if !view.is_alone() {
-        pass.days.clear();
+    let last = *pass.range.end();
+    let later: BTreeSet<u32> =
+        calendar.rows(class.as_str()).filter(|(_, row)| row.last > last).map(|(day, _)| day).collect();
+    let reached = calendar.day_of(last).unwrap_or(u32::MAX);
+    let mut others = BTreeSet::new();
+    for day in system.inner.vault.days(system.name(), &class) {
+        if later.contains(&day) {
+            others.extend((day <= reached).then_some(day));
+        } else if !pass.days.contains(&day) {
+            // Of these days all entries were pruned since, but for what is kept: their pages hold what came to be due before.
+            pass.days.push(day);
+        }
     }
+    if !view.is_alone() {
+        others.extend(pass.days.drain(..));
+    }
+    pass.take_unnamed(system, view, others)?;
     Ok(pass)
 }
