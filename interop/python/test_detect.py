@@ -28,6 +28,7 @@ STDNUM = {
     "CZ": ("stdnum.cz.rc", "ymd4"), "DE": ("stdnum.de.idnr", "11"), "EE": ("stdnum.ee.ik", "3ymd4"),
     "GR": ("stdnum.gr.amka", "dmy5"), "LT": ("stdnum.lt.asmens", "3ymd4"), "NO": ("stdnum.no.fodselsnummer", "dmy5"),
     "PL": ("stdnum.pl.pesel", "ymd5"), "RO": ("stdnum.ro.cnp", "1ymd10d4"), "SE": ("stdnum.se.personnummer", "ymd-4"),
+    "SI": ("stdnum.si.emso", "dm950504"),
 }  # fmt: skip
 
 
@@ -132,6 +133,8 @@ def number(form, rng):
         return digits(11)
     if form == "4dmy":
         return digits(4) + date["dmy"]
+    if form == "dm950504":
+        return f"{day:02}{month:02}9{year:02}50" + digits(4)
     if form == "1ymd10d4":
         return "1" + date["ymd"] + f"{rng.randrange(1, 47):02}" + digits(4)
     for key in date:
@@ -149,8 +152,10 @@ def test_check_digits_are_judged_as_python_stdnum_judges_them(find, country):
     numbers = [number(form, rng) for _ in range(6000)]
     valid = [value for value in numbers if module.is_valid(value)][:150]
     invalid = [value for value in numbers if not module.is_valid(value)][:1500]
-    share, missed = recall(find, "national", valid, "it is {}, as told.")
-    texts = [f"it is {value}, as told." for value in invalid]
+    # Some of four digits and a date are times in seconds as well, which a word before them rules out.
+    sentence = "SVNR {}, as told." if country == "AT" else "it is {}, as told."
+    share, missed = recall(find, "national", valid, sentence)
+    texts = [sentence.format(value) for value in invalid]
     wrong = [value for value, found in zip(invalid, find(texts, country)) if any(of == "national" for of, _, _ in found)]
     print(f"\n| national, {country} | random, valid by python-stdnum | {len(valid)} | {share:.1%} |", missed, len(wrong), wrong[:5])
     assert valid and share == 1.0, missed

@@ -49,8 +49,8 @@ pub(crate) fn at(text: &str, (start, end): (usize, usize), rule: usize) -> Optio
     }
     SHAPES.iter().find_map(|shape| {
         let (end, compact) = shape.stands(text, start)?;
-        (is_card(compact.bytes()) && edge::is_right(text, end))
-            .then(|| Hit::new(rule, start, end, Certainty::Checked))
+        let is_number = !check::is_fraction(text.get(start..end)?) && edge::is_right(text, end);
+        (is_number && is_card(compact.bytes())).then(|| Hit::new(rule, start, end, Certainty::Checked))
     })
 }
 

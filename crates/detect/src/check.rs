@@ -93,6 +93,21 @@ pub(crate) fn day_month(day: u32, month: u32) -> bool {
     (1..=days).contains(&day)
 }
 
+/// Whether digits have one point among them: `1237.010180` is a fraction, and no number in two groups.
+pub(crate) fn is_fraction(text: &str) -> bool {
+    text.matches('.').count() == 1 && text.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit())
+}
+
+/// Whether digits without gaps read as a time of these decades: seconds since 1970, or year, month, day, hour and minute.
+pub(crate) fn is_time(text: &[u8]) -> bool {
+    let part = |from: usize| text.get(from..from + 2).and_then(number).unwrap_or(u64::MAX);
+    match (text.len(), number(text)) {
+        (10, Some(seconds)) => (1_500_000_000..2_200_000_000).contains(&seconds),
+        (12, Some(_)) => part(0) == 20 && (10..40).contains(&part(2)) && part(8) < 24 && part(10) < 60,
+        _ => false,
+    }
+}
+
 /// Two digits.
 pub(crate) fn two(digits: &[u32], at: usize) -> u32 {
     digits[at] * 10 + digits[at + 1]

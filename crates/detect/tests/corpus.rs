@@ -107,3 +107,43 @@ fn precision_and_recall_stay_above_their_floors() {
         assert!(per_cent(score.right, score.wanted) >= *recall, "recall of {name}");
     }
 }
+
+/// Numbers of machines, as many as there are: what is about nobody is not found.
+#[test]
+fn times_ids_fractions_and_amounts_are_about_nobody() {
+    let detectors = detectors();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for _ in 0..4_000 {
+        let (high, low, some) = (random(u64::MAX), random(u64::MAX), random(1_000_000_000));
+        let [hours, minutes, month, day] = [24, 60, 12, 28].map(&mut random);
+        let (month, day, digits) = (month + 1, day + 1, random(1 << 30) as f64 + some as f64 / 1e9);
+        let (millions, thousands) = (some / 1_000_000, some / 1_000 % 1_000);
+        for text in [
+            format!("created {}", 1_500_000_000 + random(700_000_000)),
+            format!("{{\"seed\":{}}}", 1_500_000_000_000_000 + high % 700_000_000_000_000),
+            format!("at 20{:02}{month:02}{day:02}{hours:02}{minutes:02}", 10 + random(30)),
+            format!("2026-{month:02}-{day:02}T{hours:02}:{minutes:02}:00.{some:09}Z"),
+            format!(
+                "{:08x}-{:04x}-7{:03x}-a{:03x}-{:012x}",
+                high >> 32,
+                high & 0xffff,
+                low >> 52,
+                low & 0xfff,
+                low >> 16
+            ),
+            format!("{high:016x}{low:016x}"),
+            format!("[{digits}, {:.6}, {:.5}]", digits / 1e5, digits / 1e3),
+            format!("{digits:.8}"),
+            format!("{millions}.{thousands:03}.{:03},{:02} EUR", some % 1_000, low % 100),
+            format!("{millions} {thousands:03} {:03} EUR", some % 1_000),
+        ] {
+            assert!(detectors.find(&text).is_empty(), "{text}: {:?}", detectors.find(&text));
+        }
+    }
+}

@@ -8,8 +8,8 @@ const RODNE: &[Shape] = &[Shape::new("999999/9999"), Shape::new("999999 9999"), 
 
 pub(super) const SORTS: &[Sort] = &[
     Sort { country: "PL", shapes: &[Shape::new("99999999999")], check: pesel, sure: SURE, cues: &[] },
-    Sort { country: "CZ", shapes: RODNE, check: rodne_cislo, sure: SURE, cues: &[] },
-    Sort { country: "SK", shapes: RODNE, check: rodne_cislo, sure: SURE, cues: &[] },
+    Sort { country: "CZ", shapes: RODNE, check: rodne_cislo, sure: SURE, cues: &["rodné", "rodne", "rč"] },
+    Sort { country: "SK", shapes: RODNE, check: rodne_cislo, sure: SURE, cues: &["rodné", "rodne", "rč"] },
     Sort {
         country: "HU",
         shapes: &[Shape::new("999 999 999")],
@@ -18,7 +18,13 @@ pub(super) const SORTS: &[Sort] = &[
         cues: &["taj", "társadalombiztosítási"],
     },
     Sort { country: "RO", shapes: &[Shape::new("9999999999999")], check: cnp, sure: SURE, cues: &[] },
-    Sort { country: "BG", shapes: &[Shape::new("9999999999")], check: egn, sure: SURE, cues: &[] },
+    Sort {
+        country: "BG",
+        shapes: &[Shape::new("9999999999")],
+        check: egn,
+        sure: SURE,
+        cues: &["егн", "egn"],
+    },
 ];
 
 /// PESEL: weights 1 3 7 9; months carry the century.

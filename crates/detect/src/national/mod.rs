@@ -1,6 +1,6 @@
 //! National identification numbers: shapes by country, and what the numbers say of themselves.
 //!
-//! What has no check digit, or one in eleven digits that anything may hold, needs a cue before it.
+//! What anything may hold, such as nine digits, needs a cue before it: also ten digits that are a time in seconds as well.
 
 mod east;
 mod north;
@@ -8,6 +8,7 @@ mod south;
 mod west;
 
 use crate::DetectError;
+use crate::check;
 use crate::cue;
 use crate::edge;
 use crate::hit::{Certainty, Hit};
@@ -129,14 +130,16 @@ impl National {
 impl Sort {
     fn stands(&self, text: &str, start: usize, field: &str, at: usize) -> Option<(usize, Certainty)> {
         let (end, compact) = self.shapes[at].stands(text, start)?;
-        if !edge::is_right(text, end) || !(self.check)(compact.bytes()) {
+        let found = text.get(start..end)?;
+        if check::is_fraction(found) || !edge::is_right(text, end) || !(self.check)(compact.bytes()) {
             return None;
         }
         let has_cue = || {
             let is_cue = |cues| cue::is_before(text, start, field, cues);
             is_cue(self.cues) || is_cue(CUES)
         };
-        (at < self.sure || has_cue()).then_some((end, Certainty::Checked))
+        let is_sure = at < self.sure && !check::is_time(found.as_bytes());
+        (is_sure || has_cue()).then_some((end, Certainty::Checked))
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const SORTS: &[Sort] = &[
         ],
         check: personnummer,
         sure: SURE,
-        cues: &[],
+        cues: &["personn", "samordningsn", "pnr"],
     },
     Sort {
         country: "DK",

@@ -24,7 +24,7 @@ pub(super) const SORTS: &[Sort] = &[
         shapes: &[Shape::new("9999 999999"), Shape::new("9999 99 99 99")],
         check: sozialversicherung,
         sure: SURE,
-        cues: &[],
+        cues: &["svnr", "sv-nr", "sozialversicherung", "versicherungsn"],
     },
     Sort { country: "CH", shapes: &[Shape::new("999 9999 9999 99")], check: ahv, sure: SURE, cues: &[] },
     Sort {

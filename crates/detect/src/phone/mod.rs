@@ -78,6 +78,12 @@ const CUES: &[&str] = &[
     "моб",
 ];
 
+/// What stands behind an amount.
+const CURRENCIES: &[&str] = &[
+    "€", "$", "£", "EUR", "USD", "GBP", "CHF", "PLN", "CZK", "HUF", "DKK", "NOK", "SEK", "RON", "BGN", "Kč",
+    "zł", "kr", "Ft",
+];
+
 /// What is looked for in a system's text.
 #[derive(Debug)]
 pub(crate) struct Phone {
@@ -139,6 +145,9 @@ impl Phone {
         let has_cue = || *cue.get_or_init(|| cue::is_before(text, start, field, CUES));
         let found =
             self.plans.iter().filter_map(|plan| plan.national.stands(text, &groups, &has_cue)).max()?;
+        if is_amount(text, start, found) {
+            return None;
+        }
         Some(Hit::new(rule, start, found, Certainty::Form))
     }
 }
@@ -185,6 +194,24 @@ fn goes_on(bytes: &[u8], start: usize) -> bool {
 fn is_price(text: &str, start: usize) -> bool {
     let before = text.get(..start).unwrap_or_default().trim_end_matches(' ');
     before.ends_with(['$', '€', '£', '¥', '#'])
+}
+
+/// Whether groups go on as amounts do: `694.777.390,57`, `694 777 390 EUR`.
+fn is_amount(text: &str, start: usize, end: usize) -> bool {
+    let (number, rest) = (text.get(start..end).unwrap_or_default(), text.get(end..).unwrap_or_default());
+    let decimals = rest.strip_prefix(',').map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let is_currency = |currency: &&str| {
+        let unit = rest.trim_start_matches([' ', '\u{a0}', '\u{202f}']).strip_prefix(*currency);
+        unit.is_some_and(|after| !after.starts_with(char::is_alphanumeric))
+    };
+    number.contains('.') && matches!(decimals, Some(1 | 2)) || CURRENCIES.iter().any(is_currency)
+}
+
+/// Whether more digits stand a space before or after groups of digits: a row of a table, an array.
+fn is_series(text: &str, start: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    let before = start.checked_sub(2).and_then(|from| bytes.get(from..start));
+    matches!(before, Some([b'0'..=b'9', b' '])) || matches!(bytes.get(end..), Some([b' ', b'0'..=b'9', ..]))
 }
 
 /// Groups of digits and what they add up to.
@@ -311,7 +338,8 @@ impl National {
         let first = lengths.next()?;
         for (at, group) in groups.list().iter().enumerate() {
             let digits = groups.digits().get(..group.digits)?;
-            if edge::is_right(text, group.end) && self.fits(groups, has_cue, (first, at), digits) {
+            let is_alone = !is_series(text, groups.start, group.end);
+            if edge::is_right(text, group.end) && self.fits(groups, has_cue, (first, at, is_alone), digits) {
                 found = Some(group.end);
             }
             if at > 0
@@ -328,7 +356,7 @@ impl National {
         &self,
         groups: &Groups,
         has_cue: &dyn Fn() -> bool,
-        (first, at): (usize, usize),
+        (first, at, is_alone): (usize, usize, bool),
         digits: &[u8],
     ) -> bool {
         match self {
@@ -350,7 +378,7 @@ impl National {
                 let fits = |shape: &[usize]| {
                     shape.len() == at + 1 && groups.lengths().take(at + 1).eq(shape.iter().copied())
                 };
-                begins && shapes.iter().any(|shape| fits(shape)) && (at > 1 || has_cue())
+                begins && shapes.iter().any(|shape| fits(shape)) && (at > 1 && is_alone || has_cue())
             }
             National::America => america(digits, groups, at) && (at > 0 || has_cue()),
         }
