@@ -42,6 +42,7 @@ mod ongoing;
 mod open;
 mod policy;
 mod purge;
+mod queue;
 mod refer;
 mod resume;
 mod sample;

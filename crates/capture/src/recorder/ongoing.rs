@@ -1,7 +1,8 @@
 //! A decision that goes on: what exchanges join, and what events are added to at any time.
 
-use crate::recorder::decision::{Decision, Room};
+use crate::recorder::decision::Decision;
 use crate::recorder::draft::NewEvent;
+use crate::recorder::queue::Room;
 use crate::recorder::sample::{Unselected, is_always_kept};
 use crate::recorder::write::Steps;
 use crate::recorder::{RecordError, System};
