@@ -6,13 +6,17 @@
 mod support;
 
 use std::fs;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::{Serve, World, get, model, post};
+use support::{Serve, World, get, post, read_message};
 
 /// Begins every marked value: no other text has it.
-const MARK: &str = "Xanthq7";
+const MARK: &str = "Xanthippeq7k2";
+/// A number that no other text has either.
+const NUMBER: &str = "90817263.5";
 const OTHER: &str = "bob-4712";
 
 const POLICY: &str = r#"
@@ -26,6 +30,37 @@ target = "1 year"
 legal_basis = "Articles 19 and 26(6)"
 "#;
 
+/// A model server that says again what it was told, in its answers, its errors and their heads.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                while let Some((_, body)) = read_message(&stream) {
+                    let said = body.replace("-parameter", "-answer");
+                    let (status, answer) = match body.contains("\"inputs\":[]") {
+                        true => ("422 Unprocessable Content", json!({ "error": said })),
+                        false => (
+                            "200 OK",
+                            json!({ "model_name": "credit", "parameters": { "said": said }, "outputs": [] }),
+                        ),
+                    };
+                    let (answer, told) =
+                        (answer.to_string(), said.split('"').find(|part| part.contains("-oip-id")));
+                    let head = format!(
+                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-told: {}\r\ncontent-length: {}\r\n\r\n",
+                        told.unwrap_or_default(),
+                        answer.len()
+                    );
+                    (&stream).write_all((head + &answer).as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
 /// The value for a place.
 fn mark(place: &str) -> String {
     format!("{MARK}-{place}")
@@ -33,7 +68,7 @@ fn mark(place: &str) -> String {
 
 fn serve(world: &World) -> Serve {
     fs::write(world.path("policy.toml"), POLICY).unwrap();
-    let upstream = model();
+    let upstream = echo();
     world.serve_routes(&format!(
         "[[route]]\nname = \"credit\"\nupstream = \"http://{upstream}\"\nsystem = \"credit\"\n\
          subject = {{ header = \"x-applicant-id\" }}\n[policies]\ncredit = \"policy.toml\"\n"
@@ -92,8 +127,8 @@ fn attach(serve: &Serve, decision: &str, said: impl Fn(&str) -> String) {
     assert!(!refused.contains(MARK), "{refused}");
 }
 
-/// Files below a directory that hold the mark, as it is or as others write it.
-fn leaks(dir: &Path) -> Vec<String> {
+/// The mark and the number, as they are and as others write them, in lower case.
+fn needles() -> Vec<Vec<u8>> {
     let base64 = |at: usize| {
         // Of the mark at each place in a group of three, what does not depend on its neighbours.
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -107,22 +142,33 @@ fn leaks(dir: &Path) -> Vec<String> {
         text[if at == 0 { 0 } else { at + 1 }..].to_vec()
     };
     let hex: String = MARK.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let wide: Vec<u8> = MARK.bytes().flat_map(|byte| [byte, 0]).collect();
-    let mut needles = vec![MARK.as_bytes().to_vec(), hex.into_bytes(), wide];
+    // UTF-16 in either order of bytes.
+    let mut wide: Vec<u8> = MARK.bytes().flat_map(|byte| [byte, 0]).collect();
+    wide.pop();
+    let number: f64 = NUMBER.parse().unwrap();
+    let mut needles = vec![MARK.as_bytes().to_vec(), hex.into_bytes(), wide, NUMBER.as_bytes().to_vec()];
+    needles.extend([number.to_le_bytes().to_vec(), number.to_be_bytes().to_vec()]);
     needles.extend((0..3).map(base64));
-    let mut found = Vec::new();
+    needles.iter().map(|needle| needle.to_ascii_lowercase()).collect()
+}
+
+/// Files below a directory that hold any of that, in their bytes or their names.
+fn leaks(dir: &Path) -> Vec<String> {
+    let (needles, mut found) = (needles(), Vec::new());
     let mut dirs = vec![dir.to_owned()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(&dir).unwrap().map(Result::unwrap) {
             let path = entry.path();
-            if path.to_string_lossy().contains(MARK) {
+            let name = path.to_string_lossy().to_ascii_lowercase();
+            if [MARK, NUMBER].iter().any(|mark| name.contains(&mark.to_ascii_lowercase())) {
                 found.push(format!("the name {}", path.display()));
             }
             let kind = entry.file_type().unwrap();
             if kind.is_dir() {
                 dirs.push(path);
             } else if kind.is_file() {
-                let bytes = fs::read(&path).unwrap_or_default();
+                // One that is gone meanwhile holds nothing.
+                let bytes = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
                 let has = |needle: &Vec<u8>| bytes.windows(needle.len()).any(|window| window == &needle[..]);
                 if needles.iter().any(has) {
                     found.push(path.display().to_string());
@@ -142,25 +188,60 @@ fn receipts(world: &World, ids: &[&String]) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|ending| ending == "tlog-proof")).collect()
 }
 
-const INPUTS: &str = r#""inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[48517.25,0.25]}]"#;
+/// The request's inputs with this number among them.
+fn inputs(number: &str) -> String {
+    format!(r#""inputs":[{{"name":"x","shape":[1,2],"datatype":"FP64","data":[{number},0.25]}}]"#)
+}
+
+#[test]
+fn whatever_form_it_has_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let wide = |pair: fn(u8) -> [u8; 2]| MARK.bytes().flat_map(pair).collect::<Vec<u8>>();
+    let number: f64 = NUMBER.parse().unwrap();
+    let forms: [Vec<u8>; 11] = [
+        MARK.into(),
+        MARK.to_uppercase().into(),
+        MARK.bytes().map(|byte| format!("{byte:02X}")).collect::<String>().into(),
+        wide(|byte| [byte, 0]),
+        wide(|byte| [0, byte]),
+        // Base64 of it, and behind one and two other bytes: by another's encoder.
+        b"WGFudGhpcHBlcTdrMg".to_vec(),
+        b"LVhhbnRoaXBwZXE3azI".to_vec(),
+        b"LS1YYW50aGlwcGVxN2sy".to_vec(),
+        NUMBER.into(),
+        number.to_le_bytes().into(),
+        number.to_be_bytes().into(),
+    ];
+    for form in forms {
+        fs::write(dir.path().join("a"), [b"before ", &form[..], b" after"].concat()).unwrap();
+        assert_eq!(leaks(dir.path()).len(), 1, "{}", String::from_utf8_lossy(&form));
+    }
+    fs::write(dir.path().join("a"), "nothing of it").unwrap();
+    assert!(leaks(dir.path()).is_empty());
+    fs::create_dir(dir.path().join(MARK.to_lowercase())).unwrap();
+    assert_eq!(leaks(dir.path()).len(), 1);
+}
 
 #[test]
 fn nothing_of_an_erased_person_is_in_any_file() {
     let world = World::new();
     let first = serve(&world);
     let person = mark("person");
-    let answered = infer(&first, &person, mark, INPUTS);
+    let answered = infer(&first, &person, mark, &inputs(NUMBER));
     // An error of the model's, and a body that is no request.
     let failed = infer(&first, &person, mark, "\"inputs\":[]");
-    let other = infer(&first, OTHER, |place| format!("bobs-{place}"), INPUTS);
+    let other = infer(&first, OTHER, |place| format!("bobs-{place}"), &inputs("48517.25"));
     attach(&first, &answered, mark);
     attach(&first, &other, |place| format!("bobs-{place}"));
     let metrics = get(first.address, "/metrics").1;
     assert!(!metrics.contains(MARK));
     world.ok(&["find", "--count"]);
     let told = world.ok(&["show", &answered, "--full"]).stdout();
+    assert!(told.contains(NUMBER), "{told}");
+    assert!(world.ok(&["show", &failed, "--full"]).stdout().contains(&mark("answer")), "the model's error");
     for place in [
         "parameter",
+        "answer",
         "argument",
         "result",
         "document",
@@ -201,13 +282,13 @@ fn nothing_of_an_erased_person_is_in_any_file() {
     assert_eq!(leaks(&world.path("")), Vec::<String>::new());
     for id in [&answered, &failed] {
         for command in ["show", "reconstruct", "explain"] {
-            assert!(
-                !world.run(&[command, id, "--data", world.data().to_str().unwrap()]).stdout().contains(MARK)
-            );
+            let told = world.run(&[command, id, "--data", world.data().to_str().unwrap()]);
+            let told = told.stdout() + &told.stderr();
+            assert!(!told.contains(MARK) && !told.contains(NUMBER), "{told}");
         }
     }
     let bobs = world.ok(&["show", &other, "--full"]).stdout();
-    for place in ["parameter", "argument", "reason", "final"] {
+    for place in ["parameter", "answer", "argument", "reason", "final"] {
         assert!(bobs.contains(&format!("bobs-{place}")), "{place}: {bobs}");
     }
     for proof in proofs {

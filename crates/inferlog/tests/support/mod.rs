@@ -17,7 +17,9 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("tmp")).unwrap();
+        Self { dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -29,10 +31,11 @@ impl World {
         self.path("data")
     }
 
-    /// The binary, with a home of its own and nothing of the caller's environment that it reads.
+    /// The binary, with a home and a place for temporary files of its own, and nothing of the caller's environment that it reads.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inferlog"));
-        command.args(args).current_dir(self.dir.path()).env("HOME", self.path("home")).stdin(Stdio::null());
+        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
         for name in
             ["INFERLOG_DATA", "INFERLOG_ROOT_KEY", "INFERLOG_LOG", "XDG_CONFIG_HOME", "CLICOLOR_FORCE"]
         {
@@ -212,7 +215,7 @@ fn answer(stream: &TcpStream) -> Option<()> {
 }
 
 /// Reads a head and a body of the length that it says.
-fn read_message(mut stream: &TcpStream) -> Option<(String, String)> {
+pub fn read_message(mut stream: &TcpStream) -> Option<(String, String)> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
