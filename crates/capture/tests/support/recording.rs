@@ -6,7 +6,7 @@ use inferlog_capture::recorder::{Recorder, RecorderConfig, open_keystore};
 use inferlog_disk::{OsRng, RealFs, SystemClock};
 use inferlog_log::{Env, LogDir, LogReader, NodeConfig, NodeLock, list_logs};
 use inferlog_record::body::Body;
-use inferlog_record::{ClearName, Content, Digest, Entry, Event, Id, PayloadRole, SystemName};
+use inferlog_record::{ClearName, Content, Digest, Entry, Event, Id, PayloadRole, Reference, SystemName};
 use inferlog_vault::{FileRoot, SealContext, Vault, open_payload};
 use std::path::Path;
 use std::sync::Arc;
@@ -91,6 +91,11 @@ pub fn of_decision(entries: &[Entry], decision: Id) -> Vec<Event> {
 pub fn content(dir: &Path, system: &str, event: &Event, role: PayloadRole) -> Result<Vec<u8>, String> {
     let reference =
         event.payloads.iter().find(|reference| reference.role == role).ok_or("no such payload")?;
+    opened(dir, system, event, reference)
+}
+
+/// The content of this payload of an event, or why it is not there.
+pub fn opened(dir: &Path, system: &str, event: &Event, reference: &Reference) -> Result<Vec<u8>, String> {
     let (log, reader) = reader(env(), dir, system);
     let sealed = match reference.content {
         Content::Sealed(sealed) => sealed,
@@ -111,7 +116,7 @@ pub fn content(dir: &Path, system: &str, event: &Event, role: PayloadRole) -> Re
     let lock = NodeLock::take(&*env().fs, dir).map_err(|error| error.to_string())?;
     let vault = vault_on(&env(), dir, &lock);
     let key = vault.data_key(sealed.key_id, reference.payload).map_err(|error| error.to_string())?;
-    let role = role.as_str();
+    let role = reference.role.as_str();
     let context = SealContext { origin: &origin, event: event.id, role, payload: reference.payload };
     open_payload(&key, &context, &bytes, sealed.encoding, &sealed.commitment, 64 << 20)
         .map_err(|error| error.to_string())
