@@ -219,9 +219,10 @@ fn run_forget(args: &ForgetArgs) -> Result<Verdict, Failure> {
     let mut out = output::stdout();
     writeln!(
         out,
-        "{} is forgotten; {} in the logs say so",
+        "{} is forgotten; {} in the logs {} so",
         args.name,
-        counted(events.len() as u64, "event")
+        counted(events.len() as u64, "event"),
+        if events.len() == 1 { "says" } else { "say" }
     )?;
     if erasures + purges > 0 {
         let missed = format!("{} and {}", counted(erasures, "erasure"), counted(purges, "purge"));

@@ -29,6 +29,7 @@ pub(crate) use self::forget::{ForgetAsked, ForgetDone, forget};
 pub(crate) use self::ready::{freshen, local_report, ready, ready_for_id, rebuild};
 pub(crate) use self::report::{FollowerReport, LogReport, SkippedReport};
 pub(crate) use self::required::complete;
+use self::required::orphans;
 pub(crate) use self::skip::{SkipAsked, SkipDone, skip};
 pub(crate) use self::store::{IndexChoice, Store};
 use self::thread::Running;
@@ -89,17 +90,12 @@ impl Followers {
         *self.0.data.lock() = Some((instance.env.fs.clone(), instance.data.clone()));
     }
 
-    /// Names of followers that logs of `data` wait for and that this process does not run.
-    pub(crate) fn orphans(&self, fs: &Arc<dyn Fs>, data: &Path) -> Vec<FollowerReport> {
-        let mut reports = self.reports();
-        let run = reports.len();
-        match complete(fs, data, &mut reports) {
-            Ok(()) => reports.split_off(run),
-            Err(error) => {
-                tracing::warn!(%error, "it cannot be told whom erasures and purges wait for");
-                Vec::new()
-            }
-        }
+    /// Followers that logs of `data` wait for and that this process does not run; what waits for them is not counted.
+    fn orphans(&self, fs: &Arc<dyn Fs>, data: &Path) -> Vec<FollowerReport> {
+        orphans(fs, data, &self.reports()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be told whom erasures and purges wait for");
+            Vec::new()
+        })
     }
 
     /// Ends them in order, within some seconds. Blocks.

@@ -30,8 +30,17 @@ pub(crate) struct Waits {
     pub(crate) purges: u64,
 }
 
-/// Every follower that has a cursor, by name, in the order of the logs.
+/// Every follower that has a cursor, by name, in the order of the logs. Reads them from the oldest cursor on.
 pub(crate) fn required(fs: &Arc<dyn Fs>, data: &Path) -> Result<BTreeMap<String, Vec<Waits>>, Failure> {
+    gather(fs, data, removals)
+}
+
+/// With what `removals` finds between an index and the log's size.
+fn gather(
+    fs: &Arc<dyn Fs>,
+    data: &Path,
+    removals: fn(&LogReader, u64, u64) -> Removals,
+) -> Result<BTreeMap<String, Vec<Waits>>, Failure> {
     let mut all: BTreeMap<String, Vec<Waits>> = BTreeMap::new();
     for dir in list_logs(&**fs, data)? {
         let known = cursors(fs, &dir)?;
@@ -50,8 +59,11 @@ pub(crate) fn required(fs: &Arc<dyn Fs>, data: &Path) -> Result<BTreeMap<String,
     Ok(all)
 }
 
-/// Indices of erasures' intents and of purges. What cannot be read is told by whoever follows, and by `verify`.
-fn removals(reader: &LogReader, from: u64, size: u64) -> (Vec<u64>, Vec<u64>) {
+/// Indices of erasures' intents, and of purges.
+type Removals = (Vec<u64>, Vec<u64>);
+
+/// What cannot be read is told by whoever follows, and by `verify`.
+fn removals(reader: &LogReader, from: u64, size: u64) -> Removals {
     let (mut erasures, mut purges) = (Vec::new(), Vec::new());
     // Entries are canonical JSON without spaces, and no free text stands in them.
     let _ = reader.scan(from, size, |index, entry| {
@@ -80,6 +92,19 @@ pub(crate) fn complete(
         }
     }
     Ok(())
+}
+
+/// Followers that logs wait for and that are not among those that run, without what waits for them: no log is read, however long one
+/// has been away.
+pub(crate) fn orphans(
+    fs: &Arc<dyn Fs>,
+    data: &Path,
+    running: &[FollowerReport],
+) -> Result<Vec<FollowerReport>, Failure> {
+    let required = gather(fs, data, |_, _, _| (Vec::new(), Vec::new()))?;
+    let is_run = |name: &String| running.iter().any(|report| report.name == *name);
+    let orphans = required.iter().filter(|(name, _)| !is_run(name));
+    Ok(orphans.map(|(name, waits)| FollowerReport::not_run(name, waits)).collect())
 }
 
 impl FollowerReport {
