@@ -82,8 +82,12 @@ impl Scheduled {
         let begin = Instant::now();
         let mut last: Option<u64> = None;
         let mut looked: Option<Instant> = None;
+        let mut was_frozen = false;
         while !self.is_stopping.load(Ordering::Acquire) {
-            let slot = runtime.block_on(self.slot(current));
+            let (slot, is_frozen) = runtime.block_on(self.slot(current));
+            if std::mem::replace(&mut was_frozen, is_frozen) != is_frozen {
+                looked = None;
+            }
             let is_first = last.is_none() && begin.elapsed() >= START_WAIT;
             if self.config.automatic && (is_first || last.is_some_and(|last| slot > last)) {
                 last = Some(slot);
@@ -101,15 +105,13 @@ impl Scheduled {
         }
     }
 
-    /// Which of its runs is next; the clock is looked at.
-    async fn slot(&self, current: &Current) -> u64 {
+    /// Which of its runs is next, and whether the clock is in doubt.
+    async fn slot(&self, current: &Current) -> (u64, bool) {
         let instance = current.get().await;
-        let frozen = instance.recorder.clock_frozen().is_some();
-        if frozen {
-            self.samples.lock().values_mut().for_each(|sample| sample.frozen = true);
-        }
+        let is_frozen = instance.recorder.clock_frozen().is_some();
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
-        instance.env.clock.now_ns().saturating_sub(ns(self.config.at)) / ns(self.config.every)
+        let slot = instance.env.clock.now_ns().saturating_sub(ns(self.config.at)) / ns(self.config.every);
+        (slot, is_frozen)
     }
 
     async fn run(&self, current: &Current) -> Result<(), Failure> {

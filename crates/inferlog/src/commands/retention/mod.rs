@@ -43,7 +43,7 @@ struct PlanArgs {
     #[arg(long, value_name = "NAME")]
     system: Option<SystemName>,
     /// What would be due then: 2027-01-31, or 2027-01-31T09:30:00Z.
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::point_or_error)]
     at: Option<Timestamp>,
     /// Print JSON.
     #[arg(long)]
@@ -52,7 +52,8 @@ struct PlanArgs {
 
 /// Remove what is due.
 ///
-/// Without --yes it says what it would do. A run that is broken off, by a crash too, is carried on by the next.
+/// Without --yes it says what it would do. A run that is broken off, by a crash too, is carried on by the next. The exit status is 1 if
+/// the clock is in doubt.
 #[derive(Args)]
 struct ApplyArgs {
     #[command(flatten)]
@@ -95,7 +96,7 @@ struct SettleArgs {
     #[command(flatten)]
     open: OpenArgs,
     /// In this system's log alone.
-    #[arg(long, value_name = "NAME", required_if_eq("disregard", "x"))]
+    #[arg(long, value_name = "NAME")]
     system: Option<SystemName>,
     /// Entries that were stamped while the clock was wrong, of the system named.
     #[arg(long, value_name = "FIRST..LAST", value_parser = range, requires = "system")]
@@ -106,6 +107,9 @@ struct SettleArgs {
     /// Who you are, as your organisation knows you; the record has a pseudonym of it [default: the environment's USER].
     #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
     actor: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn range(text: &str) -> Result<(u64, u64), String> {
@@ -199,7 +203,8 @@ fn print_done(out: &mut impl Write, done: &Purged) -> Result<(), Failure> {
         size(done.bytes)
     )?;
     if done.kept > 0 {
-        writeln!(out, "  {} entries stay, for holds cover them", done.kept)?;
+        let entries = counted(done.kept, "entry").replace("entrys", "entries");
+        writeln!(out, "  kept for holds that cover them: {entries}")?;
     }
     for left in &done.left {
         writeln!(out, "  {} {left}", styled(BAD, "left:"))?;
@@ -228,6 +233,10 @@ async fn settle(args: &SettleArgs) -> Result<Verdict, Failure> {
         actor: args.actor.clone(),
     };
     let settled: Vec<Settled> = ask(&args.open, "recording it", asked).await?;
+    if args.json {
+        writeln!(output::stdout(), "{}", serde_json::to_string_pretty(&settled)?)?;
+        return Ok(Verdict::Well);
+    }
     for Settled { system, event } in settled {
         writeln!(output::stdout(), "{} {system}: recorded as {event}", styled(GOOD, "settled"))?;
     }

@@ -6,7 +6,7 @@ use inferlog_capture::recorder::{ClassPlan, PurgePlan};
 use inferlog_record::Timestamp;
 
 use crate::commands::verify::size;
-use crate::output::{BAD, BOLD, DIM, Failure, GOOD, styled};
+use crate::output::{BAD, BOLD, DIM, Failure, GOOD, counted, styled};
 
 /// Prints plans. `is_then`: of another time than now.
 pub(super) fn print(out: &mut impl Write, plans: &[PurgePlan], is_then: bool) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ fn system(out: &mut impl Write, plan: &PurgePlan, is_then: bool) -> Result<(), F
     }
     if plan.entries > 0 {
         let words =
-            format!("{} entries whose payloads were purged, {}", plan.entries, size(plan.entries_bytes));
+            format!("{} whose payloads were purged, {}", entries(plan.entries), size(plan.entries_bytes));
         writeln!(out, "  {}  {words}", styled(GOOD, "entries"))?;
     }
     let behind = plan.followers.iter().filter(|(_, next)| *next < plan.size);
@@ -81,27 +81,29 @@ fn one(out: &mut impl Write, class: &ClassPlan, width: usize) -> Result<(), Fail
         Some((first, last)) => {
             writeln!(
                 out,
-                "  {name}  {} payloads of {} entries ({first} to {last}), {} packs, {}",
-                class.payloads,
-                class.entries,
-                class.packs,
+                "  {name}  {} of {} ({first} to {last}), {}, {}",
+                counted(class.payloads, "payload"),
+                entries(class.entries),
+                counted(class.packs, "pack"),
                 size(class.bytes)
             )?;
             if class.kept > 0 {
                 let holds: Vec<String> = class.holds.iter().map(ToString::to_string).collect();
                 writeln!(
                     out,
-                    "  {:width$}  {} entries stay under hold {}",
+                    "  {:width$}  kept under hold {}: {}",
                     "",
-                    class.kept,
-                    holds.join(", ")
+                    holds.join(", "),
+                    entries(class.kept)
                 )?;
             }
         }
         None => {
-            let next = class
-                .next_due
-                .map_or("nothing is there".to_owned(), |due| format!("nothing is due before {}", day(due)));
+            let next = match class.next_due {
+                Some(due) => format!("nothing is due before {}", day(due)),
+                None if class.waits.is_empty() => "nothing is there".to_owned(),
+                None => "nothing that is due can go yet".to_owned(),
+            };
             writeln!(out, "  {name}  {}", styled(DIM, next))?;
         }
     }
@@ -117,6 +119,10 @@ fn one(out: &mut impl Write, class: &ClassPlan, width: usize) -> Result<(), Fail
         )?;
     }
     Ok(())
+}
+
+fn entries(count: u64) -> String {
+    counted(count, "entry").replace("entrys", "entries")
 }
 
 /// A time's day.
