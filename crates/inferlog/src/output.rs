@@ -72,12 +72,23 @@ pub(crate) enum Verdict {
 pub(crate) struct Failure {
     what: String,
     broken_pipe: bool,
+    unknown: Option<&'static str>,
 }
 
 impl Failure {
     /// Says what happened and what to do.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), broken_pipe: false }
+        Self { what: what.into(), broken_pipe: false, unknown: None }
+    }
+
+    /// Says that what an id names is not there; `code` says so in answers over HTTP.
+    pub(crate) fn unknown(code: &'static str, what: impl Into<String>) -> Self {
+        Self { unknown: Some(code), ..Self::new(what) }
+    }
+
+    /// The code, if what an id names is not there.
+    pub(crate) fn unknown_code(&self) -> Option<&'static str> {
+        self.unknown
     }
 
     /// Whether the reader of the output went away: it has seen enough, as `head` does.
@@ -112,7 +123,8 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
             cause = error.source();
         }
         let io = (&error as &dyn std::error::Error).downcast_ref::<io::Error>();
-        Self { what, broken_pipe: io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) }
+        let broken_pipe = io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe);
+        Self { broken_pipe, ..Self::new(what) }
     }
 }
 

@@ -118,6 +118,19 @@ fn an_incident_is_opened_watched_and_closed() {
     assert_eq!((status, &closed["hold_released"]), (200, &true.into()), "{closed}");
     let (_, listed) = api.json("GET /v1/incidents", &Value::Null);
     assert_eq!(listed["incidents"][0]["seconds_left"], Value::Null, "{listed}");
+    assert_eq!(api.json(&format!("POST {path}/close"), &Value::Null).0, 422, "it is closed");
+
+    // Of one whose hold went before it is told that it is closed, and that there is nothing to release.
+    let (_, opened) = api.json("POST /v1/incidents", &incident);
+    let hold = opened["hold"].as_str().unwrap();
+    let release = format!("POST /v1/holds/{hold}/release");
+    assert_eq!(api.json(&release, &json!({ "basis": "incident" })).0, 200);
+    let (status, again) = api.json(&release, &json!({ "basis": "incident" }));
+    assert_eq!((status, &again["error"]["code"]), (404, &"no_such_hold".into()), "{again}");
+    let close = format!("POST /v1/incidents/{}/close", opened["incident"].as_str().unwrap());
+    let (status, closed) = api.json(&close, &json!({ "release_hold": true }));
+    assert_eq!((status, &closed["phase"]), (200, &"closed".into()), "{closed}");
+    assert_eq!((&closed["hold_stands"], &closed["hold_released"]), (&false.into(), &Value::Null), "{closed}");
     assert_eq!(serve.stop(), 0);
     world.ok(&["verify"]);
 }
@@ -165,6 +178,21 @@ fn whoever_reads_does_not_erase_and_what_is_wrong_is_told() {
             "no_certificate",
         ),
         (COMPLIES, "GET /v1/incidents/0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11", "", 404, "no_such_incident"),
+        (
+            COMPLIES,
+            "POST /v1/incidents/0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11/close",
+            "",
+            404,
+            "no_such_incident",
+        ),
+        (
+            COMPLIES,
+            "POST /v1/holds/0199a3f2-7c1e-7d3a-9f64-2f1f0c5e8a11/release",
+            r#"{"basis":"internal"}"#,
+            404,
+            "no_such_hold",
+        ),
+        (COMPLIES, "POST /v1/erasures", r#"{"subject":"a","system":"other"}"#, 422, "failed"),
     ] {
         let (found, answer) = api.ask(token, line, body);
         let answer: Value = serde_json::from_str(&answer).unwrap();

@@ -62,6 +62,32 @@ fn a_plan_says_what_would_go_and_changes_nothing() {
 }
 
 #[test]
+fn at_a_terminal_it_asks_and_takes_nothing_but_yes_for_it() {
+    let (world, ids) = world();
+    let words = ["erase", "--decision", &ids[0]];
+    // The last is the end of what is typed.
+    for answer in ["n\n", "\n", "yeah\n", "\u{4}"] {
+        let asked = world.typed(&words, answer);
+        asked.expect(1);
+        let told = asked.stderr();
+        assert!(told.contains("1 decision") && told.contains("Erase? [y/N] "), "{told}");
+        assert!(told.ends_with("Nothing was erased.\n"), "{told}");
+    }
+    assert!(world.ok(&["erase", "--status"]).stdout().contains("Nothing was erased here."));
+    // Standard input is the person: nobody can be asked there, and it is not the order too.
+    let taken = world.typed(&["erase", "--subject-file", "-"], "alice-4711\n\u{4}y\n");
+    taken.expect(2);
+    assert!(taken.stderr().contains("say --yes"), "{}", taken.stderr());
+    let twice =
+        world.typed(&["erase", "--subject-file", "-", "--order-file", "-", "--yes"], "alice-4711\n\u{4}");
+    twice.expect(2);
+    assert!(twice.stderr().contains("not both"), "{}", twice.stderr());
+    let asked = world.typed(&words, "Yes\n");
+    asked.expect(0);
+    assert!(asked.stdout().starts_with("erased"), "{}", asked.stdout());
+}
+
+#[test]
 fn an_erasure_ends_with_a_certificate_that_anybody_can_check() {
     let (world, ids) = world();
     // An index that must follow before it is complete.

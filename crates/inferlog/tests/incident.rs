@@ -129,10 +129,35 @@ fn reported_closed_and_released_with_a_serving_process() {
     let second = told["incident"].as_str().unwrap();
     let closed = world.ok(&["incident", "close", second, "--release-hold", "--json"]).json();
     assert_eq!((&closed["hold_released"], &closed["phase"]), (&true.into(), &"closed".into()));
+
+    // One whose hold went before it.
+    let told =
+        open(&world, &["--category", "death", "--aware-at", "1h", "--decision", &ids[1], "--no-bundle"]);
+    let (third, hold) = (told["incident"].as_str().unwrap(), told["hold"].as_str().unwrap());
+    world.ok(&["hold", "release", hold, "--basis", "incident"]);
+    let closed = world.ok(&["incident", "close", third, "--release-hold"]);
+    assert!(closed.stdout().contains(&format!("its hold {hold} was released before")), "{}", closed.stdout());
+    let again = run(&world, &["incident", "close", third]);
+    again.expect(2);
+    assert!(again.stderr().contains("is closed"), "{}", again.stderr());
     let logged = format!("{:?}", serve.logged());
     assert!(logged.contains("open_incident") && !logged.contains("sent to the authority"), "{logged}");
     assert_eq!(serve.stop(), 0);
     world.ok(&["verify"]);
+}
+
+#[test]
+fn an_incident_whose_bundle_fails_is_told_all_the_same() {
+    let (world, _) = world();
+    let words =
+        ["incident", "open", "--system", "credit", "--category", "death", "--aware-at", "1h", "--all"];
+    let opened = run(&world, &[&words[..], &["--bundle", "missing/all.zip", "--json"]].concat());
+    opened.expect(2);
+    let told = opened.json();
+    assert!(told["incident"].is_string() && told["hold"].is_string(), "{told}");
+    let why = told["no_bundle"].as_str().unwrap();
+    assert!(told["bundle"].is_null() && why.contains("missing/all.zip"), "{told}");
+    assert_eq!(world.ok(&["incident", "list", "--json"]).json()["incidents"].as_array().unwrap().len(), 1);
 }
 
 #[test]

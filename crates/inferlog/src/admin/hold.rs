@@ -140,7 +140,8 @@ async fn release(
     let systems = instance.recorder.systems().await;
     let stands = |system: &&System| system.holds().iter().any(|standing| standing.hold == hold);
     let system = systems.iter().find(stands).ok_or_else(|| {
-        Failure::new(format!("no hold {hold} stands here: `inferlog hold list` has those that do"))
+        let what = format!("no hold {hold} stands here: `inferlog hold list` has those that do");
+        Failure::unknown("no_such_hold", what)
     })?;
     let released = system.release_hold(hold, basis, text.map(Words::into_bytes), actor.as_deref()).await?;
     instance.recorder.integrate().await?;

@@ -39,9 +39,11 @@ pub(crate) struct IncidentAsked {
 pub(crate) struct IncidentDone {
     pub(crate) incident: Id,
     pub(crate) system: String,
-    /// The hold that freezes its records.
+    /// The hold that was placed for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hold: Option<Id>,
+    /// Whether that freezes its records still.
+    pub(crate) hold_stands: bool,
     /// The event that says so.
     pub(crate) event: Id,
     pub(crate) phase: IncidentPhase,
@@ -73,7 +75,9 @@ async fn open(instance: &Instance, asked: IncidentAsked) -> Result<IncidentDone,
     let IncidentAsked { system, category, aware_at, freeze, report, actor } = asked;
     let found = system_of(instance, &system).await?;
     if aware_at.nanos() > instance.env.clock.now_ns() {
-        return Err(Failure::new("the time of awareness has not come yet"));
+        return Err(Failure::new(
+            "the time of awareness has not come yet: say when the organisation became aware",
+        ));
     }
     let incident = mint(instance)?;
     let placing = Placing {
@@ -88,9 +92,15 @@ async fn open(instance: &Instance, asked: IncidentAsked) -> Result<IncidentDone,
     let phase = IncidentPhase::Aware;
     let told =
         Incident { aware_at, by: None, category, days: category.days(), hold: Some(hold), incident, phase };
-    let event = found.tell_incident(told, report.map(Words::into_bytes), actor.as_deref()).await?;
+    let told = found.tell_incident(told, report.map(Words::into_bytes), actor.as_deref()).await;
+    let event = told.map_err(|error| {
+        Failure::new(format!(
+            "hold {hold} freezes the records, but the incident is not recorded: {error}: open it again, then release that hold"
+        ))
+    })?;
     instance.recorder.integrate().await?;
-    Ok(IncidentDone { incident, system: system.to_string(), hold: Some(hold), event, phase })
+    let system = system.to_string();
+    Ok(IncidentDone { incident, system, hold: Some(hold), hold_stands: true, event, phase })
 }
 
 async fn advance(
@@ -105,17 +115,21 @@ async fn advance(
         let Some(told) = known.iter().find(|told| told.incident == incident) else { continue };
         let Some((_, newest)) = told.events.last() else { continue };
         if newest.phase == IncidentPhase::Closed {
-            return Err(Failure::new(format!("incident {incident} is closed")));
+            return Err(Failure::new(format!(
+                "incident {incident} is closed, and nothing follows: `inferlog incident show` says what was recorded, \
+                 `inferlog hold release` releases its hold"
+            )));
         }
         let hold = told.events.iter().rev().find_map(|(_, body)| body.hold);
         let body = Incident { by: None, hold, phase, ..newest.clone() };
         let event = system.tell_incident(body, report.map(Words::into_bytes), actor.as_deref()).await?;
         instance.recorder.integrate().await?;
-        return Ok(IncidentDone { incident, system: system.name().to_string(), hold, event, phase });
+        let hold_stands = system.holds().iter().any(|standing| Some(standing.hold) == hold);
+        let system = system.name().to_string();
+        return Ok(IncidentDone { incident, system, hold, hold_stands, event, phase });
     }
-    Err(Failure::new(format!(
-        "there is no incident {incident} here: `inferlog incident list` has those that are"
-    )))
+    let what = format!("there is no incident {incident} here: `inferlog incident list` has those that are");
+    Err(Failure::unknown("no_such_incident", what))
 }
 
 /// A new id.

@@ -1,5 +1,7 @@
 //! Questions and their turns.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -12,14 +14,14 @@ use super::{Body, RUNNING_MAX, Reader, TAILS_MAX, WAIT_TIME_MAX};
 use crate::query::{IndexAt, Worker};
 
 impl Reader {
-    pub(super) async fn route(&self, asked: Asked, head: &Parts, body: Bytes) -> Response<Body> {
+    pub(super) async fn route(self: &Arc<Self>, asked: Asked, head: &Parts, body: Bytes) -> Response<Body> {
         match asked {
             Asked::Query => match self.turn().await {
                 Ok(turn) => self.query(head, &body, turn).await,
                 Err(refused) => refused,
             },
             Asked::Compliance(asked) => match self.turn().await {
-                Ok(_turn) => self.comply(asked, &body).await,
+                Ok(turn) => self.comply(asked, body, turn).await,
                 Err(refused) => refused,
             },
             Asked::Command(command) if command.is_endless => match self.tails.clone().try_acquire_owned() {

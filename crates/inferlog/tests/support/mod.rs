@@ -48,6 +48,21 @@ impl World {
         Run(self.command(args).output().unwrap())
     }
 
+    /// Runs a command with `--data` at its end at a terminal, where `typed` is typed.
+    pub fn typed(&self, args: &[&str], typed: &str) -> Run {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = std::fs::File::options().read(true).write(true).open(name).unwrap();
+        let mut ours = std::fs::File::from(ours);
+        ours.write_all(typed.as_bytes()).unwrap();
+        let mut command = self.command(args);
+        command.arg("--data").arg(self.data()).stdin(theirs);
+        Run(command.output().unwrap())
+    }
+
     /// Runs a command with `--data` at its end; it must do well.
     pub fn ok(&self, args: &[&str]) -> Run {
         let data = self.data();

@@ -112,6 +112,11 @@ pub(crate) fn run(args: EraseArgs) -> Result<Verdict, Failure> {
 }
 
 async fn erase(args: &EraseArgs, door: &mut Door) -> Result<Verdict, Failure> {
+    let is_words_stdin = args.order_file.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if args.whom.is_stdin() && is_words_stdin {
+        let what = "standard input is either the person or the order, not both: give a file for one of them";
+        return Err(Failure::new(what));
+    }
     let target = target(args)?;
     let (system, order) = (args.system.clone(), args.order);
     if args.plan || !args.yes {
@@ -132,13 +137,18 @@ async fn erase(args: &EraseArgs, door: &mut Door) -> Result<Verdict, Failure> {
     let text = args.order_file.as_deref().map(Words::read).transpose()?;
     let asked = ErasureAsked { target, system, order, text, actor: args.actor.clone() };
     let bar = output::progress("destroying keys, then waiting for the stores that follow".to_owned());
-    let erased = door.ask(Act::Erasure(ErasureAct::Erase(asked))).await;
-    let erased = match erased {
+    let mut erased: Result<Vec<ErasureDone>, Failure> =
+        door.ask(Act::Erasure(ErasureAct::Erase(asked))).await;
+    let waited = match &mut erased {
         Ok(erased) => wait(args, door, erased).await,
-        Err(failure) => Err(failure),
+        Err(_) => Ok(()),
     };
     bar.finish_and_clear();
     let erased = erased?;
+    // The keys are gone, whatever is seen of what follows.
+    if let Err(error) = waited {
+        writeln!(output::stderr(), "it cannot be seen how far it is (inferlog erase --status): {error}")?;
+    }
     if erased.is_empty() {
         return nothing(args);
     }
@@ -153,11 +163,7 @@ async fn erase(args: &EraseArgs, door: &mut Door) -> Result<Verdict, Failure> {
 }
 
 /// Waits until nothing of these waits for a follower any more, or as long as was said.
-async fn wait(
-    args: &EraseArgs,
-    door: &mut Door,
-    mut erased: Vec<ErasureDone>,
-) -> Result<Vec<ErasureDone>, Failure> {
+async fn wait(args: &EraseArgs, door: &mut Door, erased: &mut [ErasureDone]) -> Result<(), Failure> {
     let began = Instant::now();
     while erased.iter().any(|done| done.outcome == Outcome::Waiting) && began.elapsed().as_secs() < args.wait
     {
@@ -172,7 +178,7 @@ async fn wait(
             }
         }
     }
-    Ok(erased)
+    Ok(())
 }
 
 fn target(args: &EraseArgs) -> Result<Target, Failure> {
@@ -217,8 +223,8 @@ fn confirm(args: &EraseArgs, plans: &[ErasurePlan]) -> Result<bool, Failure> {
         out,
         "The keys will be destroyed. Nobody can undo that. The log's entries and proofs stay as they are."
     )?;
-    let is_taken =
-        args.whom.is_stdin() || args.order_file.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let is_words_stdin = args.order_file.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let is_taken = args.whom.is_stdin() || is_words_stdin;
     if is_taken || !std::io::stdin().is_terminal() {
         return Err(Failure::new("nobody is here to confirm: say --yes if this is what you want"));
     }

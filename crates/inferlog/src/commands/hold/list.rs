@@ -1,11 +1,13 @@
 //! The holds that stand, and those that did.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::Args;
 use inferlog::real_env;
 use inferlog_audit::Select;
 use inferlog_audit::keeping::{HoldTold, covered, keeping, scope_words};
+use inferlog_record::body::Scope;
 use inferlog_record::{SystemName, Timestamp};
 use serde_json::json;
 
@@ -38,13 +40,16 @@ pub(super) fn run(args: &ListArgs) -> Result<Verdict, Failure> {
     admin::refresh(data);
     let select = args.system.as_ref().map_or_else(Select::default, |system| Select::system(system.as_str()));
     let holds = keeping(&fs, data, &select)?.holds;
-    let mut counts = Vec::with_capacity(holds.len());
-    for hold in &holds {
-        let of_it = Select::system(&hold.system);
-        counts.push(match hold.stands() {
-            true => covered(&fs, data, &of_it, &[&hold.scopes])?.first().copied(),
-            false => None,
-        });
+    let mut standing: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, hold) in holds.iter().enumerate().filter(|(_, hold)| hold.stands()) {
+        standing.entry(&hold.system).or_default().push(place);
+    }
+    let mut counts = vec![None; holds.len()];
+    for (system, places) in standing {
+        // Each log is read once, however many holds stand.
+        let scopes: Vec<&[Scope]> = places.iter().map(|place| &*holds[*place].scopes).collect();
+        let found = covered(&fs, data, &Select::system(system), &scopes)?;
+        places.iter().zip(found).for_each(|(place, count)| counts[*place] = Some(count));
     }
     let mut out = output::stdout();
     if args.json {

@@ -111,6 +111,7 @@ pub(crate) fn run(args: &HoldArgs) -> Result<Verdict, Failure> {
 
 fn place(args: &PlaceArgs) -> Result<Verdict, Failure> {
     let data = &args.open.dir.data;
+    args.scope.refuse_stdin_twice(args.order_file.as_deref())?;
     let (system, freeze) = args.scope.resolve(&args.open)?;
     let text = args.order_file.as_deref().map(Words::read).transpose()?;
     let asked =
@@ -123,16 +124,22 @@ fn place(args: &PlaceArgs) -> Result<Verdict, Failure> {
     })?;
     let scopes: Vec<_> = done.scope.iter().cloned().collect();
     let select = Select::system(system.as_str());
-    let count = covered(&real_env().fs, data, &select, &[&scopes])?.first().copied().unwrap_or(0);
+    let count = covered(&real_env().fs, data, &select, &[&scopes]);
+    let count = count.map(|counts| counts.first().copied().unwrap_or(0));
     let mut out = output::stdout();
     if args.json {
         let mut told = serde_json::to_value(&done)?;
-        told["covered"] = count.into();
+        told["covered"] = count.ok().into();
         writeln!(out, "{told}")?;
         return Ok(Verdict::Well);
     }
     writeln!(out, "{} {}: {}", styled(GOOD, "frozen"), done.system, scope_words(&scopes))?;
-    writeln!(out, "  {} now; hold {}", counted(count, "decision"), done.hold)?;
+    let count = match count {
+        Ok(count) => format!("{} now", counted(count, "decision")),
+        // Placed it is, whatever the log says of the rest.
+        Err(error) => format!("how many decisions that are cannot be told: {error}"),
+    };
+    writeln!(out, "  {count}; hold {}", done.hold)?;
     Ok(Verdict::Well)
 }
 
@@ -159,6 +166,7 @@ fn release(args: &ReleaseArgs) -> Result<Verdict, Failure> {
         let decisions = counted(line.decisions, "decision");
         let state = match line.outcome {
             Outcome::Completed => "completed".to_owned(),
+            Outcome::Announced => "announced, and goes on by itself".to_owned(),
             _ => format!("waits for {}", line.waits_for.join(", ")),
         };
         writeln!(
@@ -179,8 +187,17 @@ pub(crate) async fn released(
     let done: HoldDone = door.ask(Act::Hold(asked)).await?;
     let began = Instant::now();
     loop {
-        let mut lines: Vec<ErasureLine> = door.ask(Act::Erasure(ErasureAct::Status)).await?;
-        lines.retain(|line| before.iter().all(|known| known.intent != line.intent));
+        let mut lines: Vec<ErasureLine> = match door.ask(Act::Erasure(ErasureAct::Status)).await {
+            Ok(lines) => lines,
+            Err(error) => {
+                // Released it is, whatever is seen of what follows.
+                let what = "it cannot be seen which erasures were carried on (inferlog erase --status)";
+                writeln!(output::stderr(), "{what}: {error}")?;
+                return Ok((done, Vec::new()));
+            }
+        };
+        let is_known = |line: &ErasureLine| before.iter().any(|known| known.intent == line.intent);
+        lines.retain(|line| line.resumes.is_some() && !is_known(line));
         let waits = lines.iter().any(|line| line.outcome == Outcome::Waiting);
         if !waits || began.elapsed() > WAIT_MAX {
             return Ok((done, lines));

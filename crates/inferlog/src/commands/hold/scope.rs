@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use inferlog_index::find::{Query, find};
@@ -63,6 +63,18 @@ pub(crate) struct ScopeArgs {
 }
 
 impl ScopeArgs {
+    /// Refuses to read both this and a file of words from standard input.
+    pub(crate) fn refuse_stdin_twice(&self, words: Option<&Path>) -> Result<(), Failure> {
+        let is_stdin = |path: &Path| path.as_os_str() == "-";
+        let is_taken = self.whom.is_stdin() || self.decisions.as_deref().is_some_and(is_stdin);
+        if is_taken && words.is_some_and(is_stdin) {
+            let what =
+                "standard input is either what is frozen or the words for it, not both: give a file for one";
+            return Err(Failure::new(what));
+        }
+        Ok(())
+    }
+
     /// The system and what of it is to be frozen; decisions that are looked up are named then. Blocks; not to be called from a
     /// runtime's own thread.
     pub(crate) fn resolve(&self, open: &OpenArgs) -> Result<(SystemName, Freeze), Failure> {

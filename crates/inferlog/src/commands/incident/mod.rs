@@ -174,6 +174,7 @@ fn close(args: &CloseArgs) -> Result<Verdict, Failure> {
             out,
             "  its hold is released; erasures that it withheld were carried on: {erasures} (inferlog erase --status)"
         )?,
+        (None, Some(hold)) if !done.hold_stands => writeln!(out, "  its hold {hold} was released before")?,
         (None, Some(hold)) => {
             writeln!(out, "  its hold stands: inferlog hold release {hold} --basis incident releases it")?;
         }
@@ -185,7 +186,7 @@ fn close(args: &CloseArgs) -> Result<Verdict, Failure> {
 /// Closes it, and releases its hold if that is wanted; how many erasures went on for that.
 async fn closed(args: &CloseArgs, door: &mut Door) -> Result<(IncidentDone, Option<usize>), Failure> {
     let done = advance(&args.advance, door, IncidentPhase::Closed).await?;
-    let Some(hold) = done.hold else { return Ok((done, None)) };
+    let Some(hold) = done.hold.filter(|_| done.hold_stands) else { return Ok((done, None)) };
     let may_ask = !args.keep_hold && !args.advance.json;
     let release = args.release_hold || (may_ask && is_wanted(hold)?);
     if !release {
@@ -193,8 +194,13 @@ async fn closed(args: &CloseArgs, door: &mut Door) -> Result<(IncidentDone, Opti
     }
     let actor = args.advance.actor.clone();
     let release = HoldAct::Release { hold, basis: Basis::Incident, text: None, actor };
-    let (_, carried) = released(door, release).await?;
-    Ok((done, Some(carried.len())))
+    let (_, carried) = released(door, release).await.map_err(|error| {
+        Failure::new(format!(
+            "the incident is closed, but its hold may stand still: {error}: if so, inferlog hold release {hold} --basis incident \
+             releases it"
+        ))
+    })?;
+    Ok((IncidentDone { hold_stands: false, ..done }, Some(carried.len())))
 }
 
 /// Asks whether a hold is to be released. Without a terminal to ask at, the answer is no.

@@ -61,6 +61,7 @@ pub(super) struct OpenIncidentArgs {
 }
 
 pub(super) fn run(args: &OpenIncidentArgs) -> Result<Verdict, Failure> {
+    args.scope.refuse_stdin_twice(args.report_file.as_deref())?;
     let (system, freeze) = args.scope.resolve(&args.open)?;
     let report = args.report_file.as_deref().map(Words::read).transpose()?;
     let asked = IncidentAsked {
@@ -81,13 +82,14 @@ pub(super) fn run(args: &OpenIncidentArgs) -> Result<Verdict, Failure> {
     if !args.json {
         say(args, &done)?;
     }
-    let bundle = match args.no_bundle {
-        true => None,
-        false => Some(bundle(args, done.incident)?),
-    };
-    tell_bundle(args, &done, bundle)?;
+    let bundle = (!args.no_bundle).then(|| bundle(args, done.incident));
+    tell_bundle(args, &done, bundle.as_ref())?;
+    bundle.transpose()?;
     Ok(Verdict::Well)
 }
+
+/// A bundle and where it is, or why there can be none.
+type Made = (PathBuf, Result<Bundled, String>);
 
 fn due_at(args: &OpenIncidentArgs) -> Timestamp {
     let days = u64::from(args.category.days());
@@ -122,7 +124,7 @@ fn say(args: &OpenIncidentArgs, done: &IncidentDone) -> Result<(), Failure> {
 }
 
 /// Makes the bundle: where it is, and what it holds or why there is none.
-fn bundle(args: &OpenIncidentArgs, incident: Id) -> Result<(PathBuf, Result<Bundled, String>), Failure> {
+fn bundle(args: &OpenIncidentArgs, incident: Id) -> Result<Made, Failure> {
     let place = match &args.bundle {
         Some(place) => place.clone(),
         None => bundle_place(&args.open.dir.data, incident)?,
@@ -150,29 +152,37 @@ fn private_dir(path: &Path) -> Result<&Path, Failure> {
 fn tell_bundle(
     args: &OpenIncidentArgs,
     done: &IncidentDone,
-    bundle: Option<(PathBuf, Result<Bundled, String>)>,
+    bundle: Option<&Result<Made, Failure>>,
 ) -> Result<(), Failure> {
     let mut out = output::stdout();
     if args.json {
         let mut told = serde_json::to_value(done)?;
         told["days"] = args.category.days().into();
         told["due_at"] = json!(due_at(args));
-        told["bundle"] = match &bundle {
-            Some((place, Ok(made))) => {
+        let no_bundle = match bundle {
+            Some(Ok((_, Err(why)))) => Some(why.clone()),
+            Some(Err(failure)) => Some(failure.to_string()),
+            _ => None,
+        };
+        told["bundle"] = match bundle {
+            Some(Ok((place, Ok(made)))) => {
                 json!({ "bytes": made.bytes, "decisions": made.decisions, "file": place })
             }
             _ => serde_json::Value::Null,
         };
+        if let Some(why) = no_bundle {
+            told["no_bundle"] = why.into();
+        }
         writeln!(out, "{told}")?;
         return Ok(());
     }
     match bundle {
-        Some((place, Ok(made))) => {
+        Some(Ok((place, Ok(made)))) => {
             let decisions = counted(made.decisions, "decision");
             writeln!(out, "  bundle of {decisions}, nothing disclosed: {}", place.display())?;
         }
-        Some((_, Err(why))) => writeln!(out, "  no bundle: {why}")?,
-        None => {}
+        Some(Ok((_, Err(why)))) => writeln!(out, "  no bundle: {why}")?,
+        Some(Err(_)) | None => {}
     }
     writeln!(out, "{}", styled(DIM, format!("inferlog incident show {} has the sheet", done.incident)))?;
     Ok(())

@@ -12,28 +12,21 @@ use crate::query::Worker;
 const SAID_BYTES_MAX: usize = 64 << 10;
 
 impl Reader {
-    /// Makes a bundle of what an incident's hold freezes, with nothing disclosed, in a task of its own: where it is, and what it holds.
+    /// Makes a bundle of what an incident's hold freezes, with nothing disclosed: where it is, and what it holds.
     pub(super) async fn bundle(&self, incident: Id) -> Result<Value, Failure> {
         let data = self.current.get().await.data.clone();
         let place = bundle_place(&data, incident)?;
         let words = ["export".into(), "bundle".into(), "--json".into(), format!("--incident={incident}")];
         let paths = [format!("--data={}", data.display()), format!("--output={}", place.display())];
         let words: Vec<String> = words.into_iter().chain(paths).collect();
-        let made = tokio::spawn(async move {
-            let mut worker = Worker::command(words, None).await?;
-            let said = worker.read_all(SAID_BYTES_MAX).await?;
-            let (status, why) = worker.status().await?;
-            if !status.success() {
-                let why = why
-                    .lines()
-                    .rfind(|line| !line.is_empty())
-                    .unwrap_or("the process for it ended")
-                    .to_owned();
-                return Err(Failure::new(why));
-            }
-            let told: Value = serde_json::from_slice(&said)?;
-            Ok(json!({ "bytes": told["bytes"], "decisions": told["decisions"], "file": told["output"] }))
-        });
-        made.await?
+        let mut worker = Worker::command(words, None).await?;
+        let said = worker.read_all(SAID_BYTES_MAX).await?;
+        let (status, why) = worker.status().await?;
+        if !status.success() {
+            let why = why.lines().rfind(|line| !line.is_empty()).unwrap_or("the process for it ended");
+            return Err(Failure::new(why));
+        }
+        let told: Value = serde_json::from_slice(&said)?;
+        Ok(json!({ "bytes": told["bytes"], "decisions": told["decisions"], "file": told["output"] }))
     }
 }

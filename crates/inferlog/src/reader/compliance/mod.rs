@@ -6,6 +6,9 @@
 mod bodies;
 mod bundle;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use inferlog::real_env;
@@ -15,6 +18,7 @@ use inferlog_record::body::{Basis, IncidentPhase, OrderKind};
 use inferlog_record::{Id, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::bodies::{AdvanceBody, EraseBody, HoldBody, IncidentBody, No, ReleaseBody, parse, time, words};
 use super::answer::{refuse, whole};
@@ -104,9 +108,35 @@ impl Asked {
 
 type Answer = (StatusCode, Value);
 
+impl No {
+    fn answer(self) -> Response<Body> {
+        match self {
+            Self::Malformed(what) => refuse(StatusCode::BAD_REQUEST, "malformed", &what),
+            Self::Failed(failure) => match failure.unknown_code() {
+                Some(code) => refuse(StatusCode::NOT_FOUND, code, &failure.to_string()),
+                None => refuse(StatusCode::UNPROCESSABLE_ENTITY, "failed", &failure.to_string()),
+            },
+        }
+    }
+}
+
 impl Reader {
-    /// Does what is asked for.
-    pub(super) async fn comply(&self, asked: Asked, body: &[u8]) -> Response<Body> {
+    /// Does what is asked for, in a task of its own, to its end; `turn` is held until then.
+    pub(super) async fn comply(
+        self: &Arc<Self>,
+        asked: Asked,
+        body: Bytes,
+        turn: OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        let reader = self.clone();
+        let done = tokio::spawn(async move {
+            let _turn = turn;
+            reader.done(asked, &body).await
+        });
+        done.await.unwrap_or_else(|error| No::from(error).answer())
+    }
+
+    async fn done(&self, asked: Asked, body: &[u8]) -> Response<Body> {
         let done = match asked {
             Asked::Erase => self.erase(body).await,
             Asked::Erasures => self.erasures().await,
@@ -122,22 +152,14 @@ impl Reader {
         };
         match done {
             Ok((status, value)) => whole(status, "application/json", value.to_string()),
-            Err(No::Malformed(what)) => refuse(StatusCode::BAD_REQUEST, "malformed", &what),
-            Err(No::Failed(failure)) => {
-                refuse(StatusCode::UNPROCESSABLE_ENTITY, "failed", &failure.to_string())
-            }
+            Err(no) => no.answer(),
         }
     }
 
-    /// Does it in a task of its own.
     async fn act<T: DeserializeOwned>(&self, asked: Act) -> Result<T, No> {
-        let current = self.current.clone();
-        let done =
-            tokio::spawn(
-                async move { act_following(&*current.get().await, current.followers(), asked).await },
-            );
-        let value = done.await?.map_err(No::Failed)?;
-        Ok(serde_json::from_value(value)?)
+        let instance = self.current.get().await;
+        let done = act_following(&instance, self.current.followers(), asked).await;
+        Ok(serde_json::from_value(done.map_err(No::Failed)?)?)
     }
 
     async fn erase(&self, body: &[u8]) -> Result<Answer, No> {
@@ -180,10 +202,7 @@ impl Reader {
                 let what = "no erasure of this id is completed here";
                 refuse(StatusCode::NOT_FOUND, "no_certificate", what)
             }
-            Err(No::Failed(failure)) => {
-                refuse(StatusCode::UNPROCESSABLE_ENTITY, "failed", &failure.to_string())
-            }
-            Err(No::Malformed(what)) => refuse(StatusCode::BAD_REQUEST, "malformed", &what),
+            Err(no) => no.answer(),
         }
     }
 
@@ -227,10 +246,17 @@ impl Reader {
         let asked = IncidentAct::Advance { incident, phase, report, actor: actor.clone() };
         let done: IncidentDone = self.act(Act::Incident(asked)).await?;
         let mut told = serde_json::to_value(&done)?;
-        if let (true, Some(hold)) = (release_hold, done.hold) {
-            let basis = Basis::Incident;
-            let _: Value = self.act(Act::Hold(HoldAct::Release { hold, basis, text: None, actor })).await?;
-            told["hold_released"] = true.into();
+        if let (true, Some(hold)) = (release_hold && done.hold_stands, done.hold) {
+            let release = HoldAct::Release { hold, basis: Basis::Incident, text: None, actor };
+            // Whatever becomes of the hold, the incident is closed. What fails after the release leaves none.
+            let released: Result<Value, No> = self.act(Act::Hold(release)).await;
+            let systems = self.current.get().await.recorder.systems().await;
+            let stands =
+                systems.iter().flat_map(|system| system.holds()).any(|standing| standing.hold == hold);
+            (told["hold_released"], told["hold_stands"]) = ((!stands).into(), stands.into());
+            if let Err(No::Failed(why)) = released {
+                told["problem"] = why.to_string().into();
+            }
         }
         Ok((StatusCode::OK, told))
     }
