@@ -24,6 +24,7 @@ use inferlog_record::{ClearName, Digest, Entry, Id, Kind, MediaType, PayloadRole
 use simulated::{DATA, system_name};
 
 const BERNOULLI: &str = "method = \"bernoulli\"\nprobability = 0.25";
+const ALWAYS: &str = "method = \"bernoulli\"\nprobability = 1.0";
 const SELDOM: &str = "method = \"bernoulli\"\nprobability = 0.000001";
 const SYSTEMATIC: &str = "method = \"systematic\"\nevery = 5";
 const STRATIFIED: &str = "method = \"stratified\"\nstrata = [{ route = \"quote\", probability = 0.1 }, { route = \"loan\", probability = 0.5 }]";
@@ -344,6 +345,28 @@ async fn the_last_counts_have_room_on_a_full_disk() {
     assert_eq!(sums(&told)[&None].0, begun, "and none of them is unknown");
     let ends = entries.iter().flat_map(|entry| &entry.events);
     assert!(ends.clone().any(|event| event.kind() == Some(Kind::RecorderStopped)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_counts_as_selected_nowhere() {
+    let fs = SimFs::new(11);
+    let (recorder, system) = open(&fs, ALWAYS).await;
+    let mut begun = fill(&fs, &system).await;
+    let mut refused = 0;
+    for _ in 0..5 {
+        begun += 1;
+        match system.begin(opening(None)).await {
+            Ok(mut decision) => refused += u64::from(decision.opened().await.is_err()),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "the disk was full");
+    relieve(&fs, &recorder).await;
+    recorder.close().await.unwrap();
+    let entries = simulated::read(&fs).0;
+    let (population, selected, always) = sums(&told(&entries))[&None];
+    assert_eq!((population, selected, always), (begun, recorded(&entries).len() as u64, 0));
+    assert!(selected < population);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@
 use crate::recorder::draft::{NewContent, NewDecision, NewEvent};
 use crate::recorder::ongoing::{Ongoing, Recorded};
 use crate::recorder::queue::{Room, Written};
-use crate::recorder::sample::Unselected;
+use crate::recorder::sample::{Place, Selection, Unselected};
 use crate::recorder::write::{Mark, Steps};
 use crate::recorder::{RecordError, Recorder, System};
 use inferlog_log::{AppendError, Appended};
@@ -28,6 +28,8 @@ pub struct Decision {
     joined: Option<Mark>,
     /// Queued and not waited for yet.
     noted: Option<Written>,
+    /// Where it is counted once its opening is durable, if a policy's sampling selected it.
+    selected: Option<Place>,
     /// What other exchanges join, where they may.
     shared: Option<Ongoing>,
     /// How it is closed if it is dropped.
@@ -70,8 +72,8 @@ impl System {
             _ => self.class_of(None),
         };
         let decision = self.inner.minter.id()?;
-        let place = if may_be_joined { None } else { self.unselected(decision, &opened)? };
-        if let Some(place) = place {
+        let selection = if may_be_joined { Selection::Unasked } else { self.select(decision, &opened)? };
+        if let Selection::PassedOver(place) = selection {
             opened.started_at.get_or_insert(self.now());
             let events = std::iter::once(opened).chain(more).collect();
             let steps = Unselected::no_steps(decision, class.clone());
@@ -86,7 +88,11 @@ impl System {
         let pending = self.state.log.submit(appends).await?;
         // Nothing is awaited between the queue and here: from now on the decision exists, and its drop says so.
         let opening = Opening::Waiting(Box::pin(pending.durable()));
-        Ok(Decision::new(self.clone(), steps, opening))
+        let mut begun = Decision::new(self.clone(), steps, opening);
+        if let Selection::Selected(place) = selection {
+            begun.selected = Some(place);
+        }
+        Ok(begun)
     }
 
     /// An id for an event or a payload that others refer to before it is recorded.
@@ -106,9 +112,9 @@ impl Decision {
     }
 
     fn new(system: System, steps: Steps, opening: Opening) -> Self {
-        let (joined, noted, shared, dropped) = (None, None, None, Outcome::Aborted);
+        let (joined, noted, selected, shared, dropped) = (None, None, None, None, Outcome::Aborted);
         let (is_over, is_unsure) = (false, false);
-        Self { system, steps, opening, joined, noted, shared, dropped, is_over, is_unsure }
+        Self { system, steps, opening, joined, noted, selected, shared, dropped, is_over, is_unsure }
     }
 
     /// The system that it is recorded in.
@@ -126,7 +132,12 @@ impl Decision {
         if let Opening::Waiting(waiting) = &mut self.opening {
             let settled = waiting.as_mut().await;
             match (&settled, &self.shared) {
-                (Ok(_), _) => self.steps.mark_durable(),
+                (Ok(_), _) => {
+                    self.steps.mark_durable();
+                    if let Some(place) = self.selected.take() {
+                        self.system.count_selected(&place);
+                    }
+                }
                 (Err(_), Some(shared)) => shared.steps.lock().lack(&self.steps, self.joined.as_ref()),
                 (Err(_), None) => {}
             }
@@ -268,6 +279,7 @@ impl Drop for Decision {
         let opening = std::mem::replace(&mut self.opening, Opening::Settled(Err(AppendError::Closed)));
         let mut rest = Self::new(self.system.clone(), self.steps.clone(), opening);
         (rest.joined, rest.noted, rest.shared) = (self.joined.clone(), self.noted.take(), self.shared.take());
+        rest.selected = self.selected.take();
         // It is tried once.
         rest.is_over = true;
         let is_counted = self.dropped == Outcome::Interrupted;

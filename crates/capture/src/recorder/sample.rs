@@ -5,6 +5,9 @@
 //! should a person act on it later. Counts become `sampling` events: of how many decisions so many were selected. A crash takes the
 //! counts since the last of them with it, and the next start says that the population of that time is unknown.
 
+mod chance;
+
+use self::chance::{Chance, chance, is_below, method};
 use crate::recorder::draft::{NewContent, NewEvent};
 use crate::recorder::seal::Keys;
 use crate::recorder::write::{Steps, life_append};
@@ -14,8 +17,7 @@ use inferlog_log::Flags;
 use inferlog_policy::{Method, Sample};
 use inferlog_record::body::{Body, ExchangeEnd, Guarantee, Outcome, Sampling, SamplingMethod, StepOutcome};
 use inferlog_record::{
-    ClearName, Count, DataClass, Id, MediaType, Millionths, PayloadRole, RetentionClass, Tally, Timestamp,
-    Why,
+    ClearName, Count, DataClass, Id, MediaType, PayloadRole, RetentionClass, Tally, Timestamp, Why,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -63,10 +65,10 @@ pub(crate) struct Unselected {
 }
 
 impl System {
-    /// Says whether a decision that begins is selected, and counts it: `None` if it is, or if there is nothing to select by.
-    pub(crate) fn unselected(&self, decision: Id, opened: &NewEvent) -> Result<Option<Place>, RecordError> {
-        let Some(policy) = self.policy() else { return Ok(None) };
-        let Some(sample) = &policy.policy.sampling else { return Ok(None) };
+    /// Says whether a decision that begins is selected, and counts it in the population.
+    pub(crate) fn select(&self, decision: Id, opened: &NewEvent) -> Result<Selection, RecordError> {
+        let Some(policy) = self.policy() else { return Ok(Selection::Unasked) };
+        let Some(sample) = &policy.policy.sampling else { return Ok(Selection::Unasked) };
         let route = match &opened.body {
             Body::DecisionOpened(opened) => opened.route.clone(),
             _ => None,
@@ -95,8 +97,14 @@ impl System {
             }
             Chance::Of(probability) => is_below(self.digest(decision), probability),
         };
-        counts.selected += u64::from(is_selected);
-        Ok((!is_selected).then_some(Place(place)))
+        Ok(if is_selected { Selection::Selected(Place(place)) } else { Selection::PassedOver(Place(place)) })
+    }
+
+    /// Counts a decision that was selected, once its opening is durable: what was refused is in no sample.
+    pub(crate) fn count_selected(&self, place: &Place) {
+        if let Some(counts) = self.state.sampler.counts.lock().get_mut(&place.0) {
+            counts.selected += 1;
+        }
     }
 
     /// A decision that no log has, that began not later than now, and that the policy in force would not have selected: what a person
@@ -155,7 +163,7 @@ impl System {
     async fn tell_counts(&self, may_seal: bool) -> Result<(), RecordError> {
         let (mut taken, now) = self.take_counts();
         while let Some((place, counts)) = taken.pop() {
-            if counts.population == 0 && counts.always == 0 {
+            if counts.population == 0 && counts.selected == 0 && counts.always == 0 {
                 continue;
             }
             if let Err(error) = self.tell_count(&place, &counts, now, may_seal).await {
@@ -262,7 +270,15 @@ impl System {
     }
 }
 
-/// Where a decision that was not selected is counted.
+/// What a policy's sampling says of a decision that begins.
+pub(crate) enum Selection {
+    /// There is nothing to select by.
+    Unasked,
+    Selected(Place),
+    PassedOver(Place),
+}
+
+/// Where a decision is counted.
 pub(crate) struct Place(StratumOf);
 
 impl Unselected {
@@ -323,43 +339,6 @@ pub(crate) fn is_always_kept<'a>(events: impl IntoIterator<Item = &'a NewEvent>)
     })
 }
 
-enum Chance {
-    Certain,
-    Every(u32),
-    Of(Millionths),
-}
-
-/// The stratum and the chance of a decision that came by this route.
-fn chance(sample: &Sample, route: Option<&ClearName>) -> (Option<ClearName>, Chance) {
-    match &sample.method {
-        Method::Systematic { every } => (None, Chance::Every(*every)),
-        Method::Bernoulli { probability } => (None, Chance::Of(*probability)),
-        Method::Stratified { strata } => match strata.iter().find(|stratum| Some(&stratum.route) == route) {
-            Some(stratum) => (Some(stratum.route.clone()), Chance::Of(stratum.probability)),
-            None => (None, Chance::Certain),
-        },
-    }
-}
-
-fn is_below(digest: u64, probability: Millionths) -> bool {
-    let parts = u128::try_from(probability.0.max(0)).unwrap_or(0);
-    u128::from(digest) * 1_000_000 < parts << 64
-}
-
-/// A method as the record names it, and its probability in a stratum.
-fn method(sample: &Sample, stratum: Option<&ClearName>) -> (SamplingMethod, Option<Millionths>) {
-    match &sample.method {
-        Method::Systematic { every } => {
-            (SamplingMethod::Systematic, Some(Millionths(1_000_000 / i64::from((*every).max(1)))))
-        }
-        Method::Bernoulli { probability } => (SamplingMethod::Bernoulli, Some(*probability)),
-        Method::Stratified { strata } => {
-            let own = strata.iter().find(|one| Some(&one.route) == stratum);
-            (SamplingMethod::Stratified, Some(own.map_or(Millionths(1_000_000), |one| one.probability)))
-        }
-    }
-}
-
 fn said(counts: &Counts, stratum: Option<ClearName>, to: Timestamp) -> Sampling {
     let (method, probability_millionths) = match &counts.policy.policy.sampling {
         Some(sample) => method(sample, stratum.as_ref()),
@@ -377,21 +356,5 @@ fn said(counts: &Counts, stratum: Option<ClearName>, to: Timestamp) -> Sampling 
         selected: Count(counts.selected),
         stratum,
         to: Some(to),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_below_a_probability_as_often_as_it_says() {
-        assert!(!is_below(0, Millionths(0)) && is_below(u64::MAX, Millionths(1_000_000)));
-        let mut rng = fastrand::Rng::with_seed(7);
-        for millionths in [1_000, 10_000, 250_000, 999_000] {
-            let hits = (0..200_000).filter(|_| is_below(rng.u64(..), Millionths(millionths))).count();
-            let expected = 0.2 * millionths as f64;
-            assert!((hits as f64 - expected).abs() < 5.0 * expected.sqrt() + 5.0, "{millionths}: {hits}");
-        }
     }
 }
