@@ -52,7 +52,7 @@ fn payloads(world: &mut World, indices: impl IntoIterator<Item = u64>) {
         let opened = open(world, &reader, &origin, index, &Entry::from_bytes(&bytes).unwrap());
         let should = world.model.opens(index);
         assert_eq!(opened.is_ok(), should, "day {}: entry {index}, {}: {opened:?}", world.day, entry.class);
-        world.counts.opened += 1;
+        *(if should { &mut world.counts.opened } else { &mut world.counts.shut }) += 1;
     }
 }
 

@@ -149,7 +149,7 @@ impl World {
             tokio::spawn(async move { system.release_hold(hold, Basis::Internal, None, None).await });
         self.follow_until(|| released.is_finished()).await;
         released.await.unwrap().unwrap();
-        self.model.release(hold);
+        self.counts.carried_on += self.model.release(hold);
         self.counts.released += 1;
     }
 
@@ -161,7 +161,9 @@ impl World {
             tokio::spawn(async move { recorder.erase(EraseRequest::new(target, OrderKind::Request)).await });
         self.follow_until(|| erased.is_finished()).await;
         erased.await.unwrap().unwrap();
+        let before = self.model.withheld.len();
         self.model.erase(person);
+        self.counts.withheld += (self.model.withheld.len() - before) as u64;
         self.counts.erasures += 1;
     }
 

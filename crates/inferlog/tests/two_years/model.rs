@@ -136,14 +136,15 @@ impl Model {
         self.holds.insert(hold, (frozen, held));
     }
 
-    /// A hold is released: erasures that it alone withheld are carried on.
-    pub fn release(&mut self, hold: Id) {
+    /// A hold is released: erasures that it alone withheld are carried on, of so many decisions.
+    pub fn release(&mut self, hold: Id) -> u64 {
         self.holds.remove(&hold);
         let free: Vec<Id> = self.withheld.iter().filter(|id| !self.is_held(**id)).copied().collect();
-        for id in free {
-            self.withheld.remove(&id);
-            self.decisions.get_mut(&id).unwrap().erased = true;
+        for id in &free {
+            self.withheld.remove(id);
+            self.decisions.get_mut(id).unwrap().erased = true;
         }
+        free.len() as u64
     }
 
     pub fn is_held(&self, decision: Id) -> bool {
@@ -167,8 +168,8 @@ impl Model {
         }
     }
 
-    /// What is due by `now` goes, where every follower has read below `followed`.
-    pub fn purge(&mut self, now: u64, margin_ns: u64, followed: u64) {
+    /// What is due by `now` goes, where every follower has read below `followed`. How many entries are due and held.
+    pub fn purge(&mut self, now: u64, margin_ns: u64, followed: u64) -> u64 {
         let through: BTreeMap<String, u64> = self
             .classes
             .iter()
@@ -181,9 +182,11 @@ impl Model {
         let upto = through.values().copied().max().unwrap_or(0);
         self.first = self.first.max(upto / BUNDLE * BUNDLE);
         let held: HashSet<Id> = self.holds.values().flat_map(|(_, held)| held.iter().copied()).collect();
+        let mut kept = 0;
         for (index, entry) in (0_u64..).zip(&mut self.entries).take(upto as usize) {
             let is_over = through.get(&entry.class).is_some_and(|through| index < *through);
             let is_held = entry.decision.is_some_and(|id| held.contains(&id));
+            kept += u64::from(is_over && is_held);
             if !is_over || is_held {
                 continue;
             }
@@ -192,6 +195,7 @@ impl Model {
                 entry.decision.and_then(|id| self.decisions.get(&id)).is_some_and(|one| !one.closed);
             entry.gone |= index < self.first && !is_open;
         }
+        kept
     }
 
     /// Whether the payload of an entry opens.
