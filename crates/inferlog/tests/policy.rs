@@ -111,7 +111,12 @@ fn a_policy_is_set_while_a_process_serves_and_while_none_does() {
     let one = write(&world, "one.toml", &policy("1", ""));
     let unasked = run(&world, &["policy", "set", &one]);
     unasked.expect(2);
-    assert!(unasked.stderr().contains("--yes"), "{}", unasked.stderr());
+    let told = unasked.stderr();
+    assert!(told.contains("--yes") && !told.contains("a new one begins"), "{told}");
+    // A name that was mistyped would leave the system without a policy.
+    let other = write(&world, "other.toml", &policy("1", "").replace("\"credit\"", "\"credits\""));
+    let told = run(&world, &["policy", "set", &other]).stderr();
+    assert!(told.contains("no log of credits here yet, there are: credit; a new one begins"), "{told}");
     let set = world.ok(&["policy", "set", &one, "--yes", "--json"]).json();
     assert_eq!(
         (&set["policy"], &set["before"], &set["is_new"]),

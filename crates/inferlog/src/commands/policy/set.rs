@@ -1,9 +1,11 @@
 //! `inferlog policy set`.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use inferlog::{PolicyFault, read_policy};
+use inferlog::{PolicyFault, read_policy, real_env};
+use inferlog_log::{LogDir, list_logs};
 use inferlog_policy::{Finding, Policy};
 use similar::TextDiff;
 
@@ -52,6 +54,15 @@ pub(super) fn run(args: &SetArgs) -> Result<Verdict, Failure> {
 fn confirm(data: &Path, policy: &Policy, findings: &[Finding], text: &str) -> Result<bool, Failure> {
     let snapshot = registered::load(data)?;
     let mut out = output::stderr();
+    let logs = list_logs(&*real_env().fs, data)?;
+    if logs.iter().all(|log| log.system() != policy.system.as_str()) {
+        let known: BTreeSet<&str> = logs.iter().map(LogDir::system).collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let what =
+            format!("there is no log of {} here yet, there are: {known}; a new one begins", policy.system);
+        writeln!(out, "{} {what}", styled(BAD, "note:"))?;
+    }
     match snapshot.policy(policy.system.as_str()) {
         None => writeln!(
             out,

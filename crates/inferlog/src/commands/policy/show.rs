@@ -22,9 +22,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<Verdict, Failure> {
     let mut out = output::stdout();
     if policies.is_empty() {
         if !args.json {
+            let whose = args.system.as_ref().map_or(String::new(), |system| format!(" of {system}"));
             writeln!(
                 output::stderr(),
-                "No policy was ever in force here: `inferlog policy presets` has examples."
+                "No policy{whose} was ever in force here: `inferlog policy presets` has examples."
             )?;
         }
         return Ok(Verdict::No);
