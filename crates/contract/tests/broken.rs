@@ -1,5 +1,5 @@
 //! Stores that break the contract are found: one that forgets to erase, one that forgets it of content alone, one whose cursor runs
-//! ahead, one that keeps a row's older version.
+//! ahead, one that keeps a row's older version, one that erases what a hold keeps. Each part of the suite finds one.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -7,7 +7,7 @@
 mod dying;
 mod sqlite;
 
-use inferlog_contract::{Source, Store, check};
+use inferlog_contract::{PARTS, Source, Store, World, check};
 use inferlog_log::{Cursor, LogReader, list_logs};
 use inferlog_record::Id;
 use rusqlite::Connection;
@@ -19,6 +19,7 @@ enum Fault {
     ForgetsContent,
     CursorAhead,
     KeepsVersions,
+    ErasesHeld,
 }
 
 struct Broken {
@@ -34,7 +35,7 @@ impl Broken {
         match self.fault {
             Fault::ForgetsToErase => Some("identifier"),
             Fault::ForgetsContent => Some("content"),
-            Fault::CursorAhead | Fault::KeepsVersions => None,
+            Fault::CursorAhead | Fault::KeepsVersions | Fault::ErasesHeld => None,
         }
     }
 
@@ -57,11 +58,16 @@ impl Broken {
                 }
             }
             Fault::KeepsVersions => self.versions.extend(self.file.all_bytes()),
+            Fault::ErasesHeld => {}
         }
     }
 
     /// And what after.
     fn after(&mut self) {
+        if self.fault == Fault::ErasesHeld {
+            let sql = "DELETE FROM identifier; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)";
+            Connection::open(self.file.path()).unwrap().execute_batch(sql).unwrap();
+        }
         if let Some(table) = self.spared() {
             let sql = format!(
                 "CREATE TABLE IF NOT EXISTS mine AS SELECT * FROM {table} WHERE false; \
@@ -128,5 +134,23 @@ fn each_fault_is_found() {
     ] {
         let error = check(&mut Broken { file: File::new(), fault, versions: Vec::new() }).unwrap_err();
         assert!(error.contains(found), "{error}");
+    }
+}
+
+#[test]
+fn each_part_finds_a_fault() {
+    let found = [
+        (Fault::CursorAhead, "the cursor is ahead of the store"),
+        (Fault::ForgetsToErase, "bytes of an erased person survive"),
+        (Fault::ForgetsToErase, "the cursor has passed an erasure that bytes survive"),
+        (Fault::ErasesHeld, "what a hold keeps is gone"),
+        (Fault::ForgetsToErase, "it derives what is new before it erases"),
+        (Fault::ForgetsToErase, "bytes of purged payloads survive"),
+    ];
+    assert_eq!(found.len(), PARTS.len());
+    for ((name, part), (fault, found)) in PARTS.iter().zip(found) {
+        let mut store = Broken { file: File::new(), fault, versions: Vec::new() };
+        let error = part(&World::new().unwrap(), &mut store).unwrap_err();
+        assert!(error.contains(found), "{name}: {error}");
     }
 }
