@@ -78,15 +78,22 @@ const DATA_VARIABLE: &str = "INFERLOG_DATA";
 /// Times a second that the progress is drawn.
 pub(crate) const DRAWS_PER_SECOND: u8 = 10;
 
+/// Whether an option names the data directory, not the environment.
+fn is_data_given(args: &VerifyArgs) -> bool {
+    args.data.is_some() && args.data != std::env::var_os(DATA_VARIABLE).map(PathBuf::from)
+}
+
 pub(crate) fn run(args: VerifyArgs) -> Result<Verdict, Failure> {
     if let Some(certificate) = &args.certificate {
-        if let Some(data) = &args.data {
+        // One that the environment names is not what this certificate is from.
+        let data = args.data.as_deref().filter(|_| is_data_given(&args));
+        if let Some(data) = data {
             admin::refresh(data);
         }
-        return check_certificate(certificate, &args.key, args.data.as_deref(), args.json);
+        return check_certificate(certificate, &args.key, data, args.json);
     }
     if let Some(bundle) = &args.bundle {
-        if args.data.is_some() && args.data != std::env::var_os(DATA_VARIABLE).map(PathBuf::from) {
+        if is_data_given(&args) {
             return Err(Failure::new("give --data or --bundle, not both: a bundle is checked by itself"));
         }
         return verify_bundle::run(bundle, &args);

@@ -128,8 +128,7 @@ async fn erase(args: &EraseArgs, door: &mut Door) -> Result<Verdict, Failure> {
         if args.plan {
             return planned(args, &plans);
         }
-        // Where all of it must stay the record is to say that it was refused: nobody has to agree to that.
-        if plans.iter().any(|plan| !plan.refused) && !confirm(args, &plans)? {
+        if !confirm(args, &plans)? {
             writeln!(output::stderr(), "Nothing was erased.")?;
             return Ok(Verdict::No);
         }
@@ -219,16 +218,24 @@ fn confirm(args: &EraseArgs, plans: &[ErasurePlan]) -> Result<bool, Failure> {
     let mut out = output::stderr();
     plans.iter().try_for_each(|plan| print::plan(&mut out, plan))?;
     print::outside(&mut out)?;
-    writeln!(
-        out,
-        "The keys will be destroyed. Nobody can undo that. The log's entries and proofs stay as they are."
-    )?;
+    // A hold may be released meanwhile: what would be refused now is asked for as well.
+    let (consequence, question) = match plans.iter().all(|plan| plan.refused) {
+        true => (
+            "As it stands nothing will be destroyed, and the log will say that it was refused.",
+            "Ask for it all the same?",
+        ),
+        false => (
+            "The keys will be destroyed. Nobody can undo that. The log's entries and proofs stay as they are.",
+            "Erase?",
+        ),
+    };
+    writeln!(out, "{consequence}")?;
     let is_words_stdin = args.order_file.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let is_taken = args.whom.is_stdin() || is_words_stdin;
     if is_taken || !std::io::stdin().is_terminal() {
         return Err(Failure::new("nobody is here to confirm: say --yes if this is what you want"));
     }
-    write!(out, "Erase? [y/N] ")?;
+    write!(out, "{question} [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
