@@ -7,14 +7,16 @@ mod purge;
 mod sealed;
 mod world;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use every::states;
 use inferlog_audit::account::{explain, to_html};
 use inferlog_audit::coverage::{CoverageOptions, cover};
 use inferlog_audit::drill::{Choice, DRILL_FORMAT, DrillOptions, DrillReport, drill_system, named};
-use inferlog_audit::{TextOptions, story};
-use inferlog_record::Timestamp;
+use inferlog_audit::{States, TextOptions, story};
+use inferlog_log::{LogReader, list_logs};
+use inferlog_record::{Entry, Timestamp};
 use inferlog_registry::Snapshot;
 use world::{DAY_NS, DIR, START_NS};
 
@@ -75,6 +77,33 @@ fn coverage_judges_what_is_left() {
     let options = CoverageOptions { now: Timestamp(START_NS + 4 * DAY_NS), ..CoverageOptions::default() };
     let report = cover(&told.sealer.world.fs, Path::new(DIR), &options, &mut |_| {}).unwrap();
     insta::assert_snapshot!("coverage", report.to_text(false, false));
+}
+
+/// What coverage counts of the window is what the stories of its decisions say, each for itself.
+#[test]
+fn coverage_counts_what_became_of_each_content_as_each_story_does() {
+    let told = states();
+    let fs = &told.sealer.world.fs;
+    let options = CoverageOptions { now: Timestamp(START_NS + 4 * DAY_NS), ..CoverageOptions::default() };
+    let counted = cover(fs, Path::new(DIR), &options, &mut |_| {}).unwrap().systems[0].contents;
+    let counts = |of: &States| {
+        let States { erased, held, missing, not_captured, present, purged, redacted, spans_redacted } = *of;
+        [erased, held, missing, not_captured, present, purged, redacted, spans_redacted]
+    };
+    let log = list_logs(&**fs, Path::new(DIR)).unwrap().remove(0);
+    let (reader, mut decisions) = (LogReader::new(fs.clone(), log), BTreeSet::new());
+    let visit = |_, bytes: &[u8]| {
+        decisions.extend(Entry::from_bytes(bytes).unwrap().decision);
+        true
+    };
+    reader.scan(0, reader.size().unwrap(), visit).unwrap();
+    let mut sum = [0; 8];
+    for decision in decisions {
+        let one = story(fs, Path::new(DIR), decision, &told.options()).unwrap();
+        sum.iter_mut().zip(counts(&one.states)).for_each(|(sum, one)| *sum += one);
+    }
+    assert_eq!(counts(&counted), sum);
+    assert!(sum.iter().all(|count| *count > 0), "each is there: {sum:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod accepted;
 mod ceiling;
+mod contents;
 mod decisions;
 mod events;
 mod fields;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::story::States;
+
 /// The form of the report; a change of meaning changes it.
 pub const FORMAT: &str = "inferlog-coverage/1";
 
@@ -39,6 +41,8 @@ pub struct SystemCoverage {
     pub acceptances: Vec<Acceptance>,
     /// By way of capture.
     pub captures: Vec<CaptureShare>,
+    /// What became of the contents of the window's decisions.
+    pub contents: States,
     /// How much there is.
     pub counts: Counts,
     /// By kind and member: there, explained, missing. Members that the format makes always there are left out.

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 
 use super::accepted::Accepted;
 use super::ceiling::Ceilings;
+use super::contents::Contents;
 use super::decisions::Decisions;
 use super::events::Events;
 use super::keeping::{Keeping, KeepingFinder};
@@ -42,6 +43,7 @@ pub(super) struct Scan<'a> {
     life: Life<'a>,
     keeping: Keeping,
     ceilings: Option<Ceilings>,
+    contents: Contents,
     accepted: Accepted,
     usage: Option<Counted>,
     entries: u64,
@@ -98,6 +100,7 @@ impl<'a> Scan<'a> {
         let window = since(options, until, first)..until.nanos();
         let read_from = window.start.saturating_sub(BASELINE_DAYS * DAY_NS);
         let now_ns = options.now.nanos();
+        let contents = Contents::new(logs, &finders, &window)?;
         let mut notices = Vec::new();
         for log in logs {
             let begin = log.first()?;
@@ -120,6 +123,7 @@ impl<'a> Scan<'a> {
             life: Life::new(profile, window, read_from, now_ns),
             keeping: Keeping::new(now_ns),
             ceilings: None,
+            contents,
             accepted: Accepted::default(),
             usage: options.usage.as_ref().map(|_| Counted::default()),
             entries: 0,
@@ -146,7 +150,7 @@ impl<'a> Scan<'a> {
             let mut read = 0;
             for (index, entry) in (first..).zip(entries(bundle)) {
                 let entry = entry.map_err(|error| log.malformed(index, error))?;
-                self.entry((number, index), entry).map_err(|error| log.malformed(index, error))?;
+                self.entry((number, index), entry, log)?;
                 read += 1;
             }
             visit(read);
@@ -165,8 +169,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn entry(&mut self, place: At, bytes: &[u8]) -> Result<(), String> {
-        let Some(at) = self.finders.time(bytes) else { return Err("it has no time".to_owned()) };
+    fn entry(&mut self, place: At, bytes: &[u8], log: &OpenLog) -> Result<()> {
+        let malformed = |what: String| log.malformed(place.1, what);
+        let Some(at) = self.finders.time(bytes) else { return Err(malformed("it has no time".to_owned())) };
         let region = self.region(at);
         let own = own(bytes);
         // Most of what is not in the window is passed over without being read as JSON.
@@ -188,7 +193,10 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         self.entries += u64::from(region == Region::Window);
-        let entry = Entry::from_bytes(bytes).map_err(|error| error.to_string())?;
+        let entry = Entry::from_bytes(bytes).map_err(|error| malformed(error.to_string()))?;
+        if region == Region::Window {
+            self.contents.take(place, &entry, log)?;
+        }
         if entry.of == 1 {
             self.write(place, &entry, region);
             return Ok(());
@@ -199,7 +207,8 @@ impl<'a> Scan<'a> {
         let is_last = entry.part == entry.of;
         self.parts.push(entry);
         if is_last {
-            let entry = Entry::join(std::mem::take(&mut self.parts)).map_err(|error| error.to_string())?;
+            let joined = Entry::join(std::mem::take(&mut self.parts));
+            let entry = joined.map_err(|error| malformed(error.to_string()))?;
             self.write(place, &entry, region);
         }
         Ok(())
@@ -267,6 +276,8 @@ impl<'a> Scan<'a> {
             let what = "more decisions lacked something than fit in memory: some were judged without what came later";
             self.notices.push(what.to_owned());
         }
+        let (contents, notice) = self.contents.end();
+        self.notices.extend(notice);
         let (decisions, events) = (&self.decisions, &self.events);
         let finds = std::mem::take(&mut self.finds);
         let findings = finds.end(|of| match of {
@@ -288,6 +299,7 @@ impl<'a> Scan<'a> {
         let coverage = SystemCoverage {
             acceptances: Vec::new(),
             captures: self.events.captures(),
+            contents,
             counts,
             fields: self.events.fields(),
             findings,

@@ -2,7 +2,7 @@
 
 use super::report::{CoverageReport, FieldShare, Finding, Severity, SystemCoverage};
 use crate::paint::Paint;
-use crate::story::articles;
+use crate::story::{States, articles};
 
 /// Columns that a line may take.
 const WIDTH: usize = 100;
@@ -88,12 +88,19 @@ fn counts(text: &mut String, paint: Paint, system: &SystemCoverage) {
                 grouped(counts.tool_calls)
             ),
         ),
+        ("contents", contents(system)),
         ("rhythm", rhythm(system)),
     ];
     for (name, line) in lines {
         text.push_str(&format!("  {}{line}\n", paint.dim(&format!("{name:<11}"))));
     }
     text.push('\n');
+}
+
+fn contents(system: &SystemCoverage) -> String {
+    let states = &system.contents;
+    let told = if *states == States::default() { "none".to_owned() } else { states.said() };
+    if states.missing == 0 { told } else { format!("{told}; `inferlog verify` names what is missing") }
 }
 
 fn rhythm(system: &SystemCoverage) -> String {

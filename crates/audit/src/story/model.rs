@@ -266,20 +266,20 @@ pub struct EntriesPurged {
 /// What became of a decision's contents, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct States {
-    /// There, those that are held or were withheld from an erasure among them.
-    pub present: u64,
-    /// Of these, the ones that a hold or a legal duty keeps.
-    pub held: u64,
-    /// Left out by a rule before they were recorded.
-    pub redacted: u64,
     /// Their keys were destroyed under an order.
     pub erased: u64,
-    /// Removed under a retention policy.
-    pub purged: u64,
-    /// Never reached the Recorder, or it had no room.
-    pub not_captured: u64,
+    /// Of those that are present, the ones that a hold or a legal duty keeps.
+    pub held: u64,
     /// Nowhere, and no event says why: a fault.
     pub missing: u64,
+    /// Never reached the Recorder, or it had no room.
+    pub not_captured: u64,
+    /// There, those that are held or were withheld from an erasure among them.
+    pub present: u64,
+    /// Removed under a retention policy.
+    pub purged: u64,
+    /// Left out by a rule before they were recorded.
+    pub redacted: u64,
     /// Places within contents where a rule took something out.
     pub spans_redacted: u64,
 }

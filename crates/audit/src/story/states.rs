@@ -83,6 +83,19 @@ pub(crate) fn taken_out(redactions: &[RedactionTold]) -> String {
 }
 
 impl States {
+    /// Adds what was counted elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { present, held, redacted, erased, purged, not_captured, missing, spans_redacted } = other;
+        self.present += present;
+        self.held += held;
+        self.redacted += redacted;
+        self.erased += erased;
+        self.purged += purged;
+        self.not_captured += not_captured;
+        self.missing += missing;
+        self.spans_redacted += spans_redacted;
+    }
+
     /// `5 present (1 held), 2 erased, 1 purged, 3 missing, rules took something out 2 times`; empty where nothing is told of.
     pub fn said(&self) -> String {
         let held = if self.held > 0 { format!(" ({} held)", self.held) } else { String::new() };

@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 pub(crate) use read::packs_of_day;
-pub use read::{OpenPacks, PackName, find_payload, list_kept_packs, list_packs};
+pub use read::{OpenPacks, PackName, find_payload, indexed_entries, list_kept_packs, list_packs};
 pub use write::PackWriter;
 
 use inferlog_record::Timestamp;

@@ -64,6 +64,16 @@ pub(crate) fn packs_of_day(fs: &dyn Fs, class: &str, day: &str, dir: &Path) -> R
     Ok(named.collect())
 }
 
+/// The entries whose payloads are in a pack, as its index file says: ascending, each as often as it has payloads there. `None` if
+/// there is no index file.
+pub fn indexed_entries(fs: &dyn Fs, pack: &PackName) -> Result<Option<Vec<u64>>> {
+    let bytes = match fs.read(&pack.index) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    };
+    Ok(Some(bytes.chunks_exact(PACK_INDEX_BYTES).filter_map(|one| Some(index_entry(one)?.0)).collect()))
+}
+
 /// The sealed bytes of a payload born with the entry at `index`, whose class and day are known; `None` if no pack has it.
 /// [`LogError::Damaged`] if it is not found and one of the entry's records does not check.
 pub fn find_payload(
