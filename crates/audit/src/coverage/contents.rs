@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use inferlog_log::LogError;
-use inferlog_log::packs::{PackName, day_name, indexed_entries, list_packs};
+use inferlog_log::packs::{OpenPacks, PackName, day_name, indexed_entries, list_packs};
 use inferlog_merkle::entries;
 use inferlog_record::{Content, Entry, Id, KeyId, Pseudonym, Reference, State};
 
@@ -18,8 +18,9 @@ use crate::fate::{At, Birth, DecisionFacts, Fate, Removals, of_log};
 use crate::open::OpenLog;
 use crate::story::States;
 
-/// Decisions about erased persons, or under holds, of which it is remembered what their entries say; of more, each entry speaks for itself.
-const CONCERNED_MAX: usize = 1 << 20;
+/// Decisions about erased persons, or under holds, of which it is remembered what their entries say, a kilobyte each at most as a rule; of
+/// more, each entry speaks for itself.
+const CONCERNED_MAX: usize = 1 << 18;
 /// Indices of packs that are kept in memory: what entries that follow each other ask for.
 const INDICES_MAX: usize = 8;
 
@@ -43,8 +44,10 @@ struct Concerned {
 }
 
 /// The packs of a log.
+#[derive(Default)]
 struct Packs {
     listed: Vec<PackName>,
+    open: OpenPacks,
     /// The entries of contents in those asked for last.
     indices: Vec<(PackName, Option<Vec<u64>>)>,
 }
@@ -62,7 +65,7 @@ impl Contents {
             let (fs, dir) = (&**log.reader.fs(), &log.dir);
             let mut listed = list_packs(fs, dir)?;
             listed.sort_unstable();
-            packs.push(Packs { listed, indices: Vec::new() });
+            packs.push(Packs { listed, ..Packs::default() });
         }
         let destroying = removals.erasures().iter().filter(|told| told.destroys());
         let erased = destroying.flat_map(|told| told.subjects()).collect();
@@ -86,24 +89,16 @@ impl Contents {
         each(logs, |(number, index), bytes| {
             let Some(id) = decision(bytes).filter(|id| wanted.contains(id)) else { return Ok(()) };
             let entry = Entry::from_bytes(bytes).map_err(|error| logs[number].malformed(index, error))?;
-            let mut facts = DecisionFacts { decision: Some(id), events: Vec::new() };
-            entry.events.iter().for_each(|event| facts.take(event));
-            let is_erased = facts.subjects().iter().any(|person| self.erased.contains(person));
-            if !is_erased && self.removals.covering(&facts).next().is_none() {
+            let said = Concerned::by(id, &entry);
+            let is_erased = said.facts.subjects().iter().any(|person| self.erased.contains(person));
+            if !is_erased && self.removals.covering(&said.facts).next().is_none() {
                 return Ok(());
             }
             if self.concerned.len() == CONCERNED_MAX && !self.concerned.contains_key(&id) {
                 self.is_cut = true;
                 return Ok(());
             }
-            let known = self.concerned.entry(id).or_default();
-            known.facts.decision = Some(id);
-            known.facts.events.append(&mut facts.events);
-            for event in &entry.events {
-                for key in event.payloads.iter().filter_map(key_of) {
-                    known.subjects.entry(key).or_default().extend(event.subjects.iter());
-                }
-            }
+            self.concerned.entry(id).or_default().add(said);
             Ok(())
         })
     }
@@ -114,9 +109,9 @@ impl Contents {
     /// Packs cannot be read.
     pub(super) fn take(&mut self, at: At, entry: &Entry, log: &OpenLog) -> Result<()> {
         let (Some(decision), Some(first)) = (entry.decision, entry.events.first()) else { return Ok(()) };
-        let (class, logged_at) = (first.retention.clone(), first.logged_at.nanos());
-        let facts = DecisionFacts { decision: Some(decision), events: Vec::new() };
-        let own = Concerned { facts, subjects: HashMap::new() };
+        let (class, logged_at) = (&first.retention, first.logged_at.nanos());
+        // Where all are remembered, nothing is asked of the others.
+        let own = if self.is_cut { Concerned::by(decision, entry) } else { Concerned::default() };
         let Concerned { facts, subjects } = self.concerned.get(&decision).unwrap_or(&own);
         let (nobody, is_held) = (BTreeSet::new(), self.removals.standing(facts).next().is_some());
         let (mut kept, mut states) = (BTreeSet::new(), States::default());
@@ -141,7 +136,7 @@ impl Contents {
                     }
                 };
                 let subjects = subjects.get(&sealed.key_id).unwrap_or(&nobody);
-                let birth = Birth { at, key: sealed.key_id, class: &class, subjects, facts };
+                let birth = Birth { at, key: sealed.key_id, class, subjects, facts };
                 match self.removals.fate(&birth) {
                     Fate::Erased(_) => states.erased += 1,
                     Fate::Purged(_) => states.purged += 1,
@@ -156,7 +151,7 @@ impl Contents {
         let place = (class.as_str(), logged_at);
         let is_whole = kept.is_empty() || packs.count(log, place, at.1)? >= kept.len() as u64;
         for (payload, is_held) in kept {
-            if is_whole || is_there(log, place, at.1, payload)? {
+            if is_whole || packs.have(log, place, at.1, payload)? {
                 states.present += 1;
                 states.held += u64::from(is_held);
             } else {
@@ -169,8 +164,8 @@ impl Contents {
 
     /// What was counted; a notice where not everything could be told apart.
     pub(super) fn end(&self) -> (States, Option<String>) {
-        let what = "more decisions concern erased persons, or are under holds, than fit in memory: some of their contents are counted as if \
-                    they did not";
+        let what = "more decisions concern erased persons, or are under holds, than fit in memory: contents of some are counted by what their \
+                    own entry says of persons and holds";
         (self.states, self.is_cut.then(|| what.to_owned()))
     }
 }
@@ -196,16 +191,51 @@ fn each(logs: &[OpenLog], mut visit: impl FnMut(At, &[u8]) -> Result<()>) -> Res
     Ok(())
 }
 
-/// Whether a pack, or what was kept of one, has a content.
-fn is_there(log: &OpenLog, (class, logged_at): (&str, u64), index: u64, payload: [u8; 16]) -> Result<bool> {
-    match log.reader.payload(class, logged_at, index, payload) {
-        Ok(found) => Ok(found.is_some()),
-        Err(LogError::Damaged { .. }) => Ok(true),
-        Err(error) => Err(error.into()),
+impl Concerned {
+    /// What one entry says.
+    fn by(decision: Id, entry: &Entry) -> Self {
+        let facts = DecisionFacts { decision: Some(decision), events: Vec::new() };
+        let mut said = Self { facts, subjects: HashMap::new() };
+        for event in &entry.events {
+            said.facts.take(event);
+            for key in event.payloads.iter().filter_map(key_of) {
+                said.subjects.entry(key).or_default().extend(event.subjects.iter());
+            }
+        }
+        said
+    }
+
+    fn add(&mut self, other: Self) {
+        self.facts.decision = other.facts.decision;
+        self.facts.events.extend(other.facts.events);
+        for (key, persons) in other.subjects {
+            self.subjects.entry(key).or_default().extend(persons);
+        }
     }
 }
 
 impl Packs {
+    /// Whether a pack, or what was kept of one, has a content.
+    fn have(
+        &mut self,
+        log: &OpenLog,
+        (class, logged_at): (&str, u64),
+        index: u64,
+        payload: [u8; 16],
+    ) -> Result<bool> {
+        let (fs, day) = (&**log.reader.fs(), day_name(logged_at));
+        if matches!(self.open.find(fs, &log.dir, (class, &day), index, payload), Ok(Some(_))) {
+            return Ok(true);
+        }
+        // A purge may have put it elsewhere since these were opened.
+        match log.reader.payload(class, logged_at, index, payload) {
+            Ok(found) => Ok(found.is_some()),
+            // That it does not check is `verify`'s to tell.
+            Err(LogError::Damaged { .. }) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// How many contents of an entry the pack of its class and day has, as the pack's index says.
     fn count(&mut self, log: &OpenLog, (class, logged_at): (&str, u64), index: u64) -> Result<u64> {
         let day = day_name(logged_at);
@@ -227,7 +257,8 @@ impl Packs {
             }
         };
         let Some((_, Some(had))) = self.indices.get(position) else { return Ok(0) };
-        let from = had.partition_point(|entry| *entry < index);
-        Ok(had.iter().skip(from).take_while(|entry| **entry == index).count() as u64)
+        let (from, to) =
+            (had.partition_point(|entry| *entry < index), had.partition_point(|entry| *entry <= index));
+        Ok((to - from) as u64)
     }
 }

@@ -3,7 +3,8 @@
 //! [`cover`] reads each log once, in order, and judges as it goes. What a log holds is taken four ways, by when it was logged:
 //! long before the window only acceptances are looked for; in the [`BASELINE_DAYS`] before it also the hours' counts and the system's
 //! life; in the window everything; after it what is still owed of the window's decisions. Where packs are past the ceiling that the
-//! policy in force gives their class, the logs are read once more. No clock is read and no index asked: the same log, registry, window,
+//! policy in force gives their class, the logs are read once more; and twice before, where persons were erased or holds were placed, for
+//! whose decisions that concerns. No clock is read and no index asked: the same log, registry, window,
 //! profiles and `now` give the same report.
 
 mod accepted;
