@@ -78,7 +78,7 @@ pub(super) async fn policy(
     Ok(())
 }
 
-/// Erases the applicant while a court has one of their decisions frozen, and then thaws it.
+/// Erases the applicant while a hold keeps one of their decisions, and then releases it.
 pub(super) async fn erasure(
     story: &mut Story,
     demo: &Demo,
@@ -86,7 +86,7 @@ pub(super) async fn erasure(
     chosen: &Exchange,
     key: &VerifierKey,
 ) -> Result<(), Failure> {
-    story.chapter("The applicant asks to be erased, and a court wants one decision kept")?;
+    story.chapter("The applicant asks to be erased, and a legal claim wants one decision kept")?;
     let data = demo.data().display().to_string();
     let decision = chosen.decision.ok_or_else(|| Failure::new("the decision has no id"))?.to_string();
     let frozen = ["hold", "place", "--data", &data, "--system", SYSTEM, "--decision", &decision];
