@@ -17,7 +17,7 @@ use inferlog_capture::recorder::{
     InForce, NewContent, NewDecision, NewEvent, RecordError, Recorder, RecorderConfig, System, bare, closed,
 };
 use inferlog_disk::sim::SimFs;
-use inferlog_log::{AppendError, NodeConfig, NodeLock};
+use inferlog_log::{AppendError, LogError, NodeConfig, NodeLock};
 use inferlog_record::body::{
     Body, DecisionOpened, Delivery, ErrorCode, ExchangeEnd, Human, HumanAction, Label, LabelOrigin, Outcome,
     Sampling, SamplingMethod, StepOutcome, ToolCall,
@@ -46,7 +46,13 @@ async fn open(fs: &SimFs, method: &str) -> (Recorder, System) {
 /// The same, which tells its counts as often as this.
 async fn open_telling(fs: &SimFs, method: &str, clock_period: Duration) -> (Recorder, System) {
     let env = simulated::env(fs);
-    let lock = NodeLock::take(&*env.fs, Path::new(DATA)).unwrap();
+    // A decision that was given up holds the recorder before for a moment.
+    let lock = loop {
+        match NodeLock::take(&*env.fs, Path::new(DATA)) {
+            Err(LogError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            taken => break taken.unwrap(),
+        }
+    };
     let vault = simulated::vault(&env, &lock).unwrap();
     let mut node = NodeConfig::new(DATA);
     (node.segment_bytes, node.integrate_ms) = (256 << 10, 3);
@@ -269,4 +275,19 @@ async fn a_crash_takes_counts_and_the_next_start_says_so() {
     let unknown = entries(&fs, &recorder).await;
     let unknown = self::told(&unknown).iter().filter(|one| one.population == Tally::Unknown).count();
     assert_eq!(unknown, 1, "a clean end leaves nothing unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_that_are_being_told_when_recording_ends_are_told_once() {
+    for round in 0..60 {
+        let fs = SimFs::new(round);
+        let (recorder, system) = open_telling(&fs, SELDOM, Duration::from_micros(50)).await;
+        for _ in 0..=round % 7 {
+            decide(&system, None, Outcome::Answered).await;
+            tokio::task::yield_now().await;
+        }
+        recorder.close().await.unwrap();
+        let told = told(&simulated::read(&fs).0);
+        assert_eq!(sums(&told)[&None].0, 1 + round % 7, "round {round}");
+    }
 }

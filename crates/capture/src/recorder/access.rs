@@ -3,6 +3,7 @@
 use crate::recorder::draft::{NewContent, NewEvent};
 use crate::recorder::write::{Steps, sealed_life_appends};
 use crate::recorder::{RecordError, System};
+use inferlog_log::Pending;
 use inferlog_record::body::{Access, RiskAccepted};
 use inferlog_record::{DataClass, Id, MediaType, PayloadRole};
 
@@ -51,15 +52,20 @@ impl System {
         let (pending, steps) = {
             let _gate = self.inner.gate.read().await;
             self.inner.check_open()?;
-            let made = Steps::begin(self, &[], self.life_class(&event.body)).and_then(|mut steps| {
-                let appends = sealed_life_appends(self, &mut steps, event)?;
-                Ok((appends, steps))
-            });
-            let (appends, steps) = made.inspect_err(|error| self.inner.note(error))?;
-            (self.state.log.submit(appends).await?, steps)
+            self.submit_sealed(event).await?
         };
         pending.durable().await?;
         steps.mark_durable();
         Ok(())
+    }
+
+    /// The same for a caller who holds the gate: what is to be waited for, and the steps that are durable then.
+    pub(crate) async fn submit_sealed(&self, event: NewEvent) -> Result<(Pending, Steps), RecordError> {
+        let made = Steps::begin(self, &[], self.life_class(&event.body)).and_then(|mut steps| {
+            let appends = sealed_life_appends(self, &mut steps, event)?;
+            Ok((appends, steps))
+        });
+        let (appends, steps) = made.inspect_err(|error| self.inner.note(error))?;
+        Ok((self.state.log.submit(appends).await?, steps))
     }
 }

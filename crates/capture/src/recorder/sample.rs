@@ -100,7 +100,8 @@ impl System {
         Ok(if is_selected { Selection::Selected(Place(place)) } else { Selection::PassedOver(Place(place)) })
     }
 
-    /// Counts a decision that was selected, once its opening is durable: what was refused is in no sample.
+    /// Counts a decision that was selected, once its opening is known to be durable: what was refused is in no sample. One that is left while
+    /// recording ends may be counted as not selected: that makes the sample look smaller, never larger.
     pub(crate) fn count_selected(&self, place: &Place) {
         if let Some(counts) = self.state.sampler.counts.lock().get_mut(&place.0) {
             counts.selected += 1;
@@ -152,6 +153,9 @@ impl System {
     /// Says what was selected since this was last said, if anything was counted; the first time with the policy's own words. The caller
     /// does not hold the gate.
     pub(crate) async fn tell_sampling(&self) -> Result<(), RecordError> {
+        // From before counts are taken until they are durable, or counted again: an end of recording finds all that was not told.
+        let _gate = self.inner.gate.read().await;
+        self.inner.check_open()?;
         self.tell_counts(true).await
     }
 
@@ -192,7 +196,6 @@ impl System {
             self.state.sampler.told.lock().explained.push(id.clone());
             return Ok(());
         }
-        let _gate = self.inner.gate.read().await;
         self.tell_counted(body, Flags::NONE).await
     }
 
@@ -238,7 +241,10 @@ impl System {
             .with(PayloadRole::SamplingRationale, text(&sample.rationale))
             .with(PayloadRole::SamplingAcceptance, text(&sample.acceptance));
         event.reviewer = Some(Bytes::copy_from_slice(sample.approver.as_bytes()));
-        self.tell_sealed(event).await
+        let (pending, steps) = self.submit_sealed(event).await?;
+        pending.durable().await?;
+        steps.mark_durable();
+        Ok(())
     }
 
     /// What is counted is of the time from now on.

@@ -21,8 +21,12 @@ async fn fill(fs: &SimFs, system: &System) -> u64 {
         let mut events = end(Outcome::Failed);
         events[0] =
             events[0].clone().with(PayloadRole::Error, NewContent::personal(MediaType::Text, noise(20_000)));
-        match decision.finish(events).await {
-            Ok(_) => {}
+        let ended = match decision.opened().await {
+            Ok(()) => decision.finish(events).await.map(drop),
+            refused => refused,
+        };
+        match ended {
+            Ok(()) => {}
             Err(error) => {
                 assert!(matches!(error, RecordError::Append(AppendError::Full(_))), "{error}");
                 return begun + 1;
